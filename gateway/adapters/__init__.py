@@ -1,0 +1,1 @@
+"""The outside world: clock, directory watcher, upstream HTTP, SQLite, Prometheus."""

@@ -1,0 +1,1 @@
+"""Rule files to a Snapshot, or to all of their Problems."""

@@ -1,0 +1,1 @@
+"""Simulated providers: real HTTP on loopback, both dialects, scripted latency and faults."""

@@ -1,0 +1,152 @@
+"""The import table of the house: which room may import which, and what no room does."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "gateway"
+EVERYTHING = frozenset(
+    {"domain", "engine", "dialects", "config", "adapters", "runtime", "simulator", "web", "cli", "app"}
+)
+
+MAY_IMPORT: dict[str, frozenset[str]] = {
+    "domain": frozenset(),
+    "engine": frozenset({"domain"}),
+    "dialects": frozenset({"domain"}),
+    "config": frozenset({"domain", "engine"}),
+    "adapters": frozenset({"domain"}),
+    "runtime": frozenset({"domain", "engine", "dialects", "config"}),
+    "web": frozenset({"domain", "dialects", "runtime"}),
+    "simulator": frozenset(),
+    "app": EVERYTHING - {"cli"},
+    "cli": EVERYTHING,
+    "__main__": frozenset({"cli"}),
+    "__init__": frozenset(),
+}
+THIRD_PARTY: dict[str, frozenset[str]] = {
+    "domain": frozenset(),
+    "engine": frozenset(),
+    "dialects": frozenset({"msgspec"}),
+    "config": frozenset({"yaml", "jsonschema", "re2", "msgspec"}),
+    "adapters": frozenset({"aiohttp", "yarl", "prometheus_client", "watchdog"}),
+    "runtime": frozenset(),
+    "web": frozenset({"aiohttp", "multidict", "msgspec"}),
+    "simulator": frozenset({"aiohttp"}),
+    "app": frozenset({"aiohttp", "prometheus_client"}),
+    "cli": frozenset({"click"}),
+    "__main__": frozenset(),
+    "__init__": frozenset(),
+}
+NEVER: dict[str, frozenset[str]] = {
+    "domain": frozenset({"time", "os", "pathlib", "socket", "logging", "asyncio", "random", "sqlite3", "threading"}),
+    "engine": frozenset({"time", "os", "pathlib", "socket", "logging", "asyncio", "random", "sqlite3", "threading"}),
+    "dialects": frozenset({"time", "os", "pathlib", "socket", "logging", "asyncio", "random", "sqlite3", "threading"}),
+    "config": frozenset({"asyncio", "socket", "random"}),
+}
+DISK = frozenset({"config.sources", "config.settings", "config.secrets", "config.packaged"})
+"""The modules of `config` that may touch the disk."""
+WALL = 400
+
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def name_of(path: Path) -> str:
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)
+
+
+def room_of(path: Path) -> str:
+    return name_of(path).partition(".")[0]
+
+
+def imports_of(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{name_of(path)} imports relatively"
+            module = node.module or ""
+            yield from (f"gateway.{alias.name}" for alias in node.names) if module == "gateway" else (module,)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_an_import_points_down_the_table(path: Path) -> None:
+    room = room_of(path)
+    assert room in MAY_IMPORT, f"{room} is a room that the table does not know: add it, and say why"
+    for imported in imports_of(path):
+        top, _, rest = imported.partition(".")
+        if top == "gateway":
+            target = rest.partition(".")[0]
+            assert target == room or target in MAY_IMPORT[room], f"{name_of(path)} imports {imported}"
+        elif top not in sys.stdlib_module_names:
+            assert top in THIRD_PARTY[room], f"{name_of(path)} imports {imported}"
+        assert top not in NEVER.get(room, frozenset()) or name_of(path) in DISK, f"{name_of(path)} imports {imported}"
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if room_of(path) == "config"], ids=name_of)
+def test_config_touches_the_disk_in_four_modules_only(path: Path) -> None:
+    if name_of(path) not in DISK:
+        assert not {"os", "pathlib", "shutil", "tempfile"} & set(imports_of(path))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_no_function_or_branch_imports(path: Path) -> None:
+    tree = ast.parse(path.read_text())
+    top = {id(node) for node in tree.body}
+    inner = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom) and id(node) not in top]
+    assert not inner, f"{name_of(path)}:{inner[0].lineno} imports inside a block"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_no_file_passes_the_wall(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= WALL
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_rules_are_data_nothing_evaluates_code(path: Path) -> None:
+    """U-107: no eval, exec, compile of code or unsafe YAML anywhere in the package."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            assert node.func.id not in {"eval", "exec", "compile", "__import__"}, f"{name_of(path)}:{node.lineno}"
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "yaml":
+            assert node.attr not in {"load", "safe_load", "unsafe_load", "full_load"}, f"{name_of(path)}:{node.lineno}"
+
+
+def test_only_the_edge_and_the_tick_catch_everything() -> None:
+    broad = [
+        f"{name_of(path)}:{node.lineno}"
+        for path in MODULES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ExceptHandler)
+        and (node.type is None or (isinstance(node.type, ast.Name) and node.type.id in {"Exception", "BaseException"}))
+    ]
+    assert len(broad) <= 2, broad
+
+
+def test_every_module_imports_alone() -> None:
+    """No module leans on another having been imported before it."""
+    names = [f"gateway.{name_of(path)}" for path in MODULES if name_of(path) not in {"__init__", "__main__"}]
+    program = (
+        "import subprocess, sys\n"
+        "import importlib\n"
+        "for name in sys.argv[1:]:\n"
+        "    for loaded in [each for each in sys.modules if each.partition('.')[0] == 'gateway']:\n"
+        "        del sys.modules[loaded]\n"
+        "    importlib.import_module(name)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, *names], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_core_starts_without_the_sdks() -> None:
+    """U-120: the SDKs of providers that nobody named are not imported."""
+    program = "import gateway.app, sys; print([m for m in ('openai', 'anthropic', 'uvloop') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout.strip() == "[]"
