@@ -1,0 +1,60 @@
+"""What happened on the way through a chain: attempts that were made, steps that were passed over."""
+
+from dataclasses import dataclass
+
+from gateway.domain.usage import Usage
+from gateway.domain.words import Failure, Skip
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderError:
+    """What a provider said about its failure: the words of its dialect, never ours.
+
+    `status` is 0 when no response came. `message` may quote the request, so it goes to the caller and nowhere else.
+    """
+
+    status: int
+    type: str = ""
+    code: str = ""
+    message: str = ""
+    retry_after_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One HTTP request to a provider and how it ended.
+
+    `failure` None means answered. `committed` means that the caller already holds a part of the answer, so that
+    no other model may go on with it.
+    """
+
+    position: int
+    model: str
+    provider: str
+    failure: Failure | None
+    committed: bool = False
+    error: ProviderError | None = None
+    status: int = 0
+    duration_s: float = 0.0
+    usage: Usage | None = None
+    cost_nano_usd: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A step that was passed over without an attempt."""
+
+    position: int
+    model: str
+    skip: Skip
+
+
+Event = Attempt | Skipped
+
+
+def shown(event: Event) -> dict[str, object]:
+    """Give an event as callers and rows are shown it: our words and numbers, none of the provider's text."""
+    if isinstance(event, Skipped):
+        return {"model": event.model, "skip": event.skip.value}
+    failure = event.failure.value if event.failure else None
+    return {"model": event.model, "status": event.status, "failure": failure, "seconds": round(event.duration_s, 4)}

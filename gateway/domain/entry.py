@@ -1,0 +1,53 @@
+"""The Entry: what the log keeps of one request. Never text of a prompt or an answer."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from gateway.domain.attempt import Event
+from gateway.domain.usage import Usage
+from gateway.domain.words import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One request that has ended.
+
+    `id` is its UUIDv7. `facts` are the feature values that a decision can be made from again, JSON values by feature
+    key. `prompt_hash` is keyed with a key of the data directory. `model` is who answered, empty where nobody did;
+    `response_model` is what the provider says answered. Seconds are since the request came; `first_content_s` None
+    where no content came. `propensity` is the probability with which the route chose its model.
+    """
+
+    id: str
+    at: datetime
+    generation: int
+    fingerprint: str
+    caller: str
+    team: str
+    tags: tuple[str, ...]
+    surface: str
+    requested_model: str
+    prompt_hash: str
+    rule: str
+    mode: str
+    shadows: tuple[str, ...]
+    category: str
+    facts: Mapping[str, Any]
+    chain: tuple[str, ...]
+    model: str
+    upstream_model: str
+    response_model: str
+    provider: str
+    propensity: float
+    events: tuple[Event, ...]
+    usage: Usage | None
+    price_version: str
+    cost_nano_usd: int
+    first_content_s: float | None
+    duration_s: float
+    overhead_s: float
+    stream: bool
+    simulated: bool
+    outcome: Outcome

@@ -1,0 +1,41 @@
+"""Refusals: answers that the gateway itself gives instead of asking a model."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class RefusalKind(StrEnum):
+    """What the gateway refuses for; each dialect has its own status words for these."""
+
+    INVALID_REQUEST = "invalid_request"
+    MODEL_NOT_FOUND = "model_not_found"
+    NOT_FOUND = "not_found"
+    TOO_LARGE = "too_large"
+    FORBIDDEN = "forbidden"
+    INTERNAL = "internal"
+    UNAVAILABLE = "unavailable"
+
+
+STATUS = {
+    RefusalKind.INVALID_REQUEST: 400,
+    RefusalKind.MODEL_NOT_FOUND: 404,
+    RefusalKind.NOT_FOUND: 404,
+    RefusalKind.TOO_LARGE: 413,
+    RefusalKind.FORBIDDEN: 403,
+    RefusalKind.INTERNAL: 500,
+    RefusalKind.UNAVAILABLE: 503,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A refusal with the words for the caller; `param` names the field of the request at fault, or is empty."""
+
+    kind: RefusalKind
+    message: str
+    param: str = ""
+
+    @property
+    def status(self) -> int:
+        """The HTTP status that goes with the kind."""
+        return STATUS[self.kind]

@@ -1,0 +1,43 @@
+"""The request as the gateway sees it, before anything is decided."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from gateway.domain.chat import Conversation
+from gateway.domain.words import Prefer, Surface
+
+AUTO = "auto"
+"""The model name that leaves the choice to the rules."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks. All empty while callers are not configured."""
+
+    name: str = ""
+    team: str = ""
+    tags: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One call on an inference surface.
+
+    `headers` has lower-case names and never a credential or a cookie. `body` is as it came and
+    `fields` is the same decoded, a JSON object. `read` gives the
+    conversation within and is pure, but costs a pass over the body, so that it is asked for at most once and only
+    when a condition looks at it.
+    """
+
+    surface: Surface
+    model: str
+    stream: bool
+    max_tokens: int | None
+    body: bytes
+    fields: Mapping[str, Any]
+    read: Callable[[], Conversation]
+    caller: Caller = Caller()
+    prefer: Prefer | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    metadata: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,144 @@
+"""Rules as they are matched: conditions, routes, chains and steps."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.domain.problem import Mark
+from gateway.domain.words import Failure, Mode
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """One condition on one feature.
+
+    `name` and `wanted` are as they stand in the file (`estimated_tokens`, `lt 50000`). `feature` is the key to read
+    (see `engine.features`). `test` is pure and linear in its input. A `private` leaf reads text or headers: the log
+    keeps whether it held, never what it saw. An `implied` leaf stands in no file.
+    """
+
+    name: str
+    feature: str
+    wanted: str
+    test: Callable[[Any], bool]
+    private: bool = False
+    implied: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AllOf:
+    """Holds when every part holds; with no parts it always holds."""
+
+    parts: "tuple[Condition, ...]"
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """Holds when one part holds."""
+
+    parts: "tuple[Condition, ...]"
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """Holds when its part does not."""
+
+    part: "Condition"
+
+
+Condition = Leaf | AllOf | AnyOf | Not
+ALWAYS = AllOf(())
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Limits of one attempt in seconds; headers, first content and idle apply to streams alone."""
+
+    connect_s: float = 2.0
+    headers_s: float = 30.0
+    first_content_s: float = 30.0
+    idle_s: float = 60.0
+    total_s: float = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Params:
+    """Edits of the request body for one step, applied in the order drop, set, default, cap.
+
+    The values are JSON values; `cap` lowers a number that is larger and sets one that is absent.
+    """
+
+    set: Mapping[str, Any]
+    default: Mapping[str, Any]
+    cap: Mapping[str, float]
+    drop: tuple[str, ...]
+
+
+NO_PARAMS = Params({}, {}, {}, ())
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A place in a chain: one model, with the limits and edits that hold for it there.
+
+    `window_tokens` is the model's context window, None where it is not known.
+    """
+
+    model: str
+    timeouts: Timeouts = Timeouts()
+    tries: int = 1
+    params: Params = NO_PARAMS
+    window_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """A place in a chain that one of several steps takes, by weight, the same one for a whole conversation."""
+
+    arms: tuple[tuple[Step, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """Steps in the order they are tried, with what bounds the whole: the deadline and the failures that go on."""
+
+    steps: tuple[Step, ...]
+    deadline_s: float = 600.0
+    fall_back_on: frozenset[Failure] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A chain as written, before its splits are settled. `name` is empty where the chain stands inside its rule."""
+
+    name: str
+    places: tuple[Step | Split, ...]
+    deadline_s: float
+    fall_back_on: frozenset[Failure]
+
+    @property
+    def splits(self) -> bool:
+        """Whether settling the route takes a hash of the conversation."""
+        return any(isinstance(place, Split) for place in self.places)
+
+    def share(self, place: int, model: str) -> float:
+        """Give the share of conversations that take a model at a place."""
+        there = self.places[place]
+        if isinstance(there, Step):
+            return 1.0 if there.model == model else 0.0
+        total = sum(weight for _, weight in there.arms)
+        return sum(weight for step, weight in there.arms if step.model == model) / total
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A compiled rule; `file` and `mark` say where it stands."""
+
+    name: str
+    priority: int
+    when: Condition
+    route: Route
+    mode: Mode
+    tags: frozenset[str]
+    file: str
+    mark: Mark

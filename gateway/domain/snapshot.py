@@ -1,0 +1,90 @@
+"""The Snapshot: everything that the rule files say, compiled, frozen, and swapped by one assignment."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from gateway.domain.category import Table
+from gateway.domain.problem import Mark, Problem
+from gateway.domain.registry import Model, Provider
+from gateway.domain.rule import Rule, Timeouts
+from gateway.domain.words import DEFAULT_FALL_BACK_ON, Failure, Prefer, Surface
+
+FINGERPRINT_SHOWN = 7
+"""Hex digits of a fingerprint that people are shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """The `defaults` section; bytes, seconds and days."""
+
+    prefer: Prefer = Prefer.BALANCED
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    deadline_s: float = 600.0
+    fall_back_on: frozenset[Failure] = DEFAULT_FALL_BACK_ON
+    max_body_bytes: int = 32_000_000
+    retention_days: int = 30
+    allow_empty: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RuleTest:
+    """An entry of a `tests` section: a request, and what its Decision must say.
+
+    `at` is the clock of the test, None for a fixed Monday noon UTC. `expect` holds rule, category, model, chain and
+    refused as written. An advisory test warns and never gates.
+    """
+
+    name: str
+    surface: Surface
+    headers: Mapping[str, str]
+    body: bytes
+    at: datetime | None
+    expect: Mapping[str, Any]
+    advisory: bool
+    file: str
+    mark: Mark
+
+
+@dataclass(frozen=True, slots=True)
+class RuleFile:
+    """The bytes of one rule file, as they were compiled."""
+
+    name: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A compiled set of rule files. It holds nothing that changes and nothing to close.
+
+    `rules` are in the order in which they are tried, without those that are off. `by_upstream` gives the registry
+    name for an upstream id that exactly one entry has. `warnings` are Problems that do not keep a set from running.
+    `generation` is 0 until the set is accepted; a number is kept over restarts.
+    """
+
+    fingerprint: str
+    files: tuple[RuleFile, ...]
+    providers: Mapping[str, Provider]
+    models: Mapping[str, Model]
+    by_upstream: Mapping[str, str]
+    rules: tuple[Rule, ...]
+    table: Table
+    defaults: Defaults
+    tests: tuple[RuleTest, ...]
+    warnings: tuple[Problem, ...] = field(default=())
+    generation: int = 0
+
+    @property
+    def label(self) -> str:
+        """Generation and fingerprint as they appear together, `12-3f9a1c2`."""
+        return f"{self.generation}-{self.fingerprint[:FINGERPRINT_SHOWN]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A set of rule files that cannot run, with all of its Problems."""
+
+    fingerprint: str
+    problems: tuple[Problem, ...]

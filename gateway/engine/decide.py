@@ -1,0 +1,78 @@
+"""Which chain a request takes, and why."""
+
+from datetime import datetime
+
+from gateway.domain.decision import REQUESTED_MODEL, Decision, Flip, Tried, Unroutable
+from gateway.domain.request import Request
+from gateway.domain.rule import Chain, Step
+from gateway.domain.snapshot import Snapshot
+from gateway.domain.words import Mode
+from gateway.engine.chain import settle
+from gateway.engine.features import Features
+from gateway.engine.match import describe, first_miss, misses
+
+
+def decide(snapshot: Snapshot, features: Features) -> Decision | Unroutable:
+    """Take the first live rule whose conditions hold, else the model that the request names.
+
+    Shadow rules are matched on the way and noted; they never take the request.
+    """
+    tried: list[Tried] = []
+    shadows: list[str] = []
+    for rule in snapshot.rules:
+        miss = first_miss(rule.when, features)
+        if miss is not None:
+            tried.append(Tried(rule, miss))
+        elif rule.mode is Mode.SHADOW:
+            shadows.append(rule.name)
+        else:
+            chain, taken = settle(rule.route, features["conversation_hash"] if rule.route.splits else 0)
+            return Decision(
+                rule=rule.name,
+                matched=rule,
+                category=features["category@user"],
+                confidence=features["confidence@user"],
+                chain=chain,
+                chain_name=rule.route.name,
+                tried=tuple(tried),
+                shadows=tuple(shadows),
+                split=taken,
+            )
+    return _requested(snapshot, features, tuple(tried), tuple(shadows))
+
+
+def _requested(
+    snapshot: Snapshot, features: Features, tried: tuple[Tried, ...], shadows: tuple[str, ...]
+) -> Decision | Unroutable:
+    asked: str = features["model"]
+    name = asked if asked in snapshot.models else snapshot.by_upstream.get(asked)
+    if name is None:
+        return Unroutable(asked, tried)
+    defaults = snapshot.defaults
+    step = Step(name, defaults.timeouts, window_tokens=snapshot.models[name].window_tokens)
+    return Decision(
+        rule=REQUESTED_MODEL,
+        matched=None,
+        category=features["category@user"],
+        confidence=features["confidence@user"],
+        chain=Chain((step,), defaults.deadline_s, defaults.fall_back_on),
+        chain_name="",
+        tried=tried,
+        shadows=shadows,
+    )
+
+
+def decide_request(snapshot: Snapshot, request: Request, at: datetime) -> tuple[Features, Decision | Unroutable]:
+    """Decide for a request that comes at an aware moment; traffic and questions alike come this way."""
+    features = Features.of(request, snapshot.table, snapshot.defaults.prefer, at)
+    return features, decide(snapshot, features)
+
+
+def smallest_flip(decision: Decision | Unroutable, features: Features) -> Flip | None:
+    """Give the earlier rule that needed the fewest changes to take the request; the last that was tried of equals."""
+    flips = [
+        Flip(tried.rule.name, tuple(describe(miss) for miss in misses(tried.rule.when, features)))
+        for tried in decision.tried
+        if tried.rule.mode is Mode.LIVE
+    ]
+    return min(reversed(flips), key=lambda flip: len(flip.conditions), default=None)

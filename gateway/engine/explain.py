@@ -1,0 +1,101 @@
+"""A Decision in words and numbers: the one account of it that commands, endpoints and tests give."""
+
+from typing import Any
+
+from gateway.domain.category import Classification
+from gateway.domain.decision import Decision, Tried, Unroutable
+from gateway.domain.price import NANO_USD_PER_USD
+from gateway.domain.snapshot import Snapshot
+from gateway.domain.usage import Usage
+from gateway.engine.decide import smallest_flip
+from gateway.engine.features import Features
+from gateway.engine.match import describe, seen, shown
+from gateway.engine.pricing import cost_nano_usd, price_at
+
+ASSUMED_OUTPUT_TOKENS = 500
+"""Output that an estimated cost assumes where the caller sets no limit; says so in the account."""
+DECIDING_SHOWN = 8
+
+
+def account_of(snapshot: Snapshot, features: Features, decision: Decision | Unroutable) -> dict[str, Any]:
+    """Give the Decision as JSON values: what was decided, every rule tried before, and what would have flipped it."""
+    classification = features.classification()
+    flip = smallest_flip(decision, features)
+    account: dict[str, Any] = {
+        "rule": decision.rule if isinstance(decision, Decision) else None,
+        "category": classification.category,
+        "confidence": round(classification.confidence, 4),
+        "complexity": shown(features["complexity@user"]),
+        "score": round(features["score@user"], 4),
+        "needs_reasoning": features["needs_reasoning@user"],
+        "estimated_tokens": features["estimated_tokens"],
+        "deciding": [
+            {"word": word, "weight": round(weight, 3)} for word, weight in classification.deciding[:DECIDING_SHOWN]
+        ],
+        "runner_up": _runner_up(classification),
+        "generation": snapshot.generation,
+        "fingerprint": snapshot.fingerprint,
+        "tried": [_tried(tried, features) for tried in decision.tried],
+        "flip": None if flip is None else {"rule": flip.rule, "conditions": list(flip.conditions)},
+    }
+    match decision:
+        case Unroutable():
+            account |= {"refused": True, "requested_model": decision.requested, "model": None, "chain": []}
+        case Decision():
+            account |= _routed(snapshot, features, decision)
+    return account
+
+
+def _routed(snapshot: Snapshot, features: Features, decision: Decision) -> dict[str, Any]:
+    rule = decision.matched
+    model = snapshot.models[decision.model]
+    return {
+        "refused": False,
+        "file": rule.file if rule else None,
+        "line": rule.mark.line if rule else None,
+        "priority": rule.priority if rule else None,
+        "because": describe(rule.when) if rule else "no rule took it, and the request names this model",
+        "seen": seen(rule.when, features) if rule else {},
+        "model": decision.model,
+        "upstream_model": model.upstream,
+        "provider": model.provider,
+        "chain_name": decision.chain_name or None,
+        "chain": [step.model for step in decision.chain.steps],
+        "split": None if not decision.split else {str(place): name for place, name in decision.split.items()},
+        "shadows": list(decision.shadows),
+        "estimated_cost_usd": estimated_cost_nano_usd(snapshot, features, decision) / NANO_USD_PER_USD,
+        "assumed_output_tokens": output_tokens_of(features),
+    }
+
+
+def output_tokens_of(features: Features) -> int:
+    """Give the output that an estimated cost goes by: the caller's limit, or what we assume."""
+    most: int | None = features["max_tokens"]
+    return ASSUMED_OUTPUT_TOKENS if most is None else most
+
+
+def estimated_cost_nano_usd(snapshot: Snapshot, features: Features, decision: Decision) -> int:
+    """Estimate what the first step costs, in nano-dollars."""
+    usage = Usage(fresh_input_tokens=features["estimated_tokens"], output_tokens=output_tokens_of(features))
+    price = price_at(snapshot.models[decision.model].price, features["at"].date())
+    return cost_nano_usd(usage, price)
+
+
+def _runner_up(classification: Classification) -> dict[str, Any] | None:
+    others = [
+        (score, name) for name, score in classification.scores.items() if name != classification.category and score > 0
+    ]
+    if not others:
+        return None
+    score, name = max(others)
+    return {"category": name, "score": round(score, 3)}
+
+
+def _tried(tried: Tried, features: Features) -> dict[str, Any]:
+    return {
+        "rule": tried.rule.name,
+        "file": tried.rule.file,
+        "line": tried.rule.mark.line,
+        "failed": describe(tried.missed),
+        "seen": seen(tried.missed, features),
+    }

@@ -1,0 +1,93 @@
+"""What a provider's answer means when it is not a 2xx: status and words to a Failure.
+
+Source: the error references of the two providers; the bodies that say more than their status are those with which
+providers report spent credit and full context windows under 400.
+"""
+
+from gateway.domain.attempt import Attempt, ProviderError
+from gateway.domain.words import Failure
+
+_QUOTA_WORDS = ("insufficient_quota", "billing", "credit balance", "exceeded your current quota", "quota_exceeded")
+_CONTEXT_WORDS = ("context_length", "context window", "maximum context", "prompt is too long", "too many tokens")
+_FILTER_WORDS = ("content_filter", "content_policy", "content management policy", "safety system")
+_KEY_WORDS = ("invalid_api_key", "invalid api key", "incorrect api key", "authentication_error", "invalid x-api-key")
+
+_BY_STATUS = {
+    401: Failure.AUTH,
+    402: Failure.QUOTA,
+    403: Failure.AUTH,
+    404: Failure.NOT_FOUND,
+    408: Failure.TIMEOUT,
+    409: Failure.SERVER_ERROR,
+    429: Failure.RATE_LIMITED,
+    503: Failure.OVERLOADED,
+    504: Failure.TIMEOUT,
+    529: Failure.OVERLOADED,
+}
+
+
+def failure_of(error: ProviderError) -> Failure:
+    """Give the Failure for an error status; total over all of them."""
+    said = f"{error.type} {error.code} {error.message}".lower()
+    if error.status in (402, 403, 429) and _any(_QUOTA_WORDS, said):
+        return Failure.QUOTA
+    if (known := _BY_STATUS.get(error.status)) is not None:
+        return known
+    if 400 <= error.status < 500:
+        if error.status == 413 or _any(_CONTEXT_WORDS, said):
+            return Failure.CONTEXT_LENGTH
+        if _any(_FILTER_WORDS, said):
+            return Failure.CONTENT_FILTER
+        if _any(_QUOTA_WORDS, said):
+            return Failure.QUOTA
+        return Failure.AUTH if _any(_KEY_WORDS, said) else Failure.BAD_REQUEST
+    return Failure.SERVER_ERROR
+
+
+def _any(words: tuple[str, ...], said: str) -> bool:
+    return any(word in said for word in words)
+
+
+_OUR_FAULT = {
+    Failure.AUTH: "the provider does not accept the gateway's credential",
+    Failure.QUOTA: "the gateway's account at the provider has no credit left",
+    Failure.NOT_FOUND: "the provider does not know the model that the gateway asked for",
+}
+_ANSWERS = (
+    # what the caller can act on first: a fault of the request, then waiting, then ours and the provider's
+    (Failure.BAD_REQUEST, 400),
+    (Failure.CONTEXT_LENGTH, 400),
+    (Failure.CONTENT_FILTER, 400),
+    (Failure.RATE_LIMITED, 429),
+    (Failure.OVERLOADED, 503),
+    (Failure.TIMEOUT, 504),
+)
+
+
+def final_error(attempts: tuple[Attempt, ...]) -> tuple[int, ProviderError]:
+    """Give the status and the words for a request whose attempts all failed.
+
+    The most actionable failure wins, in the order of the table above; any other, such as a credential of ours that a
+    provider refuses, is a 502. An upstream's 401 never reaches a caller, who would look for the fault in his own key.
+    The provider's words are kept where they are about the request; where they are about our account, whoever asks
+    could do nothing with them, and they may hold a part of a key.
+    """
+    if not attempts:
+        return 504, ProviderError(504, message="the deadline passed before any model could be asked")
+    status, failure = _status_of(attempts)
+    decisive = next(attempt for attempt in reversed(attempts) if attempt.failure is failure)
+    error = decisive.error or ProviderError(0)
+    if failure in _OUR_FAULT:
+        return status, ProviderError(error.status, message=f"{_OUR_FAULT[failure]} ('{decisive.provider}')")
+    waits = [each.error.retry_after_s for each in attempts if each.error and each.error.retry_after_s is not None]
+    words = error.message or f"the provider answered {error.status}"
+    return status, ProviderError(error.status, error.type, error.code, words, min(waits, default=None))
+
+
+def _status_of(attempts: tuple[Attempt, ...]) -> tuple[int, Failure]:
+    failures = {attempt.failure: attempt for attempt in attempts if attempt.failure is not None}
+    for failure, status in _ANSWERS:
+        if failure in failures:
+            own = failures[failure].status
+            return (own if failure is Failure.BAD_REQUEST and 400 <= own < 500 else status), failure
+    return 502, attempts[-1].failure or Failure.SERVER_ERROR

@@ -1,0 +1,120 @@
+"""What a log row keeps of a Decision, and the same Decision made again from it.
+
+A row has the cheap features and no text. Conditions on text and headers are kept as one bit each, whether they held,
+so that the rules can be walked again and give the same rule for the same reasons.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, assert_never
+
+from gateway.domain.category import Classification
+from gateway.domain.decision import Decision, Unroutable
+from gateway.domain.rule import AllOf, AnyOf, Condition, Leaf, Not, Rule
+from gateway.domain.snapshot import Snapshot
+from gateway.engine.decide import decide
+from gateway.engine.features import Features
+from gateway.engine.match import leaves
+
+ALWAYS_KEPT = (
+    "model",
+    "surface",
+    "stream",
+    "max_tokens",
+    "prefer",
+    "caller",
+    "team",
+    "tags",
+    "turns",
+    "has",
+    "estimated_tokens",
+    "words@user",
+    "characters@user",
+    "category@user",
+    "confidence@user",
+    "complexity@user",
+    "score@user",
+    "needs_reasoning@user",
+)
+SCORES = "scores@user"
+HELD = "held"
+"""The keys of category scores, and of the bits of private conditions: `1` held, `0` did not, by place in the rules."""
+
+
+def facts_of(snapshot: Snapshot, features: Features, decision: Decision | Unroutable) -> dict[str, Any]:
+    """Give what the row keeps: JSON values by feature key."""
+    facts: dict[str, Any] = {key: _json(features[key]) for key in ALWAYS_KEPT}
+    facts[SCORES] = {name: round(score, 3) for name, score in features.classification().scores.items() if score}
+    rules = _walked(snapshot, decision)
+    held = ""
+    for rule in rules:
+        for leaf in leaves(rule.when):
+            if leaf.private:
+                held += "1" if leaf.test(features[leaf.feature]) else "0"
+            elif leaf.feature not in facts and leaf.feature != "at":
+                facts[leaf.feature] = _json(features[leaf.feature])
+    if held:
+        facts[HELD] = held
+    if any(rule.route.splits for rule in rules[-1:]):
+        facts["conversation_hash"] = features["conversation_hash"]
+    return facts
+
+
+def decide_again(snapshot: Snapshot, facts: Mapping[str, Any], at: datetime) -> tuple[Features, Decision | Unroutable]:
+    """Make the Decision of a row again, under the Snapshot that it was made with."""
+    values = {key: _value(key, value) for key, value in facts.items() if key not in (SCORES, HELD)}
+    scores = {**dict.fromkeys((category.name for category in snapshot.table.categories), 0.0), **facts[SCORES]}
+    values["classification@user"] = Classification(facts["category@user"], facts["confidence@user"], scores, ())
+    values["at"] = at
+    held = str(facts.get(HELD, ""))
+    values |= {f"{HELD}.{position}": bit == "1" for position, bit in enumerate(held)}
+    features = Features.recorded(values)
+    return features, decide(replace(snapshot, rules=_with_bits(snapshot.rules, len(held))), features)
+
+
+def _walked(snapshot: Snapshot, decision: Decision | Unroutable) -> tuple[Rule, ...]:
+    """Give the rules that the decision looked at: all up to the one that took the request."""
+    if isinstance(decision, Unroutable) or decision.matched is None:
+        return snapshot.rules
+    return snapshot.rules[: snapshot.rules.index(decision.matched) + 1]
+
+
+def _with_bits(rules: tuple[Rule, ...], kept: int) -> tuple[Rule, ...]:
+    """Replace private leaves by ones that read their bit; rules past the last bit were not looked at."""
+    position = 0
+    replaced = []
+    for rule in rules:
+        count = sum(1 for leaf in leaves(rule.when) if leaf.private)
+        if position + count > kept:
+            break
+        when, position = _bits(rule.when, position)
+        replaced.append(replace(rule, when=when))
+    return tuple(replaced)
+
+
+def _bits(condition: Condition, position: int) -> tuple[Condition, int]:
+    match condition:
+        case Leaf():
+            if not condition.private:
+                return condition, position
+            return replace(condition, feature=f"{HELD}.{position}", test=bool), position + 1
+        case AllOf() | AnyOf():
+            parts = []
+            for each in condition.parts:
+                part, position = _bits(each, position)
+                parts.append(part)
+            return type(condition)(tuple(parts)), position
+        case Not():
+            part, position = _bits(condition.part, position)
+            return Not(part), position
+        case _:
+            assert_never(condition)
+
+
+def _json(value: Any) -> Any:  # noqa: ANN401 - a feature value
+    return sorted(value) if isinstance(value, frozenset) else value
+
+
+def _value(key: str, value: Any) -> Any:  # noqa: ANN401 - a feature value
+    return frozenset(value) if key in ("has", "tags") else value

@@ -1,0 +1,49 @@
+"""Text as conditions and categories compare it: case-folded words."""
+
+_BLANKED = "‘’“”„‚«»‹›…–—―‐‑·•¿¡´′″×→\u00a0\u2003\u2028\u202f\u3000、。，．：；？！（）「」『』【】《》"  # noqa: RUF001 (the marks meant)
+_WORD_BYTES = bytes(
+    code if code >= 128 or chr(code).isalnum() or chr(code) in "_+#" else ord(" ") for code in range(256)
+)
+# Thai, Lao, Burmese, Khmer, Kana and Han put no spaces between words; Korean glues its particles to them.
+_SPACELESS = (
+    (0x0E00, 0x0EFF),
+    (0x1000, 0x109F),
+    (0x1780, 0x17FF),
+    (0x3040, 0x30FF),
+    (0x3400, 0x4DBF),
+    (0x4E00, 0x9FFF),
+    (0xAC00, 0xD7AF),
+    (0xF900, 0xFAFF),
+    (0x20000, 0x3FFFF),
+)
+
+
+def fold(text: str) -> str:
+    """Give the text case-folded, lone surrogates (legal in JSON, not in UTF-8) made question marks."""
+    if text.isascii():
+        return text.lower()
+    return text.encode("utf-8", "replace").decode("utf-8").casefold()
+
+
+def words_of(folded: str) -> list[str]:
+    """Split case-folded text into runs of letters, digits, underscores, `+` and `#`, as in `c++` and `c#`."""
+    if not folded.isascii():
+        for mark in _BLANKED:
+            folded = folded.replace(mark, " ")
+    return folded.encode().translate(_WORD_BYTES).decode().split()
+
+
+def is_spaceless(folded: str) -> bool:
+    """Tell whether a phrase has letters of a script without spaces, and so is looked for as a substring."""
+    return any(low <= ord(character) <= high for character in folded for low, high in _SPACELESS)
+
+
+def folded(text: str) -> str:
+    """Give the words of a text with one space between and around them, for `needle` to be looked for in."""
+    return f" {' '.join(words_of(fold(text)))} "
+
+
+def needle(phrase: str) -> str:
+    """Give what to look for in a folded text: whole words, or a substring in scripts that put no spaces."""
+    inner = " ".join(words_of(fold(phrase)))
+    return inner if is_spaceless(inner) else f" {inner} "
