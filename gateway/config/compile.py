@@ -1,0 +1,157 @@
+"""Rule files to a Snapshot, or to all of their Problems: parse, check against the schema, merge, refer, compile."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from gateway.config import packaged, schema, yamltree
+from gateway.config.categories import category_of
+from gateway.config.lint import warnings_of
+from gateway.config.merge import Merged
+from gateway.config.node import Findings, Node
+from gateway.config.quantities import duration_s, size_bytes
+from gateway.config.registry import model_of, provider_of
+from gateway.config.routes import Known, failures_of, places_of, rule_of, timeouts_of
+from gateway.config.ruletests import test_of
+from gateway.domain.category import UNSURE, Category
+from gateway.domain.price import Catalogue
+from gateway.domain.problem import Problem
+from gateway.domain.registry import Model
+from gateway.domain.rule import Rule, Step
+from gateway.domain.snapshot import Defaults, Rejected, RuleFile, Snapshot
+from gateway.domain.words import Mode, Prefer
+from gateway.engine.classify import compile_table
+
+SHIPPED_CATEGORIES = "config/data/categories.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """One rule file after parse and schema: its document where there is one, and what is wrong."""
+
+    document: yamltree.Document | None
+    problems: tuple[Problem, ...]
+
+
+def fingerprint(files: tuple[RuleFile, ...], catalogue: Catalogue) -> str:
+    """Hash what decides: the names and bytes of the rule files, and the catalogue in use."""
+    digest = hashlib.sha256(catalogue.date.isoformat().encode())
+    for file in files:
+        for part in (file.name.encode(), file.data):
+            digest.update(len(part).to_bytes(8, "big"))
+            digest.update(part)
+    return digest.hexdigest()
+
+
+class Compiler:
+    """Compiles sets of rule files; remembers the verdict on each file's bytes, so that an edit costs one file.
+
+    Not to be used by two threads at a time.
+    """
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self.catalogue = catalogue
+        self._checked: dict[RuleFile, Checked] = {}
+
+    def fingerprint(self, files: tuple[RuleFile, ...]) -> str:
+        """Give the fingerprint that a Snapshot of these files has."""
+        return fingerprint(files, self.catalogue)
+
+    def compile(self, files: tuple[RuleFile, ...]) -> Snapshot | Rejected:
+        """Compile a set of rule files. Their order does not matter: files count in byte order of their names."""
+        files = tuple(sorted(files, key=lambda file: file.name.encode()))
+        self._checked = {file: self._checked.get(file) or check(file) for file in files}
+        checked = self._checked.values()
+        broken = [problem for each in checked for problem in each.problems]
+        documents = [each.document for each in checked if each.document is not None and not each.problems]
+        findings = Findings(complete=not broken)
+        snapshot = self._assemble(documents, files, findings)
+        problems = [*broken, *findings.problems]
+        if problems or snapshot is None:
+            return Rejected(self.fingerprint(files), tuple(sorted(set(problems))))
+        return snapshot
+
+    @cached_property
+    def _shipped(self) -> Mapping[str, Category]:
+        name = SHIPPED_CATEGORIES.rsplit("/", 1)[-1]
+        document = yamltree.parse(name, packaged.read(SHIPPED_CATEGORIES))
+        if not isinstance(document, yamltree.Document):
+            raise TypeError(f"the shipped categories cannot be read: {document[0]}")
+        findings = Findings(complete=True)
+        entries = Node(document, (), document.data)["categories"].items()
+        return {name: category_of(name, node, findings) for name, node in entries}
+
+    def _assemble(
+        self, documents: list[yamltree.Document], files: tuple[RuleFile, ...], findings: Findings
+    ) -> Snapshot | None:
+        merged = Merged(documents, findings)
+        defaults = _defaults(merged.section("defaults"))
+        own = {name: category_of(name, node, findings) for name, node in merged.section("categories").items()}
+        shipped = merged.section("defaults").get("shipped_categories")
+        categories = {**({} if shipped and shipped.value is False else self._shipped), **own}
+        providers = {name: provider_of(name, node) for name, node in merged.section("providers").items()}
+        models: dict[str, Model] = {}
+        for name, node in merged.section("models").items():
+            model = model_of(name, node, providers, self.catalogue, findings)
+            if model is not None:
+                models[name] = model
+        chains = merged.section("chains")
+        named = {**categories, UNSURE: None}
+        known = Known(models, frozenset(merged.section("models")), chains, named, defaults)
+        for node in chains.values():
+            places_of(node, Step(""), known, findings)
+        rules = sorted(_rules(merged, known, findings), key=lambda rule: -rule.priority)
+        rule_names = frozenset(node["name"].value for node in merged.rules)
+        tests = [test_of(node, known, rule_names, findings) for node in merged.tests]
+        if findings.problems:
+            return None
+        live = tuple(rule for rule in rules if rule.mode is not Mode.OFF)
+        return Snapshot(
+            fingerprint=self.fingerprint(files),
+            files=files,
+            providers=providers,
+            models=models,
+            by_upstream=_by_upstream(models),
+            rules=live,
+            table=compile_table(tuple(categories.values())),
+            defaults=defaults,
+            tests=tuple(tests),
+            warnings=warnings_of(live, chains),
+        )
+
+
+def check(file: RuleFile) -> Checked:
+    """Parse a file and check it against the schema."""
+    document = yamltree.parse(file.name, file.data)
+    if not isinstance(document, yamltree.Document):
+        return Checked(None, document)
+    return Checked(document, schema.validate(document))
+
+
+def _rules(merged: Merged, known: Known, findings: Findings) -> list[Rule]:
+    compiled = (rule_of(node, known, findings) for node in merged.rules)
+    return [rule for rule in compiled if rule is not None]
+
+
+def _defaults(section: Mapping[str, Node]) -> Defaults:
+    base = Defaults()
+    retention = section.get("retention")
+    days = retention.get("days") if retention else None
+    return Defaults(
+        prefer=Prefer(section["prefer"].value) if "prefer" in section else base.prefer,
+        timeouts=timeouts_of(section.get("timeout"), base.timeouts),
+        deadline_s=duration_s(section["deadline"].value) if "deadline" in section else base.deadline_s,
+        fall_back_on=failures_of(section.get("fall_back_on"), base.fall_back_on),
+        max_body_bytes=size_bytes(section["max_body"].value) if "max_body" in section else base.max_body_bytes,
+        retention_days=days.value if days else base.retention_days,
+        allow_empty=bool(section["allow_empty"].value) if "allow_empty" in section else base.allow_empty,
+    )
+
+
+def _by_upstream(models: Mapping[str, Model]) -> dict[str, str]:
+    """Give the registry name for each upstream id that exactly one entry has."""
+    names: dict[str, list[str]] = {}
+    for model in models.values():
+        names.setdefault(model.upstream, []).append(model.name)
+    return {upstream: found[0] for upstream, found in names.items() if len(found) == 1}

@@ -1,0 +1,95 @@
+"""The registry sections, `providers` and `models`, to the values that chains refer to."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from urllib.parse import urlsplit
+
+from gateway.config.node import Findings, Node
+from gateway.domain.price import (
+    FREE,
+    Catalogue,
+    CatalogueModel,
+    Price,
+    PriceHistory,
+    Tariff,
+    Unpriced,
+    always,
+    nano_usd,
+    rates_from,
+)
+from gateway.domain.registry import EnvSecret, FileSecret, Model, NoSecret, Provider, Secret
+from gateway.domain.words import Dialect, Prefer
+
+PUBLIC_ADDRESSES = {Dialect.OPENAI: "https://api.openai.com/v1", Dialect.ANTHROPIC: "https://api.anthropic.com/v1"}
+FROM_RULES = "rules"
+"""The version of a price that stands in a rule file."""
+_RATES = {"input": "fresh_input", "output": "output", "cache_read": "cache_read", "cache_write": "cache_write_5m"}
+
+
+def provider_of(name: str, node: Node) -> Provider:
+    """Compile an entry of `providers`."""
+    kind = Dialect(node["kind"].value)
+    written = node.get("base_url")
+    address = (written.value if written else PUBLIC_ADDRESSES[kind]).rstrip("/")
+    if kind is Dialect.ANTHROPIC and not urlsplit(address).path.endswith("/v1"):
+        address += "/v1"  # Anthropic's own clients take the address without it
+    return Provider(name, kind, address, _secret(node["api_key"]), node.document.file, node.key_mark)
+
+
+def _secret(node: Node) -> Secret:
+    if node.value == "none":
+        return NoSecret()
+    return EnvSecret(node["env"].value) if "env" in node.value else FileSecret(node["file"].value)
+
+
+def model_of(
+    name: str, node: Node, providers: Mapping[str, Provider], catalogue: Catalogue, findings: Findings
+) -> Model | None:
+    """Compile an entry of `models`; without a price of its own it costs what the catalogue says, or is a Problem."""
+    provider = providers.get(node["provider"].value)
+    if provider is None:
+        findings.missing(node["provider"], "provider", node["provider"].value, list(providers))
+        return None
+    upstream: str = node["model"].value
+    known = _known(provider, upstream, catalogue)
+    written = node.get("price")
+    price: PriceHistory | Unpriced = known.prices if known else Unpriced()
+    if written is not None:
+        price = always(_price(written, findings))
+    if isinstance(price, Unpriced):
+        hint = "say 'price: free' or 'price: {input: 0.20, output: 0.60}' in USD per million tokens"
+        findings.add(
+            node.problem(f"model '{name}' has no price: '{upstream}' is not in the catalogue", hint, at_key=True)
+        )
+        return None
+    window, most = node.get("context_window"), node.get("max_output")
+    return Model(
+        name=name,
+        provider=provider.name,
+        upstream=upstream,
+        strength=Prefer(node["strength"].value) if "strength" in node.value else Prefer.BALANCED,
+        price=price,
+        price_version=FROM_RULES if written else catalogue.date.isoformat(),
+        window_tokens=window.value if window else known.context_window_tokens if known else None,
+        max_output_tokens=most.value if most else known.max_output_tokens if known else None,
+        known=known,
+    )
+
+
+def _known(provider: Provider, upstream: str, catalogue: Catalogue) -> CatalogueModel | None:
+    """Look a model up at its seller; an address that is nobody's shop has prices of its own."""
+    seller = catalogue.provider_at(urlsplit(provider.base_url).hostname or "")
+    return catalogue.lookup(seller, upstream) if seller else None
+
+
+def _price(node: Node, findings: Findings) -> Price:
+    if node.value == "free":
+        return FREE
+    rates: dict[str, int] = {}
+    for key, amount in node.items():
+        try:
+            rates[_RATES[key]] = nano_usd(Decimal(str(amount.value)))
+        except ValueError as error:
+            findings.add(amount.problem(str(error)))
+            rates[_RATES[key]] = 0
+    return Price(Tariff(rates_from(rates)))

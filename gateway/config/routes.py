@@ -1,0 +1,138 @@
+"""Chains, steps and rules, compiled against the registry."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from gateway.config.conditions import condition_of, mentions
+from gateway.config.node import Findings, Node
+from gateway.config.quantities import duration_s
+from gateway.domain.registry import Model
+from gateway.domain.request import AUTO
+from gateway.domain.rule import NO_PARAMS, AllOf, Condition, Leaf, Params, Route, Rule, Split, Step, Timeouts
+from gateway.domain.snapshot import Defaults
+from gateway.domain.words import Failure, Mode
+
+_IMPLIED = Leaf("model", "model", AUTO, AUTO.__eq__, implied=True)
+"""The condition of every rule that mentions `model` nowhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What routes may refer to; `chains` holds the nodes of the named ones."""
+
+    models: Mapping[str, Model]
+    declared_models: frozenset[str]
+    chains: Mapping[str, Node]
+    categories: Mapping[str, object]
+    defaults: Defaults
+
+
+def timeouts_of(node: Node | None, base: Timeouts) -> Timeouts:
+    """Give the limits of a `timeout` map over those it stands within."""
+    if node is None:
+        return base
+    return replace(base, **{f"{name}_s": duration_s(limit.value) for name, limit in node.items()})
+
+
+def failures_of(node: Node | None, base: frozenset[Failure]) -> frozenset[Failure]:
+    """Give the failures of a `fall_back_on` list, or those that hold without one."""
+    return base if node is None else frozenset(Failure(word) for word in node.value)
+
+
+def rule_of(node: Node, known: Known, findings: Findings) -> Rule | None:
+    """Compile a rule; None, with a Problem noted, where its route leads nowhere."""
+    when = _with_implied_model(condition_of(node.get("when"), findings, known.categories))
+    defaults = known.defaults
+    base = Step(
+        "", timeouts_of(node.get("timeout"), defaults.timeouts), params=params_of(node.get("params"), NO_PARAMS)
+    )
+    written = node["route"]
+    chain = known.chains.get(written.value) if isinstance(written.value, str) else written
+    name = written.value if isinstance(written.value, str) else ""
+    if chain is None:
+        if name in known.declared_models:
+            hint = f"a route is a chain or a list of steps: write route: [{name}]"
+            findings.add(written.problem(f"there is no chain '{name}', but a model of that name", hint))
+        else:
+            findings.missing(written, "chain", name, list(known.chains))
+        return None
+    places = places_of(chain, base, known, findings)
+    if not places:
+        return None
+    deadline = node.get("deadline")
+    route = Route(
+        name=name,
+        places=places,
+        deadline_s=duration_s(deadline.value) if deadline else defaults.deadline_s,
+        fall_back_on=failures_of(node.get("fall_back_on"), defaults.fall_back_on),
+    )
+    return Rule(
+        name=node["name"].value,
+        priority=node["priority"].value if "priority" in node.value else 0,
+        when=when,
+        route=route,
+        mode=Mode(node["mode"].value) if "mode" in node.value else Mode.LIVE,
+        tags=frozenset(node["tags"].value) if "tags" in node.value else frozenset(),
+        file=node.document.file,
+        mark=node["name"].mark,
+    )
+
+
+def _with_implied_model(condition: Condition) -> Condition:
+    if mentions(condition, "model"):
+        return condition
+    parts = condition.parts if isinstance(condition, AllOf) else (condition,)
+    return AllOf((_IMPLIED, *parts))
+
+
+def places_of(node: Node, base: Step, known: Known, findings: Findings) -> tuple[Step | Split, ...]:
+    """Compile the places of a chain; `base` holds what the rule says for all of its steps."""
+    places = [_place(each, base, known, findings) for each in node]
+    return tuple(place for place in places if place is not None)
+
+
+def _place(node: Node, base: Step, known: Known, findings: Findings) -> Step | Split | None:
+    if isinstance(node.value, str):
+        return _step(node, node.value, base, known, findings)
+    if "split" in node.value:
+        arms = [
+            (arm, float(weight.value))
+            for name, weight in node["split"].items()
+            if (arm := _step(weight, name, base, known, findings)) is not None
+        ]
+        return Split(tuple(arms)) if arms else None
+    step = _step(node["model"], node["model"].value, base, known, findings)
+    if step is None:
+        return None
+    return replace(
+        step,
+        timeouts=timeouts_of(node.get("timeout"), base.timeouts),
+        tries=node["tries"].value if "tries" in node.value else 1,
+        params=params_of(node.get("params"), base.params),
+    )
+
+
+def _step(node: Node, name: str, base: Step, known: Known, findings: Findings) -> Step | None:
+    if name not in known.declared_models:
+        if name in known.chains:
+            hint = "a chain holds models: write the models of that chain here"
+            findings.add(node.problem(f"there is no model '{name}', but a chain of that name", hint))
+        else:
+            findings.missing(node, "model", name, list(known.declared_models))
+        return None
+    model = known.models.get(name)
+    return replace(base, model=name, window_tokens=model.window_tokens if model else None)
+
+
+def params_of(node: Node | None, base: Params) -> Params:
+    """Give the edits of a `params` map after those it stands within; the inner one wins."""
+    if node is None:
+        return base
+    parts = {name: node[name].value if name in node.value else {} for name in ("set", "default", "cap")}
+    drop = tuple(node["drop"].value) if "drop" in node.value else ()
+    return Params(
+        set={**base.set, **parts["set"]},
+        default={**base.default, **parts["default"]},
+        cap={**base.cap, **parts["cap"]},
+        drop=(*base.drop, *drop),
+    )

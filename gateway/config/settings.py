@@ -1,0 +1,49 @@
+"""What the command line of the daemon says: settings that take a restart, as opposed to rules."""
+
+import ipaddress
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where to listen."""
+
+    host: str
+    port: int
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can connect."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    def url(self, port: int | None = None) -> str:
+        """Give the address for a browser or a client; `port` replaces a 0 that the system chose for."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{port or self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings of `rulegate serve`; `rules` None means the rules that come with the gateway."""
+
+    rules: Path | None
+    data: Path
+    listen: Address
+    simulate: bool = False
+    use_last_good: bool = False
+    allow_anonymous: bool = False
+    log_level: str = "info"
+
+
+def address_of(text: str) -> Address:
+    """Read `HOST:PORT`, `:PORT` (loopback) or `[IPV6]:PORT`; raises ValueError with the remedy."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isdigit() or not 0 <= int(port) <= 65_535:
+        raise ValueError(f"'{text}' is not an address: write HOST:PORT, such as 127.0.0.1:8080")
+    return Address(host.strip("[]") or "127.0.0.1", int(port))
