@@ -1,0 +1,85 @@
+"""`rulegate check`: the daemon's verdict on a rules directory."""
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from gateway.app import SURFACES
+from gateway.cli.rules import RULES_OPTION, compile_rules, place, rules_or_shipped
+from gateway.config import secrets
+from gateway.domain.problem import Problem
+from gateway.domain.snapshot import Rejected
+from gateway.runtime.rehearsal import failures_of, rehearse
+from gateway.web.operations import problem_shown
+
+
+@click.command("check", short_help="Check a rules directory as the gateway would.")
+@RULES_OPTION
+@click.option("--format", "form", type=click.Choice(["text", "json", "github"]), default="text", show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
+def command(rules: Path | None, form: str, *, as_json: bool) -> None:
+    """Say what is wrong with the rules, all of it, with file, line, column and remedy.
+
+    The verdict is the daemon's own, the `tests` sections included. Warnings do not fail. No secret is needed; what
+    `serve` will need is listed. Exits with 1 when the rules would not run.
+    """
+    directory = rules_or_shipped(rules, shipped=True)
+    result = compile_rules(directory)
+    if isinstance(result, Rejected):
+        problems: Sequence[Problem] = result.problems
+        warnings: Sequence[Problem] = ()
+        needs: Sequence[Problem] = ()
+        summary = ""
+    else:
+        verdicts = rehearse(result, SURFACES)
+        problems = failures_of(verdicts)
+        advisory = [v.problem for v in verdicts if v.failed and v.test.advisory]
+        warnings = (*result.warnings, *advisory)
+        needs = secrets.missing(result.providers, os.environ)
+        parts = (len(result.files), "files"), (len(result.rules), "rules"), (len(result.models), "models")
+        summary = ", ".join(f"{count} {word}" for count, word in parts) + f", {len(verdicts)} tests"
+    match "json" if as_json else form:
+        case "json":
+            shown = {"problems": problems, "warnings": warnings, "needs": needs}
+            lists = {name: [problem_shown(problem) for problem in each] for name, each in shown.items()}
+            click.echo(json.dumps({"ok": not problems, **lists}, indent=2))
+        case "github":
+            for kind, found in (("error", problems), ("warning", warnings)):
+                for problem in found:
+                    click.echo(annotation(kind, problem, directory))
+        case _:
+            _text(directory, problems, warnings, needs, summary)
+    if problems:
+        raise click.exceptions.Exit(1)
+
+
+def annotation(kind: str, problem: Problem, directory: Path | None) -> str:
+    """Give a Problem as a workflow command that GitHub shows at the line of a pull request."""
+    words = f"{problem.message} ({problem.hint})" if problem.hint else problem.message
+    escaped = words.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    path = problem.file if directory is None else f"{directory}/{problem.file}"
+    return f"::{kind} file={path},line={problem.line},col={problem.column}::{escaped}"
+
+
+def _text(
+    directory: Path | None,
+    problems: Sequence[Problem],
+    warnings: Sequence[Problem],
+    needs: Sequence[Problem],
+    summary: str,
+) -> None:
+    name = directory or "the shipped rules"
+    for problem in problems:
+        click.echo(place(problem, directory))
+    for warning in warnings:
+        click.echo(f"{click.style('warning:', fg='yellow')} {place(warning, directory)}")
+    for need in needs:
+        click.echo(f"serve needs: {place(need, directory)}")
+    if problems:
+        some = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        click.echo(f"{click.style('FAILED', fg='red')} {name}: {some}")
+    else:
+        click.echo(f"{click.style('ok', fg='green')} {name}: {summary}")

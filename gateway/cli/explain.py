@@ -1,0 +1,196 @@
+"""`rulegate explain`: why a request goes where it goes."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TextIO
+
+import click
+
+from gateway.adapters.clock import SystemClock
+from gateway.adapters.log_sqlite import LogReader
+from gateway.adapters.state_sqlite import State
+from gateway.app import SIMULATED, SURFACES
+from gateway.cli.rules import RULES_OPTION, snapshot_or_exit
+from gateway.config import catalogue
+from gateway.config.compile import Compiler
+from gateway.domain.decision import Decision
+from gateway.domain.refusal import Refusal
+from gateway.domain.request import AUTO, Request
+from gateway.domain.snapshot import Snapshot
+from gateway.domain.words import Surface
+from gateway.engine.decide import decide_request
+from gateway.engine.explain import account_of
+from gateway.engine.recall import decide_again
+
+
+@click.command("explain", short_help="Say why a request goes where it goes.")
+@click.argument("prompt", required=False)
+@click.option("--body", type=click.File("rb"), help="A whole request body as JSON; - for standard input.")
+@click.option("--id", "row_id", help="The id of a logged request: its decision again, under the rules of that time.")
+@click.option(
+    "--jsonl", type=click.File("r", encoding="utf-8"), help='Lines {"id", "prompt"} in, a decision a line out.'
+)
+@click.option("--surface", type=click.Choice([each.value for each in SURFACES]), default="chat", show_default=True)
+@click.option(
+    "--header", "headers", multiple=True, metavar="NAME:VALUE", help="A header of the request; may be repeated."
+)
+@click.option(
+    "--data", type=click.Path(path_type=Path), default=Path("data"), envvar="RULEGATE_DATA", show_default=True
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@RULES_OPTION
+@click.pass_context
+def command(context: click.Context, /, **_: object) -> None:
+    """Give the Decision for a PROMPT, a body or a logged id: every rule tried, and the first condition that failed.
+
+    No model is asked and no secret is needed. It is the same Decision that the gateway makes for the same request.
+    """
+    options = context.params
+    asked = [name for name in ("prompt", "body", "row_id", "jsonl") if options[name] is not None]
+    if len(asked) != 1:
+        raise click.UsageError("give one of: a PROMPT, --body FILE, --id ID, --jsonl FILE")
+    if options["jsonl"] is not None:
+        _lines(options["jsonl"], options["rules"])
+        return
+    if options["row_id"] is not None:
+        account = _logged(options["row_id"], options["data"])
+    else:
+        surface = Surface(options["surface"])
+        body = options["body"].read() if options["body"] else _body(options["prompt"], surface)
+        snapshot, _directory = snapshot_or_exit(options["rules"])
+        account = _account(snapshot, body, surface, _headers(options["headers"]))
+    click.echo(json.dumps(account, indent=2) if options["as_json"] else text_of(account))
+
+
+def _body(prompt: str, surface: Surface) -> bytes:
+    if surface is Surface.EXECUTE:
+        return json.dumps({"prompt": prompt}).encode()
+    return json.dumps({"model": AUTO, "messages": [{"role": "user", "content": prompt}]}).encode()
+
+
+def _headers(written: tuple[str, ...]) -> dict[str, str]:
+    headers = {}
+    for each in written:
+        name, colon, value = each.partition(":")
+        if not colon:
+            raise click.BadParameter(f"'{each}' is no header: write NAME:VALUE")
+        headers[name.strip().lower()] = value.strip()
+    return headers
+
+
+def _request(body: bytes, surface: Surface, headers: dict[str, str]) -> Request:
+    request = SURFACES[surface].read_request(body, headers)
+    if isinstance(request, Refusal):
+        raise click.ClickException(request.message)
+    return request
+
+
+def _account(snapshot: Snapshot, body: bytes, surface: Surface, headers: dict[str, str]) -> dict[str, Any]:
+    features, decision = decide_request(snapshot, _request(body, surface, headers), SystemClock().now())
+    return account_of(snapshot, features, decision)
+
+
+def _lines(lines: TextIO, rules: Path | None) -> None:
+    snapshot, _ = snapshot_or_exit(rules)
+    at = SystemClock().now()
+    for number, (row_id, prompt) in enumerate(_prompts(lines), start=1):
+        if prompt is None:
+            raise click.ClickException(f'line {number} is not {{"id": ..., "prompt": ...}}')
+        request = _request(_body(prompt, Surface.CHAT), Surface.CHAT, {})
+        features, decision = decide_request(snapshot, request, at)
+        routed = isinstance(decision, Decision)
+        line = {
+            "id": row_id,
+            "rule": decision.rule if isinstance(decision, Decision) else None,
+            "category": features["category@user"],
+            "confidence": round(features["confidence@user"], 4),
+            "score": features["score@user"],
+            "model": decision.model if isinstance(decision, Decision) and routed else None,
+        }
+        click.echo(json.dumps(line, ensure_ascii=False))
+
+
+def _prompts(lines: TextIO) -> Iterator[tuple[object, str | None]]:
+    for line in lines:
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+            yield row["id"], row["prompt"] if isinstance(row["prompt"], str) else None
+        except (ValueError, KeyError, TypeError):
+            yield None, None
+
+
+def _logged(row_id: str, data: Path) -> dict[str, Any]:
+    """Decide again for a row, under the rules that decided then."""
+    for directory in (data, data / SIMULATED):
+        row = LogReader(directory / "log").find(row_id) if (directory / "log").is_dir() else None
+        if row is None:
+            continue
+        if not row["facts"]:
+            raise click.ClickException(f"request {row_id} was refused before any rule was asked")
+        snapshot = _snapshot_of(directory, row["fingerprint"], row["generation"])
+        at = datetime.fromisoformat(row["at"]).astimezone(UTC)
+        features, decision = decide_again(snapshot, row["facts"], at)
+        kept = {name: row[name] for name in ("id", "at", "outcome", "attempts", "cost_nano_usd")}
+        return {**account_of(snapshot, features, decision), "row": kept}
+    raise click.ClickException(f"there is no row {row_id} under {data}: give the gateway's directory with --data DIR")
+
+
+def _snapshot_of(directory: Path, fingerprint: str, generation: int) -> Snapshot:
+    state = State(directory / "state.db")
+    try:
+        files = state.files(fingerprint)
+    finally:
+        state.close()
+    result = Compiler(catalogue.load()).compile(files)
+    if not isinstance(result, Snapshot):
+        raise click.ClickException(f"the rules of generation {generation} cannot be compiled by this version")
+    return result
+
+
+def text_of(account: dict[str, Any]) -> str:
+    """Give an account as a person reads it."""
+    lines = [*_decided(account), *_judged(account)]
+    if account["tried"]:
+        lines.append("tried before")
+        for tried in account["tried"]:
+            saw = ", ".join(f"{name} {value}" for name, value in tried["seen"].items())
+            lines.append(f"  {tried['rule']} ({tried['file']}:{tried['line']}): needs {tried['failed']}; saw {saw}")
+    if flip := account["flip"]:
+        lines.append(f"flip        rule {flip['rule']} would take it with {' and '.join(flip['conditions'])}")
+    if row := account.get("row"):
+        attempts = ", ".join(
+            f"{each['model']} {each.get('failure') or each.get('skip') or 'ok'}" for each in row["attempts"]
+        )
+        lines.append(f"happened    {row['outcome']}: {attempts}; {row['cost_nano_usd'] / 1e9:.9f} USD")
+    return "\n".join(lines)
+
+
+def _decided(account: dict[str, Any]) -> list[str]:
+    if account["refused"]:
+        return [f"refused     nothing answers to '{account['requested_model']}'"]
+    place = f" ({account['file']}:{account['line']}, priority {account['priority']})" if account["file"] else ""
+    first, *others = account["chain"]
+    then = f", then {', '.join(others)}" if others else ""
+    cost = f"about {account['estimated_cost_usd']:.6f} USD with {account['assumed_output_tokens']} tokens out"
+    lines = [
+        f"rule        {account['rule']}{place}",
+        f"because     {account['because']}",
+        f"model       {first}{then}; {cost}",
+    ]
+    return lines + ([f"shadow      {', '.join(account['shadows'])} would have taken it"] if account["shadows"] else [])
+
+
+def _judged(account: dict[str, Any]) -> list[str]:
+    words = ", ".join(f"{each['word'].strip()} {each['weight']:g}" for each in account["deciding"])
+    runner_up = account["runner_up"]
+    after = f"; next is {runner_up['category']}" if runner_up else ""
+    why = f": {words}" if words else ""
+    tokens = account["estimated_tokens"]
+    return [
+        f"category    {account['category']}, confidence {account['confidence']:.2f}{why}{after}",
+        f"complexity  {account['complexity']} (score {account['score']:.2f}), about {tokens} tokens in",
+    ]

@@ -1,0 +1,70 @@
+"""What the commands share: where the rules are, and how Problems are printed."""
+
+from pathlib import Path
+
+import click
+
+from gateway.app import shipped_rules
+from gateway.config import catalogue, sources
+from gateway.config.compile import Compiler
+from gateway.domain.problem import Problem
+from gateway.domain.snapshot import Rejected, RuleFile, Snapshot
+
+DEFAULT_RULES = Path("rules.d")
+
+RULES_OPTION = click.option(
+    "--rules",
+    type=click.Path(path_type=Path),
+    envvar="RULEGATE_RULES",
+    help="Directory of rule files.  [default: ./rules.d, or the shipped rules where there is none]",
+)
+
+
+def rules_or_shipped(given: Path | None, *, shipped: bool) -> Path | None:
+    """Give the directory that is meant, None for the shipped rules."""
+    directory = given or DEFAULT_RULES
+    if directory.is_dir():
+        return directory
+    if given is None and shipped:
+        return None
+    if given is None:
+        raise click.ClickException(
+            f"there is no ./{DEFAULT_RULES} here: give the directory with --rules DIR, "
+            "or rehearse with the shipped rules: rulegate serve --simulate"
+        )
+    raise click.ClickException(f"there is no directory {directory}: make it, or give another one with --rules DIR")
+
+
+def read_rules(directory: Path | None) -> tuple[RuleFile, ...] | Rejected:
+    """Read the files of a directory, or the shipped ones."""
+    if directory is None:
+        return shipped_rules()
+    files = sources.read(directory)
+    if isinstance(files, sources.Unreadable):
+        return Rejected("", files.problems)
+    if not files:
+        hint = "add a file that ends in .yaml, or look at the shipped ones: rulegate serve --simulate"
+        return Rejected("", (Problem(".", 1, 1, "there is no rule file here", hint),))
+    return files
+
+
+def compile_rules(directory: Path | None) -> Snapshot | Rejected:
+    """Read and compile; the same verdict as the daemon's, less its tests."""
+    files = read_rules(directory)
+    return files if isinstance(files, Rejected) else Compiler(catalogue.load()).compile(files)
+
+
+def snapshot_or_exit(given: Path | None) -> tuple[Snapshot, Path | None]:
+    """Give a snapshot to ask, or print its Problems and exit with 1."""
+    directory = rules_or_shipped(given, shipped=True)
+    result = compile_rules(directory)
+    if isinstance(result, Rejected):
+        for problem in result.problems:
+            click.echo(place(problem, directory), err=True)
+        raise click.exceptions.Exit(1)
+    return result, directory
+
+
+def place(problem: Problem, directory: Path | None) -> str:
+    """Give a Problem with a path that editors and terminals can open."""
+    return str(problem) if directory is None else f"{directory}/{problem}"

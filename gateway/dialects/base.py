@@ -1,0 +1,183 @@
+"""What every dialect offers: to the caller's side, to the provider's side, or to both."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any, Protocol
+
+from gateway.domain.attempt import ProviderError
+from gateway.domain.chat import PlainAnswer, PlainChat, Stop
+from gateway.domain.refusal import Refusal
+from gateway.domain.request import Request
+from gateway.domain.rule import Params
+from gateway.domain.usage import Usage
+from gateway.domain.words import Dialect, Failure
+
+Fields = Mapping[str, Any]
+"""The top level of a JSON request body."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bad:
+    """An answer that is none: what kind of failure it is, and the provider's words if it had any."""
+
+    failure: Failure
+    error: ProviderError
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer that was read: its text and how it ended, and what it says it used."""
+
+    plain: PlainAnswer
+    usage: Usage | None
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What the gateway knows of an answer beside its text; `cost_nano_usd` None where it is not known."""
+
+    request_id: str
+    rule: str
+    category: str
+    model: str
+    provider: str
+    cost_nano_usd: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Blame:
+    """The `error.rulegate` part of an error body: who is at fault, and what was attempted."""
+
+    blame: str
+    attempts: Sequence[Mapping[str, object]]
+
+
+class Kind(IntEnum):
+    """What one block of a stream means for the caller."""
+
+    PREAMBLE = 0
+    CONTENT = 1
+    USAGE = 2
+    TAIL = 3
+    END = 4
+    ERROR = 5
+    GARBAGE = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One event of a stream: the bytes as they came, what they mean, and the plain text within."""
+
+    raw: bytes
+    kind: Kind
+    text: str = ""
+
+
+class StreamReader(Protocol):
+    """Reads a provider's stream; feed it any cut of the bytes.
+
+    What the stream has said so far stands in the attributes.
+    """
+
+    id: str
+    model: str
+    stop: Stop
+    bad: Bad | None
+    garbage: int
+
+    @property
+    def usage(self) -> Usage | None:
+        """All that its events reported, joined."""
+        ...
+
+    def feed(self, data: bytes) -> list[Block]:
+        """Give the blocks that `data` completes."""
+        ...
+
+    def end(self) -> list[Block]:
+        """Give what is left when the connection ends."""
+        ...
+
+
+class StreamWriter(Protocol):
+    """Writes a stream in the caller's dialect."""
+
+    def start(self, answer_id: str, model: str) -> bytes:
+        """Give what comes before the first text."""
+        ...
+
+    def text(self, text: str) -> bytes:
+        """Give one piece of text."""
+        ...
+
+    def finish(self, stop: Stop, usage: Usage | None) -> bytes:
+        """Give the end of a whole answer, its terminal marker included."""
+        ...
+
+
+class CallerDialect(Protocol):
+    """The side that faces applications."""
+
+    def read_request(self, body: bytes, headers: Mapping[str, str]) -> Request | Refusal:
+        """Read a request; `headers` has lower-case names."""
+        ...
+
+    def plain(self, fields: Fields) -> PlainChat | Refusal:
+        """Give a request as a plain text chat, or name the field that cannot cross dialects."""
+        ...
+
+    def write_answer(self, answer: PlainAnswer, usage: Usage | None, about: About) -> bytes:
+        """Give a whole answer."""
+        ...
+
+    def stream_writer(self, fields: Fields, request_id: str) -> StreamWriter:
+        """Give a writer for the stream that the request `fields` asked for."""
+        ...
+
+    def refusal(self, refusal: Refusal, blame: Blame, request_id: str) -> bytes:
+        """Give an error body for a refusal of the gateway."""
+        ...
+
+    def failure(self, status: int, error: ProviderError, blame: Blame, request_id: str) -> bytes:
+        """Give an error body for a failure of the providers, in this dialect's words for `status`."""
+        ...
+
+    def error_event(self, error: ProviderError, blame: Blame, request_id: str) -> bytes:
+        """Give the event that ends a stream which cannot be finished."""
+        ...
+
+
+class ProviderDialect(Protocol):
+    """The side that faces providers."""
+
+    name: Dialect
+    path: str
+
+    def headers(self, secret: str | None, request: Request) -> dict[str, str]:
+        """Give the headers of an upstream request, the credential among them."""
+        ...
+
+    def pass_on(self, request: Request, upstream_model: str, params: Params) -> bytes:
+        """Give a request of the same dialect, byte for byte but for the model name and the edits."""
+        ...
+
+    def write_request(self, chat: PlainChat, upstream_model: str, params: Params, max_output_tokens: int) -> bytes:
+        """Give a request that came in another dialect."""
+        ...
+
+    def read_answer(self, body: bytes) -> Answer | Bad:
+        """Read a whole answer with a 2xx status."""
+        ...
+
+    def read_error(self, status: int, body: bytes) -> ProviderError:
+        """Read what came with any other status."""
+        ...
+
+    def stream_reader(self) -> StreamReader:
+        """Give a reader for one stream."""
+        ...
+
+    def hides_usage(self, request: Request) -> bool:
+        """Say whether usage is asked for on the caller's behalf, so that its block is not theirs to see."""
+        ...

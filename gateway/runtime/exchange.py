@@ -1,0 +1,111 @@
+"""One request on its way: what was decided for it, and what has happened since."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from gateway.dialects.base import About, Blame, CallerDialect
+from gateway.domain.attempt import Attempt, Event, shown
+from gateway.domain.decision import Decision, Unroutable
+from gateway.domain.refusal import Refusal, RefusalKind
+from gateway.domain.registry import Model, Provider
+from gateway.domain.request import AUTO, Request
+from gateway.domain.rule import Step
+from gateway.domain.snapshot import Snapshot
+from gateway.domain.usage import Usage
+from gateway.domain.words import Outcome
+from gateway.engine.decide import decide_request
+from gateway.engine.explain import account_of
+from gateway.engine.features import Features
+from gateway.runtime.ports import Target, Targets
+
+
+@dataclass(frozen=True, slots=True)
+class Active:
+    """A generation that runs: its snapshot, and how its providers are reached. Swapped by one assignment."""
+
+    snapshot: Snapshot
+    targets: Targets
+    loaded_at: datetime
+
+
+@dataclass(slots=True)
+class Exchange:
+    """The state of one request; it is read by the log when the request has ended.
+
+    `started_s` is monotonic. `waited_s` is time spent on providers, which is not the gateway's own. `refusal` says
+    why steps were passed over that could not carry the request.
+    """
+
+    id: str
+    at: datetime
+    started_s: float
+    active: Active
+    request: Request
+    caller: CallerDialect
+    features: Features
+    decision: Decision
+    history: list[Event] = field(default_factory=list)
+    outcome: Outcome | None = None
+    model: Model | None = None
+    response_model: str = ""
+    usage: Usage | None = None
+    cost_nano_usd: int = 0
+    first_content_s: float | None = None
+    waited_s: float = 0.0
+    garbage: int = 0
+    refusal: Refusal | None = None
+
+    def upstream_of(self, step: Step) -> tuple[Model, Provider, Target]:
+        """Give who stands behind a step."""
+        snapshot = self.active.snapshot
+        model = snapshot.models[step.model]
+        return model, snapshot.providers[model.provider], self.active.targets[model.provider]
+
+    @property
+    def attempts(self) -> tuple[Attempt, ...]:
+        """The attempts so far, without the steps that were passed over."""
+        return tuple(event for event in self.history if isinstance(event, Attempt))
+
+    @property
+    def about(self) -> About:
+        """What an answer may say of itself."""
+        return About(
+            request_id=self.id,
+            rule=self.decision.rule,
+            category=self.decision.category,
+            model=self.model.name if self.model else "",
+            provider=self.model.provider if self.model else "",
+            cost_nano_usd=self.cost_nano_usd if self.usage is not None else None,
+        )
+
+    def blame(self, who: str) -> Blame:
+        """Say who is at fault for an error, with what was attempted."""
+        return Blame(who, [shown(event) for event in self.history])
+
+
+def begin(
+    request_id: str, started_s: float, at: datetime, active: Active, request: Request, caller: CallerDialect
+) -> Exchange | Refusal:
+    """Decide for a request, and open its exchange; a refusal where nothing answers to what it asks for."""
+    features, decision = decide_request(active.snapshot, request, at)
+    if isinstance(decision, Unroutable):
+        return unroutable(decision, active.snapshot)
+    return Exchange(request_id, at, started_s, active, request, caller, features, decision)
+
+
+def unroutable(decision: Unroutable, snapshot: Snapshot) -> Refusal:
+    """Say that nothing answers to the name, and what would."""
+    asked = decision.requested
+    why = "no rule takes this request" if asked == AUTO else f"there is no model '{asked[:LONGEST_NAME_SHOWN]}'"
+    there = ", ".join((AUTO, *sorted(snapshot.models)))
+    return Refusal(RefusalKind.MODEL_NOT_FOUND, f"{why}; there is {there}", "model")
+
+
+LONGEST_NAME_SHOWN = 100
+
+
+def account(active: Active, request: Request, at: datetime) -> dict[str, Any]:
+    """Give the whole account of the Decision for a request, as JSON values; no model is asked."""
+    features, decision = decide_request(active.snapshot, request, at)
+    return account_of(active.snapshot, features, decision)

@@ -1,0 +1,207 @@
+"""Carries a decision out: a thin loop around the transport. What comes next is for `engine.chain` to say."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import assert_never
+
+from gateway.dialects.base import Answer, Bad, ProviderDialect
+from gateway.dialects.relay import Relay
+from gateway.domain.attempt import ProviderError, Skipped
+from gateway.domain.refusal import Refusal
+from gateway.domain.registry import Model
+from gateway.domain.rule import Step
+from gateway.domain.upstream import Call, Reply, UpstreamError
+from gateway.domain.words import Dialect, Failure, Outcome, Skip, Surface
+from gateway.engine.chain import Halt, Pass, Try, next_step
+from gateway.engine.failure import failure_of, final_error
+from gateway.runtime.exchange import Exchange
+from gateway.runtime.ports import Clock, Transport
+from gateway.runtime.running import Running, estimated_usage
+from gateway.runtime.streamer import Stream
+
+NATIVE = {Surface.CHAT: Dialect.OPENAI, Surface.MESSAGES: Dialect.ANTHROPIC}
+"""Surfaces whose bodies a provider of that dialect takes as they are."""
+UNKNOWN_MAX_OUTPUT_TOKENS = 4096
+"""Output limit for a dialect that requires one, where neither the caller nor the catalogue says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A whole answer in the caller's dialect."""
+
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Exhausted:
+    """No step answered: the status for the caller, and what to say; a refusal where no model could even be asked."""
+
+    status: int
+    error: ProviderError | Refusal
+
+
+class Executor:
+    """Runs exchanges; it keeps nothing between them."""
+
+    def __init__(self, transport: Transport, clock: Clock, dialects: Mapping[Dialect, ProviderDialect]) -> None:
+        self._transport = transport
+        self._clock = clock
+        self._dialects = dialects
+
+    async def run(self, exchange: Exchange) -> Answered | Stream | Exhausted:
+        """Walk the chain to an answer, to a stream whose first content has come, or to its end.
+
+        A stream's last attempt is noted when the stream is closed, every other one here. On a cancellation the
+        attempt is noted as cancelled and the upstream connection is closed before the cancellation goes on.
+        """
+        chain = exchange.decision.chain
+        while True:
+            elapsed_s = self._clock.monotonic() - exchange.started_s
+            step = next_step(chain, exchange.history, elapsed_s)
+            match step:
+                case Halt():
+                    return _exhausted(exchange, step.outcome)
+                case Pass():
+                    exchange.history.append(Skipped(step.position, chain.steps[step.position].model, step.skip))
+                case Try():
+                    result = await self._attempt(exchange, step.position, step.left_s)
+                    if isinstance(result, Stream):
+                        return result
+                    if result is not None:
+                        exchange.outcome = _outcome(exchange)
+                        return result
+                case _:
+                    assert_never(step)
+
+    async def _attempt(self, exchange: Exchange, position: int, left_s: float) -> Answered | Stream | None:
+        """Make one attempt; None when it failed, with the failure in the history."""
+        step = exchange.decision.chain.steps[position]
+        model, provider, target = exchange.upstream_of(step)
+        dialect = self._dialects[provider.kind]
+        body = _body(exchange, dialect, model, step)
+        if isinstance(body, Refusal):
+            exchange.refusal = body
+            exchange.history.append(Skipped(position, step.model, Skip.INCAPABLE))
+            return None
+        headers = dialect.headers(target.secret, exchange.request)
+        call = Call(provider.name, target.base_url + dialect.path, headers, body, step.timeouts)
+        attempt = Running(exchange, position, model, self._clock.monotonic())
+        try:
+            if exchange.request.stream:
+                return await self._stream(attempt, call, dialect, left_s)
+            return await self._whole(attempt, call, dialect, left_s)
+        except UpstreamError as error:
+            attempt.failed(error.failure, ProviderError(0, message=str(error)), self._clock)
+        except TimeoutError:
+            attempt.failed(
+                Failure.TIMEOUT, ProviderError(0, message=f"{model.name} did not answer in time"), self._clock
+            )
+        except asyncio.CancelledError:
+            attempt.failed(Failure.CANCELLED, None, self._clock)
+            exchange.outcome = Outcome.CANCELLED
+            raise
+        return None
+
+    async def _whole(self, attempt: Running, call: Call, dialect: ProviderDialect, left_s: float) -> Answered | None:
+        async with asyncio.timeout(min(call.timeouts.total_s, left_s)):
+            reply = await self._transport.send(call)
+            try:
+                body = await reply.read()
+            finally:
+                reply.close()
+        if not 200 <= reply.status < 300:
+            error = _with_wait(dialect.read_error(reply.status, body), reply)
+            attempt.failed(failure_of(error), error, self._clock)
+            return None
+        answer = dialect.read_answer(body)
+        if isinstance(answer, Bad):
+            attempt.failed(answer.failure, answer.error, self._clock)
+            return None
+        return self._answered(attempt, answer, body)
+
+    def _answered(self, attempt: Running, answer: Answer, body: bytes) -> Answered:
+        exchange = attempt.exchange
+        usage = answer.usage or estimated_usage(exchange, len(answer.plain.text))
+        exchange.response_model = answer.plain.model
+        attempt.answered(usage, self._clock)
+        exchange.first_content_s = self._clock.monotonic() - exchange.started_s
+        if _native(exchange, attempt.model):
+            return Answered(body)
+        return Answered(exchange.caller.write_answer(answer.plain, usage, exchange.about))
+
+    async def _stream(self, attempt: Running, call: Call, dialect: ProviderDialect, left_s: float) -> Stream | None:
+        timeouts = call.timeouts
+        exchange = attempt.exchange
+        async with asyncio.timeout(min(timeouts.headers_s, timeouts.total_s, left_s)):
+            reply = await self._transport.send(call)
+        keep = False
+        try:
+            async with asyncio.timeout(min(timeouts.first_content_s, timeouts.total_s, left_s)):
+                if not 200 <= reply.status < 300:
+                    error = _with_wait(dialect.read_error(reply.status, await reply.read()), reply)
+                    attempt.failed(failure_of(error), error, self._clock)
+                    return None
+                native = _native(exchange, attempt.model)
+                writer = None if native else exchange.caller.stream_writer(exchange.request.fields, exchange.id)
+                hide = native and dialect.hides_usage(exchange.request)
+                relay = Relay(dialect.stream_reader(), writer, hide_usage=hide)
+                first = await _first_content(reply, relay)
+            if relay.bad is not None:
+                attempt.failed(relay.bad.failure, relay.bad.error, self._clock)
+                return None
+            keep = True
+        finally:
+            if not keep:
+                reply.close()
+        exchange.first_content_s = self._clock.monotonic() - exchange.started_s
+        exchange.model = attempt.model
+        return Stream(attempt, reply, relay, first, self._clock)
+
+
+async def _first_content(reply: Reply, relay: Relay) -> bytes:
+    """Read until something may go to the caller, or until it is clear that nothing will."""
+    while not relay.committed and relay.bad is None:
+        data = await reply.chunk()
+        out = relay.feed(data) if data else relay.end()
+        if out:
+            return out
+    return b""
+
+
+def _with_wait(error: ProviderError, reply: Reply) -> ProviderError:
+    """Add what the reply says about when to come again, in seconds."""
+    written = reply.headers.get("Retry-After", "")
+    return replace(error, retry_after_s=float(written)) if written.isdigit() else error
+
+
+def _native(exchange: Exchange, model: Model) -> bool:
+    provider = exchange.active.snapshot.providers[model.provider]
+    return NATIVE.get(exchange.request.surface) is provider.kind
+
+
+def _body(exchange: Exchange, dialect: ProviderDialect, model: Model, step: Step) -> bytes | Refusal:
+    request = exchange.request
+    if _native(exchange, model):
+        return dialect.pass_on(request, model.upstream, step.params)
+    chat = exchange.caller.plain(request.fields)
+    if isinstance(chat, Refusal):
+        return chat
+    most = model.max_output_tokens or UNKNOWN_MAX_OUTPUT_TOKENS
+    return dialect.write_request(chat, model.upstream, step.params, most)
+
+
+def _exhausted(exchange: Exchange, outcome: Outcome) -> Exhausted:
+    if exchange.refusal is not None and not exchange.attempts:
+        exchange.outcome = Outcome.REFUSED
+        return Exhausted(exchange.refusal.status, exchange.refusal)
+    exchange.outcome = outcome
+    status, error = final_error(exchange.attempts)
+    return Exhausted(status, error)
+
+
+def _outcome(exchange: Exchange) -> Outcome:
+    step = next_step(exchange.decision.chain, exchange.history, 0.0)
+    if not isinstance(step, Halt):
+        raise TypeError("an answered chain has nothing left to try")
+    return step.outcome

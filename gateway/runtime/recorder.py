@@ -1,0 +1,153 @@
+"""Notes a request that has ended, once: a row for the log, and the counters."""
+
+import hashlib
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+
+from gateway.domain.attempt import Attempt
+from gateway.domain.entry import Entry
+from gateway.domain.request import Request
+from gateway.domain.words import Mode, Outcome, Surface
+from gateway.engine.recall import facts_of
+from gateway.runtime.exchange import Active, Exchange
+from gateway.runtime.ports import Clock, Log, Meters
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A request that ended before a decision: `request` None where not even its body could be read."""
+
+    id: str
+    at: datetime
+    started_s: float
+    active: Active
+    surface: Surface
+    request: Request | None
+    outcome: Outcome
+
+
+class Recorder:
+    """Turns exchanges into entries; `hash_key` keys the prompt hashes, so that they say nothing off this machine."""
+
+    def __init__(self, log: Log, meters: Meters, clock: Clock, hash_key: bytes, *, simulated: bool) -> None:
+        self._log = log
+        self._meters = meters
+        self._clock = clock
+        self._hash_key = hash_key
+        self._simulated = simulated
+
+    def ended(self, exchange: Exchange) -> None:
+        """Note a request whose exchange has an outcome."""
+        entry = self._entry(exchange)
+        self._meters.ended(entry)
+        if exchange.garbage and exchange.model is not None:
+            self._meters.garbage(exchange.model.name, exchange.garbage)
+        if not self._log.put(entry):
+            self._meters.dropped()
+        if logger.isEnabledFor(logging.DEBUG):
+            logger.debug("request %s: rule %s, model %s, %s", entry.id, entry.rule, entry.model, entry.outcome)
+
+    def refused(self, refused: Refused) -> None:
+        """Note a request that ended before a decision."""
+        entry = self._refused_entry(refused)
+        self._meters.ended(entry)
+        if not self._log.put(entry):
+            self._meters.dropped()
+
+    def _refused_entry(self, refused: Refused) -> Entry:
+        snapshot, request = refused.active.snapshot, refused.request
+        duration_s = self._clock.monotonic() - refused.started_s
+        return Entry(
+            id=refused.id,
+            at=refused.at,
+            generation=snapshot.generation,
+            fingerprint=snapshot.fingerprint,
+            caller="",
+            team="",
+            tags=(),
+            surface=refused.surface.value,
+            requested_model=request.model[:LONGEST_NAME] if request else "",
+            prompt_hash="",
+            rule="",
+            mode=Mode.LIVE.value,
+            shadows=(),
+            category="",
+            facts={},
+            chain=(),
+            model="",
+            upstream_model="",
+            response_model="",
+            provider="",
+            propensity=1.0,
+            events=(),
+            usage=None,
+            price_version="",
+            cost_nano_usd=0,
+            first_content_s=None,
+            duration_s=duration_s,
+            overhead_s=duration_s,
+            stream=request.stream if request else False,
+            simulated=self._simulated,
+            outcome=refused.outcome,
+        )
+
+    def _entry(self, exchange: Exchange) -> Entry:
+        request, decision, snapshot, model = (
+            exchange.request,
+            exchange.decision,
+            exchange.active.snapshot,
+            exchange.model,
+        )
+        duration_s = self._clock.monotonic() - exchange.started_s
+        return Entry(
+            id=exchange.id,
+            at=exchange.at,
+            generation=snapshot.generation,
+            fingerprint=snapshot.fingerprint,
+            caller=request.caller.name,
+            team=request.caller.team,
+            tags=tuple(sorted(request.caller.tags | (decision.matched.tags if decision.matched else frozenset()))),
+            surface=request.surface.value,
+            requested_model=request.model[:LONGEST_NAME],
+            prompt_hash=self._prompt_hash(exchange.features["text@user"]),
+            rule=decision.rule,
+            mode=Mode.LIVE.value,
+            shadows=decision.shadows,
+            category=decision.category,
+            facts=facts_of(snapshot, exchange.features, decision),
+            chain=tuple(step.model for step in decision.chain.steps),
+            model=model.name if model else "",
+            upstream_model=model.upstream if model else "",
+            response_model=exchange.response_model[:LONGEST_NAME],
+            provider=model.provider if model else "",
+            propensity=propensity_of(exchange),
+            events=tuple(exchange.history),
+            usage=exchange.usage,
+            price_version=model.price_version if model else "",
+            cost_nano_usd=sum(event.cost_nano_usd for event in exchange.history if isinstance(event, Attempt)),
+            first_content_s=exchange.first_content_s,
+            duration_s=duration_s,
+            overhead_s=max(0.0, duration_s - exchange.waited_s),
+            stream=request.stream,
+            simulated=self._simulated,
+            outcome=exchange.outcome or Outcome.FAILED,
+        )
+
+    def _prompt_hash(self, text: str) -> str:
+        data = text.encode("utf-8", "surrogatepass")
+        return hashlib.blake2b(data, key=self._hash_key, digest_size=16).hexdigest()
+
+
+LONGEST_NAME = 200
+"""Characters of a name from outside that a row keeps."""
+
+
+def propensity_of(exchange: Exchange) -> float:
+    """Give the probability with which the route chose its first model: its share of the split, else 1."""
+    rule, split = exchange.decision.matched, exchange.decision.split
+    if rule is None or not split or 0 not in split:
+        return 1.0
+    return rule.route.share(0, split[0])

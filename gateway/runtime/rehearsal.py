@@ -1,0 +1,74 @@
+"""Runs the `tests` sections of a snapshot, hermetically: no provider, no clock but the test's own."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from gateway.dialects.base import CallerDialect
+from gateway.domain.decision import Decision, Unroutable
+from gateway.domain.problem import Problem
+from gateway.domain.refusal import Refusal
+from gateway.domain.snapshot import RuleTest, Snapshot
+from gateway.domain.words import Surface
+from gateway.engine.decide import decide_request
+
+NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
+"""The moment of a test that gives none: a Monday."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of one test: `failed` holds a line for each expectation that was not met."""
+
+    test: RuleTest
+    rule: str
+    failed: tuple[str, ...]
+
+    @property
+    def problem(self) -> Problem:
+        """Give the failure as a Problem at the test's place."""
+        mark, words = self.test.mark, f"test '{self.test.name}' failed: {'; '.join(self.failed)}"
+        return Problem(self.test.file, mark.line, mark.column, words, "rulegate explain shows why")
+
+
+def rehearse(snapshot: Snapshot, surfaces: Mapping[Surface, CallerDialect]) -> tuple[Verdict, ...]:
+    """Run every test of a snapshot, in the order of the files."""
+    return tuple(_verdict(test, snapshot, surfaces[test.surface]) for test in snapshot.tests)
+
+
+def failures_of(verdicts: tuple[Verdict, ...]) -> tuple[Problem, ...]:
+    """Give the failed tests that gate a reload: all but the advisory ones."""
+    return tuple(verdict.problem for verdict in verdicts if verdict.failed and not verdict.test.advisory)
+
+
+def _verdict(test: RuleTest, snapshot: Snapshot, dialect: CallerDialect) -> Verdict:
+    request = dialect.read_request(test.body, test.headers)
+    if isinstance(request, Refusal):
+        return Verdict(test, "", (f"the request is refused: {request.message}",))
+    features, decision = decide_request(snapshot, request, test.at or NOON)
+    got: dict[str, Any] = {"category": features["category@user"], "refused": isinstance(decision, Unroutable)}
+    match decision:
+        case Decision():
+            models = [step.model for step in decision.chain.steps]
+            got |= {"rule": decision.rule, "model": decision.model, "chain": decision.chain_name or models}
+            if isinstance(test.expect.get("chain"), list):
+                got["chain"] = models
+        case Unroutable():
+            got |= {"rule": "no rule", "model": "no model", "chain": "no chain"}
+    failed = tuple(
+        f"{name} is {_words(got[name])}, expected {_words(wanted)}"
+        for name, wanted in test.expect.items()
+        if got[name] != wanted
+    )
+    return Verdict(test, str(got["rule"]), failed)
+
+
+def _words(value: object) -> str:
+    return (
+        ", ".join(map(str, value))
+        if isinstance(value, list)
+        else str(value).lower()
+        if isinstance(value, bool)
+        else str(value)
+    )

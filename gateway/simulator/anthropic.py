@@ -1,0 +1,221 @@
+"""The Anthropic side: messages as api.anthropic.com sends them, byte by byte.
+
+Shapes: https://docs.anthropic.com/en/api/messages and .../messages-streaming; errors: .../errors.
+Pure: no input or output, no clock. Ids follow from the request.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import assert_never
+
+from gateway.simulator.faults import Fault
+from gateway.simulator.wire import JSON_TYPE, Reply, encode, retry_after
+from gateway.simulator.world import (
+    Answer,
+    Finish,
+    Question,
+    Usage,
+    count_characters,
+    digest_of,
+    estimate_tokens,
+    last_user_text,
+)
+
+NAME = "anthropic"
+
+_WINDOW_TOKENS = 200_000
+_REQUEST_ID = "req_simulated"
+
+
+def read(document: Mapping[str, object], header_names: frozenset[str]) -> Question | Reply:
+    """Read a messages request, or complain about the first field or header that is missing or of the wrong type."""
+    if "anthropic-version" not in header_names:
+        return _invalid("anthropic-version: header is required")
+    for name in ("model", "max_tokens", "messages"):
+        if document.get(name) is None:
+            return _invalid(f"{name}: Field required")
+    model, limit, messages = document["model"], document["max_tokens"], document["messages"]
+    if not isinstance(model, str) or not model:
+        return _invalid("model: Input should be a valid string")
+    if not isinstance(limit, int) or limit < 1:
+        return _invalid("max_tokens: Input should be greater than or equal to 1")
+    if not isinstance(messages, list):
+        return _invalid("messages: Input should be a valid list")
+    if not messages:
+        return _invalid("messages: at least one message is required")
+    stop = document.get("stop_sequences")
+    return Question(
+        model=model,
+        prompt=last_user_text(messages),
+        input_characters=count_characters([messages, document.get("system"), document.get("tools")]),
+        output_limit=limit,
+        stop=tuple(item for item in stop if isinstance(item, str)) if isinstance(stop, list) else (),
+        stream=document.get("stream") is True,
+        stream_usage=True,
+        digest=digest_of(document),
+    )
+
+
+def unreadable() -> Reply:
+    """Complain about a body that is not a JSON object."""
+    return _invalid("The request body is not valid JSON")
+
+
+def failure(fault: Fault, question: Question, retry_after_s: float | None) -> Reply:
+    """Give the error response for a fault that has one; any other fault gives the overloaded one."""
+    hint = retry_after(retry_after_s)
+    match fault:
+        case Fault.RATE_LIMITED:
+            message = (
+                "This request would exceed the rate limit for your organization (simulated) of 50 requests per minute."
+                " For details, refer to: https://docs.claude.com/en/api/rate-limits."
+            )
+            seconds = 1.0 if retry_after_s is None else retry_after_s
+            return _error(429, "rate_limit_error", message, retry_after(seconds))
+        case Fault.QUOTA:
+            return _invalid(
+                "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing to upgrade"
+                " or purchase credits.",
+                hint,
+            )
+        case Fault.SERVER_ERROR:
+            return _error(500, "api_error", "Internal server error", hint)
+        case Fault.AUTH:
+            return _error(401, "authentication_error", "invalid x-api-key", hint)
+        case Fault.NOT_FOUND:
+            return _error(404, "not_found_error", f"model: {question.model}", hint)
+        case Fault.BAD_REQUEST:
+            return _invalid("temperature: range: 0..1", hint)
+        case Fault.CONTEXT_LENGTH:
+            tokens = max(_WINDOW_TOKENS + 1, estimate_tokens(question.input_characters))
+            return _invalid(f"prompt is too long: {tokens} tokens > {_WINDOW_TOKENS} maximum", hint)
+        case _:
+            return _error(529, "overloaded_error", "Overloaded", hint)
+
+
+def whole(question: Question, answer: Answer) -> Reply:
+    """Give a message object; an answer without text has no content block."""
+    document = _message(question, [{"type": "text", "text": answer.text}] if answer.text else [])
+    document |= {"stop_reason": _stop_reason(answer.finish), "stop_sequence": answer.stop_sequence}
+    if answer.usage is not None:
+        document["usage"] = _usage(answer.usage)
+    return Reply(200, (JSON_TYPE, *_identity(question)), encode(document))
+
+
+def stream_headers(question: Question) -> tuple[tuple[str, str], ...]:
+    """Give the headers of a streamed answer."""
+    return (("content-type", "text/event-stream; charset=utf-8"), ("cache-control", "no-cache"), *_identity(question))
+
+
+def opening(question: Question, answer: Answer) -> tuple[bytes, ...]:
+    """Give message_start, the start of the content block if there will be content, and a ping."""
+    message = _message(question, [])
+    if answer.usage is not None:
+        message["usage"] = {**_usage(answer.usage), "output_tokens": min(1, answer.usage.output_tokens)}
+    start = _event("message_start", {"message": message})
+    block = _event("content_block_start", {"index": 0, "content_block": {"type": "text", "text": ""}})
+    return (start, *((block,) if answer.text else ()), _event("ping", {}))
+
+
+def piece(_question: Question, text: str) -> bytes:
+    """Give one content_block_delta."""
+    return _event("content_block_delta", {"index": 0, "delta": {"type": "text_delta", "text": text}})
+
+
+def closing(_question: Question, answer: Answer) -> tuple[bytes, ...]:
+    """Give the end of the content block and message_delta, whose usage is cumulative."""
+    delta = {"stop_reason": _stop_reason(answer.finish), "stop_sequence": answer.stop_sequence}
+    last: dict[str, object] = {"delta": delta}
+    if answer.usage is not None:
+        last["usage"] = _counters(answer.usage)
+    stop = _event("content_block_stop", {"index": 0})
+    return (*((stop,) if answer.text else ()), _event("message_delta", last))
+
+
+def marker() -> bytes:
+    """Give the last event of every stream."""
+    return _event("message_stop", {})
+
+
+def error_event() -> bytes:
+    """Give the event that says the provider failed."""
+    return _event("error", {"error": {"type": "overloaded_error", "message": "Overloaded"}})
+
+
+def garbage_event() -> bytes:
+    """Give an event whose data is not JSON."""
+    return b'event: content_block_delta\ndata: {"type":"content_block_delta","index":0,"delta":{"ty\n\n'
+
+
+def models(names: Sequence[str]) -> Reply:
+    """List models as GET /v1/models does, all on one page."""
+    listed = [
+        {"type": "model", "id": name, "display_name": name, "created_at": "2025-01-01T00:00:00Z"} for name in names
+    ]
+    page = {
+        "data": listed,
+        "has_more": False,
+        "first_id": names[0] if names else None,
+        "last_id": names[-1] if names else None,
+    }
+    return Reply(200, (JSON_TYPE,), encode(page))
+
+
+def _error(status: int, kind: str, message: str, headers: tuple[tuple[str, str], ...] = ()) -> Reply:
+    document = {"type": "error", "error": {"type": kind, "message": message}, "request_id": _REQUEST_ID}
+    return Reply(status, (JSON_TYPE, ("request-id", _REQUEST_ID), *headers), encode(document))
+
+
+def _invalid(message: str, headers: tuple[tuple[str, str], ...] = ()) -> Reply:
+    return _error(400, "invalid_request_error", message, headers)
+
+
+def _stop_reason(finish: Finish) -> str:
+    match finish:
+        case Finish.COMPLETE:
+            return "end_turn"
+        case Finish.LENGTH:
+            return "max_tokens"
+        case Finish.STOP_SEQUENCE:
+            return "stop_sequence"
+        case Finish.FILTERED:
+            return "refusal"
+        case _:
+            assert_never(finish)
+
+
+def _identity(question: Question) -> tuple[tuple[str, str], ...]:
+    return (
+        ("request-id", f"req_{question.digest[:12].hex()}"),
+        ("anthropic-organization-id", "00000000-0000-0000-0000-000000000000"),
+    )
+
+
+def _message(question: Question, content: Sequence[object]) -> dict[str, object]:
+    return {
+        "id": f"msg_{question.digest[:12].hex()}",
+        "type": "message",
+        "role": "assistant",
+        "model": question.model,
+        "content": content,
+        "stop_reason": None,
+        "stop_sequence": None,
+    }
+
+
+def _event(kind: str, fields: Mapping[str, object]) -> bytes:
+    return f"event: {kind}\ndata: ".encode() + encode({"type": kind, **fields}) + b"\n\n"
+
+
+def _counters(usage: Usage) -> dict[str, object]:
+    """Give disjoint counters: `input_tokens` is what was neither read from nor written to a cache."""
+    return {
+        "input_tokens": usage.input_tokens - usage.cache_read_tokens - usage.cache_write_tokens,
+        "cache_creation_input_tokens": usage.cache_write_tokens,
+        "cache_read_input_tokens": usage.cache_read_tokens,
+        "output_tokens": usage.output_tokens,
+    }
+
+
+def _usage(usage: Usage) -> dict[str, object]:
+    creation = {"ephemeral_5m_input_tokens": usage.cache_write_tokens, "ephemeral_1h_input_tokens": 0}
+    return {**_counters(usage), "cache_creation": creation, "service_tier": "standard"}

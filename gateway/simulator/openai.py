@@ -1,0 +1,273 @@
+"""The OpenAI side: chat completions as api.openai.com sends them, byte by byte.
+
+Shapes: https://platform.openai.com/docs/api-reference/chat; error wordings: the provider's own answers.
+Pure: no input or output, no clock. Ids and `created` follow from the request.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import assert_never
+
+from gateway.simulator.faults import Fault
+from gateway.simulator.wire import JSON_TYPE, Reply, encode, retry_after
+from gateway.simulator.world import (
+    Answer,
+    Finish,
+    Question,
+    Usage,
+    count_characters,
+    digest_of,
+    estimate_tokens,
+    last_user_text,
+)
+
+NAME = "openai"
+
+_EPOCH_S = 1_735_689_600
+_WINDOW_TOKENS = 128_000
+
+
+def read(document: Mapping[str, object], _header_names: frozenset[str]) -> Question | Reply:
+    """Read a chat completion request, or complain about the first field that is missing or of the wrong type."""
+    model, messages = document.get("model"), document.get("messages")
+    if not isinstance(model, str) or not model:
+        return _error(400, "you must provide a model parameter")
+    if messages is None:
+        return _error(
+            400, "Missing required parameter: 'messages'.", param="messages", code="missing_required_parameter"
+        )
+    if not isinstance(messages, list):
+        return _error(
+            400,
+            "Invalid type for 'messages': expected an array of objects.",
+            param="messages",
+            code="invalid_type",
+        )
+    if not messages:
+        return _error(
+            400,
+            "Invalid 'messages': empty array. Expected an array with minimum length 1, but got an empty array instead.",
+            param="messages",
+            code="empty_array",
+        )
+    limit = document.get("max_completion_tokens", document.get("max_tokens"))
+    if limit is not None and (not isinstance(limit, int) or limit < 1):
+        return _error(
+            400, "Invalid 'max_tokens': expected a value >= 1.", param="max_tokens", code="integer_below_min_value"
+        )
+    options = document.get("stream_options")
+    return Question(
+        model=model,
+        prompt=last_user_text(messages),
+        input_characters=count_characters([messages, document.get("tools"), document.get("response_format")]),
+        output_limit=limit,
+        stop=_stop(document.get("stop")),
+        stream=document.get("stream") is True,
+        stream_usage=isinstance(options, dict) and options.get("include_usage") is True,
+        digest=digest_of(document),
+    )
+
+
+def unreadable() -> Reply:
+    """Complain about a body that is not a JSON object."""
+    return _error(
+        400,
+        "We could not parse the JSON body of your request. (HINT: This likely means you aren't using your HTTP"
+        " library correctly. The OpenAI API expects a JSON payload, but what was sent was not valid JSON.)",
+    )
+
+
+def failure(fault: Fault, question: Question, retry_after_s: float | None) -> Reply:
+    """Give the error response for a fault that has one; any other fault gives the overloaded one."""
+    hint = retry_after(retry_after_s)
+    match fault:
+        case Fault.RATE_LIMITED:
+            seconds = 1.0 if retry_after_s is None else retry_after_s
+            return _error(
+                429,
+                f"Rate limit reached for {question.model} in organization org-simulated on requests per min (RPM):"
+                f" Limit 3, Used 3, Requested 1. Please try again in {seconds:g}s. Visit"
+                " https://platform.openai.com/account/rate-limits to learn more.",
+                kind="requests",
+                code="rate_limit_exceeded",
+                headers=retry_after(seconds),
+            )
+        case Fault.QUOTA:
+            return _error(
+                429,
+                "You exceeded your current quota, please check your plan and billing details. For more information"
+                " on this error, read the docs: https://platform.openai.com/docs/guides/error-codes/api-errors.",
+                kind="insufficient_quota",
+                code="insufficient_quota",
+                headers=hint,
+            )
+        case Fault.SERVER_ERROR:
+            message = "The server had an error while processing your request. Sorry about that!"
+            return _error(500, message, kind="server_error", headers=hint)
+        case Fault.AUTH:
+            return _error(
+                401,
+                "Incorrect API key provided: simulated. You can find your API key at"
+                " https://platform.openai.com/account/api-keys.",
+                code="invalid_api_key",
+                headers=hint,
+            )
+        case Fault.NOT_FOUND:
+            message = f"The model `{question.model}` does not exist or you do not have access to it."
+            return _error(404, message, code="model_not_found", headers=hint)
+        case Fault.BAD_REQUEST:
+            return _error(
+                400,
+                "Invalid 'temperature': decimal above maximum value. Expected a value <= 2, but got 3 instead.",
+                param="temperature",
+                code="decimal_above_max_value",
+                headers=hint,
+            )
+        case Fault.CONTEXT_LENGTH:
+            tokens = max(_WINDOW_TOKENS + 1, estimate_tokens(question.input_characters))
+            return _error(
+                400,
+                f"This model's maximum context length is {_WINDOW_TOKENS} tokens. However, your messages resulted in"
+                f" {tokens} tokens. Please reduce the length of the messages.",
+                param="messages",
+                code="context_length_exceeded",
+                headers=hint,
+            )
+        case _:
+            message = "The engine is currently overloaded, please try again later"
+            return _error(503, message, kind="server_error", headers=hint)
+
+
+def whole(question: Question, answer: Answer) -> Reply:
+    """Give a chat.completion object."""
+    message: dict[str, object] = {"role": "assistant", "content": answer.text, "refusal": None, "annotations": []}
+    choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": _finish_reason(answer.finish)}
+    document: dict[str, object] = {**_frame(question, "chat.completion"), "choices": [choice]}
+    if answer.usage is not None:
+        document["usage"] = _usage(answer.usage)
+    document |= {"service_tier": "default", "system_fingerprint": _fingerprint(question)}
+    return Reply(200, (JSON_TYPE, *_identity(question)), encode(document))
+
+
+def stream_headers(question: Question) -> tuple[tuple[str, str], ...]:
+    """Give the headers of a streamed answer."""
+    return (("content-type", "text/event-stream; charset=utf-8"), ("cache-control", "no-cache"), *_identity(question))
+
+
+def opening(question: Question, _answer: Answer) -> tuple[bytes, ...]:
+    """Give the chunk that says the role."""
+    return (_chunk(question, {"role": "assistant", "content": "", "refusal": None}),)
+
+
+def piece(question: Question, text: str) -> bytes:
+    """Give one chunk of content."""
+    return _chunk(question, {"content": text})
+
+
+def closing(question: Question, answer: Answer) -> tuple[bytes, ...]:
+    """Give the chunk that says why it ended and, if it was asked for, the one with the usage."""
+    last = _chunk(question, {}, _finish_reason(answer.finish))
+    if not question.stream_usage or answer.usage is None:
+        return (last,)
+    return (last, _event({**_chunk_frame(question), "choices": [], "usage": _usage(answer.usage)}))
+
+
+def marker() -> bytes:
+    """Give the last line of every stream."""
+    return b"data: [DONE]\n\n"
+
+
+def error_event() -> bytes:
+    """Give the event that says the provider failed."""
+    message = "The server had an error while processing your request. Sorry about that!"
+    return _event({"error": {"message": message, "type": "server_error", "param": None, "code": None}})
+
+
+def garbage_event() -> bytes:
+    """Give an event whose data is not JSON."""
+    return b'data: {"id":"chatcmpl-garbage","choices":[{"delta":{"conte\n\n'
+
+
+def models(names: Sequence[str]) -> Reply:
+    """List models as GET /v1/models does."""
+    listed = [{"id": name, "object": "model", "created": _EPOCH_S, "owned_by": "simulator"} for name in names]
+    return Reply(200, (JSON_TYPE,), encode({"object": "list", "data": listed}))
+
+
+def _error(
+    status: int,
+    message: str,
+    *,
+    kind: str = "invalid_request_error",
+    param: str | None = None,
+    code: str | None = None,
+    headers: tuple[tuple[str, str], ...] = (),
+) -> Reply:
+    error = {"message": message, "type": kind, "param": param, "code": code}
+    return Reply(status, (JSON_TYPE, *headers), encode({"error": error}))
+
+
+def _stop(value: object) -> tuple[str, ...]:
+    items = value if isinstance(value, list) else [value]
+    return tuple(item for item in items if isinstance(item, str))
+
+
+def _finish_reason(finish: Finish) -> str:
+    match finish:
+        case Finish.COMPLETE | Finish.STOP_SEQUENCE:
+            return "stop"
+        case Finish.LENGTH:
+            return "length"
+        case Finish.FILTERED:
+            return "content_filter"
+        case _:
+            assert_never(finish)
+
+
+def _identity(question: Question) -> tuple[tuple[str, str], ...]:
+    return (("x-request-id", f"req_{question.digest[:16].hex()}"), ("openai-version", "2020-10-01"))
+
+
+def _fingerprint(question: Question) -> str:
+    return f"fp_{question.digest[16:21].hex()}"
+
+
+def _frame(question: Question, kind: str) -> dict[str, object]:
+    created = _EPOCH_S + int.from_bytes(question.digest[21:24])
+    return {
+        "id": f"chatcmpl-{question.digest[:14].hex()}",
+        "object": kind,
+        "created": created,
+        "model": question.model,
+    }
+
+
+def _chunk_frame(question: Question) -> dict[str, object]:
+    frame = _frame(question, "chat.completion.chunk")
+    return {**frame, "service_tier": "default", "system_fingerprint": _fingerprint(question)}
+
+
+def _chunk(question: Question, delta: Mapping[str, object], finish_reason: str | None = None) -> bytes:
+    choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
+    document: dict[str, object] = {**_chunk_frame(question), "choices": [choice]}
+    if question.stream_usage:
+        document["usage"] = None
+    return _event(document)
+
+
+def _event(document: object) -> bytes:
+    return b"data: " + encode(document) + b"\n\n"
+
+
+def _usage(usage: Usage) -> dict[str, object]:
+    return {
+        "prompt_tokens": usage.input_tokens,
+        "completion_tokens": usage.output_tokens,
+        "total_tokens": usage.input_tokens + usage.output_tokens,
+        "prompt_tokens_details": {"cached_tokens": usage.cache_read_tokens, "audio_tokens": 0},
+        "completion_tokens_details": {
+            "reasoning_tokens": 0,
+            "audio_tokens": 0,
+            "accepted_prediction_tokens": 0,
+            "rejected_prediction_tokens": 0,
+        },
+    }

@@ -1,0 +1,164 @@
+"""The inference surfaces: one request from its bytes to the answer's bytes."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import assert_never
+
+from aiohttp import web
+from multidict import CIMultiDict
+
+from gateway.dialects.base import Blame, CallerDialect
+from gateway.domain.refusal import Refusal, RefusalKind
+from gateway.domain.request import Request
+from gateway.domain.words import Outcome, Surface
+from gateway.runtime.exchange import Exchange, begin
+from gateway.runtime.executor import Answered, Exhausted
+from gateway.runtime.recorder import Refused
+from gateway.runtime.streamer import Stream
+from gateway.web.ids import new_id
+from gateway.web.keys import PARTS, Parts
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+_NEVER_KEPT = frozenset({"authorization", "x-api-key", "cookie", "proxy-authorization"})
+_JSON = "application/json"
+
+
+def surface_handler(surface: Surface, dialect: CallerDialect) -> Handler:
+    """Give the handler of one surface."""
+
+    async def handle(http: web.Request) -> web.StreamResponse:
+        parts = http.app[PARTS]
+        started_s, at = parts.clock.monotonic(), parts.clock.now()
+        request_id = new_id(at)
+        active = parts.reloader.active
+        parts.meters.began()
+        outcome = Outcome.CANCELLED
+        request: Request | None = None
+        exchange: Exchange | None = None
+        try:
+            read = await read_request(http, dialect, active.snapshot.defaults.max_body_bytes)
+            if isinstance(read, Refusal):
+                outcome = Outcome.REFUSED
+                return refuse(dialect, read, request_id)
+            request = read
+            began = begin(request_id, started_s, at, active, request, dialect)
+            if isinstance(began, Refusal):
+                outcome = Outcome.REFUSED
+                return refuse(dialect, began, request_id)
+            exchange = began
+            return await _answer(http, parts, exchange)
+        finally:
+            if exchange is None:
+                parts.recorder.refused(Refused(request_id, at, started_s, active, surface, request, outcome))
+            else:
+                parts.recorder.ended(exchange)
+
+    return handle
+
+
+async def read_request(http: web.Request, dialect: CallerDialect, limit_bytes: int) -> Request | Refusal:
+    """Read the body, within its limit, and what it asks for."""
+    body = await read_body(http, limit_bytes)
+    if isinstance(body, Refusal):
+        return body
+    return dialect.read_request(body, kept_headers(http.headers))
+
+
+async def read_body(http: web.Request, limit_bytes: int) -> bytes | Refusal:
+    """Read a body of at most `limit_bytes`; a larger one is refused, at once where it says its length."""
+    too_large = Refusal(RefusalKind.TOO_LARGE, f"the request body is larger than {limit_bytes} bytes")
+    length = http.content_length
+    if length is not None:
+        return too_large if length > limit_bytes else await http.read()
+    body = bytearray()
+    while piece := await http.content.readany():
+        body += piece
+        if len(body) > limit_bytes:
+            return too_large
+    return bytes(body)
+
+
+def kept_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """Give the headers by lower-case name, without credentials and cookies: those are for nobody behind this door."""
+    return {name: value for key, value in headers.items() if (name := key.lower()) not in _NEVER_KEPT}
+
+
+async def _answer(http: web.Request, parts: Parts, exchange: Exchange) -> web.StreamResponse:
+    result = await parts.executor.run(exchange)
+    match result:
+        case Answered():
+            return web.Response(body=result.body, headers=_headers(parts, exchange, _JSON))
+        case Stream():
+            return await _stream(http, parts, exchange, result)
+        case Exhausted():
+            return _exhausted(parts, exchange, result)
+        case _:
+            assert_never(result)
+
+
+async def _stream(http: web.Request, parts: Parts, exchange: Exchange, stream: Stream) -> web.StreamResponse:
+    left = True
+    try:
+        exchange.waited_s += exchange.first_content_s or 0.0  # time to the first content is the provider's so far
+        headers = _headers(parts, exchange, "text/event-stream; charset=utf-8")
+        exchange.waited_s -= exchange.first_content_s or 0.0
+        headers["Cache-Control"] = "no-cache"
+        headers["X-Accel-Buffering"] = "no"
+        response = web.StreamResponse(headers=headers)
+        await response.prepare(http)
+        while piece := await stream.next():
+            await response.write(piece)
+        await response.write_eof()
+        left = False
+    except ConnectionError:
+        return web.Response(status=499)  # the caller left: nobody reads this
+    else:
+        return response
+    finally:
+        stream.close(caller_left=left)
+
+
+def _exhausted(parts: Parts, exchange: Exchange, exhausted: Exhausted) -> web.Response:
+    headers = _headers(parts, exchange, _JSON)
+    error = exhausted.error
+    if isinstance(error, Refusal):
+        body = exchange.caller.refusal(error, exchange.blame("gateway"), exchange.id)
+    else:
+        body = exchange.caller.failure(exhausted.status, error, exchange.blame("provider"), exchange.id)
+        if error.retry_after_s is not None:
+            headers["Retry-After"] = str(max(1, round(error.retry_after_s)))
+    return web.Response(status=exhausted.status, body=body, headers=headers)
+
+
+def _headers(parts: Parts, exchange: Exchange, content_type: str) -> CIMultiDict[str]:
+    """Give the headers that name what happened; the row says the same."""
+    decision, model = exchange.decision, exchange.model
+    overhead_s = max(0.0, parts.clock.monotonic() - exchange.started_s - exchange.waited_s)
+    attempts = len(exchange.attempts) + (exchange.outcome is None)
+    headers = CIMultiDict(
+        {
+            "Content-Type": content_type,
+            "x-rulegate-request-id": exchange.id,
+            "x-rulegate-rule": decision.rule,
+            "x-rulegate-category": decision.category,
+            "x-rulegate-attempts": str(attempts),
+            "x-rulegate-generation": exchange.active.snapshot.label,
+            "x-rulegate-overhead-ms": f"{overhead_s * 1000:.2f}",
+        }
+    )
+    if model is not None:
+        headers["x-rulegate-model"] = model.name
+        headers["x-rulegate-provider"] = model.provider
+    if exchange.usage is not None:
+        headers["x-rulegate-cost-usd"] = f"{exchange.cost_nano_usd / 1e9:.9f}"
+    return headers
+
+
+def refuse(dialect: CallerDialect, refusal: Refusal, request_id: str) -> web.Response:
+    """Answer with a refusal of the gateway's own."""
+    body = dialect.refusal(refusal, Blame("gateway", ()), request_id)
+    return web.Response(
+        status=refusal.status,
+        body=body,
+        headers={"Content-Type": _JSON, "x-rulegate-request-id": request_id},
+    )

@@ -1,0 +1,24 @@
+"""The typed keys under which handlers find the parts that `app.py` has built."""
+
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from gateway.runtime.executor import Executor
+from gateway.runtime.ports import Clock, Meters
+from gateway.runtime.recorder import Recorder
+from gateway.runtime.reloader import Reloader
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a request needs from its first byte to its last."""
+
+    reloader: Reloader
+    executor: Executor
+    recorder: Recorder
+    meters: Meters
+    clock: Clock
+
+
+PARTS = web.AppKey("parts", Parts)

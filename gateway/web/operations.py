@@ -1,0 +1,176 @@
+"""What operators ask a running daemon: is it well, what runs, what happened."""
+
+import asyncio
+import ipaddress
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import msgspec
+from aiohttp import web
+
+from gateway.domain.problem import Problem
+from gateway.domain.registry import EnvSecret, FileSecret, Secret
+from gateway.domain.snapshot import Snapshot
+from gateway.runtime.exchange import Active
+from gateway.runtime.reloader import Rejection
+from gateway.web.keys import PARTS
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+MOST_ROWS = 1_000
+_encode = msgspec.json.Encoder(enc_hook=str).encode
+
+
+class LogRows(Protocol):
+    """The rows of the log."""
+
+    def rows(self, limit: int, before: str | None = None) -> list[dict[str, Any]]:
+        """Give up to `limit` rows older than the id `before`, newest first."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Daemon:
+    """What stays the same while the daemon runs. `log_healthy` says whether rows are being written."""
+
+    version: str
+    rules: str
+    simulated: bool
+    log: LogRows
+    log_healthy: Callable[[], bool]
+
+
+DAEMON = web.AppKey("daemon", Daemon)
+
+
+def answer(value: object, status: int = 200) -> web.Response:
+    """Answer with JSON."""
+    return web.Response(status=status, body=_encode(value), content_type="application/json")
+
+
+def private(handler: Handler) -> Handler:
+    """Let only this machine ask."""
+
+    async def guarded(http: web.Request) -> web.StreamResponse:
+        if not is_loopback(http.remote):
+            return answer(
+                {"error": {"message": "operations are answered on this machine's loopback address only"}}, 403
+            )
+        return await handler(http)
+
+    return guarded
+
+
+def is_loopback(address: str | None) -> bool:
+    """Say whether a peer is on this machine."""
+    try:
+        return address is not None and ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
+
+
+async def livez(_: web.Request) -> web.Response:
+    """Say that the process answers."""
+    return web.Response(text="ok\n")
+
+
+async def readyz(http: web.Request) -> web.Response:
+    """Say that requests are taken; `degraded` when the log is not written."""
+    return web.Response(
+        text="ready\n" if http.app[DAEMON].log_healthy() else "ready, degraded: log rows are not written\n"
+    )
+
+
+async def status(http: web.Request) -> web.Response:
+    """Say what runs and what was rejected."""
+    daemon, reloader = http.app[DAEMON], http.app[PARTS].reloader
+    return answer(status_of(daemon, reloader.active, reloader.rejection))
+
+
+def status_of(daemon: Daemon, active: Active, rejection: Rejection | None) -> dict[str, object]:
+    """Give the body of `/api/status`."""
+    snapshot = active.snapshot
+    return {
+        "generation": snapshot.generation,
+        "fingerprint": snapshot.fingerprint,
+        "loaded_at": active.loaded_at.isoformat(),
+        "rejected": None
+        if rejection is None
+        else {"at": rejection.at.isoformat(), "problems": [problem_shown(each) for each in rejection.problems]},
+        "warnings": [problem_shown(each) for each in snapshot.warnings],
+        "rules_directory": daemon.rules,
+        "rules": [rule.name for rule in snapshot.rules],
+        "models": sorted(snapshot.models),
+        "simulated": daemon.simulated,
+        "log": "written" if daemon.log_healthy() else "degraded",
+        "version": daemon.version,
+    }
+
+
+def problem_shown(problem: Problem) -> dict[str, object]:
+    """Give a Problem as JSON."""
+    return {
+        "file": problem.file,
+        "line": problem.line,
+        "column": problem.column,
+        "message": problem.message,
+        "hint": problem.hint,
+    }
+
+
+async def config(http: web.Request) -> web.Response:
+    """Show what runs, which may not be what is on disk; secrets are named, never shown."""
+    return answer(config_of(http.app[PARTS].reloader.active.snapshot))
+
+
+def config_of(snapshot: Snapshot) -> dict[str, object]:
+    """Give the body of `/api/config`."""
+    providers = {
+        name: {"kind": provider.kind, "base_url": provider.base_url, "api_key": secret_shown(provider.api_key)}
+        for name, provider in snapshot.providers.items()
+    }
+    return {
+        "generation": snapshot.generation,
+        "fingerprint": snapshot.fingerprint,
+        "providers": providers,
+        "models": {
+            name: {"provider": model.provider, "model": model.upstream, "strength": model.strength}
+            for name, model in snapshot.models.items()
+        },
+        "rules": [
+            {"name": rule.name, "priority": rule.priority, "mode": rule.mode, "file": rule.file, "line": rule.mark.line}
+            for rule in snapshot.rules
+        ],
+        "files": {file.name: file.data.decode("utf-8", "replace") for file in snapshot.files},
+    }
+
+
+def secret_shown(secret: Secret) -> object:
+    """Name where a secret is."""
+    match secret:
+        case EnvSecret():
+            return {"env": secret.name}
+        case FileSecret():
+            return {"file": secret.path}
+        case _:
+            return "none"
+
+
+async def reload(http: web.Request) -> web.Response:
+    """Reload now; 200 with what runs, or 422 with the Problems of what does not."""
+    result = await http.app[PARTS].reloader.reload()
+    daemon = http.app[DAEMON]
+    if isinstance(result, Rejection):
+        return answer(status_of(daemon, http.app[PARTS].reloader.active, result), 422)
+    return answer(status_of(daemon, result, None))
+
+
+async def log(http: web.Request) -> web.Response:
+    """Give rows of the log, newest first; `next` is the `before` of the next page."""
+    written = http.query.get("limit", "100")
+    if not written.isdigit() or not 1 <= int(written) <= MOST_ROWS:
+        return answer({"error": {"message": f"limit is a number from 1 to {MOST_ROWS}"}}, 400)
+    limit = int(written)
+    rows = await asyncio.to_thread(http.app[DAEMON].log.rows, limit, http.query.get("before"))
+    return answer({"rows": rows, "next": rows[-1]["id"] if len(rows) == limit else None})
