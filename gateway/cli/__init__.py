@@ -1,5 +1,7 @@
 """The commands, one file each, brought in when they are called."""
 
+import os
+from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import version
 
@@ -22,8 +24,19 @@ class Lazy(click.Group):
         command: click.Command = import_module(f"gateway.cli.{cmd_name}").command
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that is called; for a misspelt one, name the nearest."""
+        if args[0] not in COMMANDS and (near := get_close_matches(args[0], COMMANDS, n=1)):
+            ctx.fail(f"there is no command '{args[0]}': did you mean '{near[0]}'?")
+        return super().resolve_command(ctx, args)
+
 
 @click.group(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(version("rulegate"), prog_name="rulegate")
-def main() -> None:
+@click.pass_context
+def main(context: click.Context) -> None:
     """Route LLM requests by rules in small YAML files."""
+    if os.environ.get("NO_COLOR"):  # https://no-color.org; pipes have no colours anyway
+        context.color = False

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from gateway.app import SURFACES
-from gateway.cli.rules import RULES_OPTION, compile_rules, place, rules_or_shipped
+from gateway.cli.rules import RULES_OPTION, compile_rules, counted, place, rules_or_shipped
 from gateway.config import secrets
 from gateway.domain.problem import Problem
 from gateway.domain.snapshot import Rejected
@@ -39,8 +39,8 @@ def command(rules: Path | None, form: str, *, as_json: bool) -> None:
         advisory = [v.problem for v in verdicts if v.failed and v.test.advisory]
         warnings = (*result.warnings, *advisory)
         needs = secrets.missing(result.providers, os.environ)
-        parts = (len(result.files), "files"), (len(result.rules), "rules"), (len(result.models), "models")
-        summary = ", ".join(f"{count} {word}" for count, word in parts) + f", {len(verdicts)} tests"
+        parts = {"file": result.files, "rule": result.rules, "model": result.models, "test": verdicts}
+        summary = ", ".join(counted(len(each), word) for word, each in parts.items())
     match "json" if as_json else form:
         case "json":
             shown = {"problems": problems, "warnings": warnings, "needs": needs}
@@ -59,9 +59,13 @@ def command(rules: Path | None, form: str, *, as_json: bool) -> None:
 def annotation(kind: str, problem: Problem, directory: Path | None) -> str:
     """Give a Problem as a workflow command that GitHub shows at the line of a pull request."""
     words = f"{problem.message} ({problem.hint})" if problem.hint else problem.message
-    escaped = words.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
     path = problem.file if directory is None else f"{directory}/{problem.file}"
-    return f"::{kind} file={path},line={problem.line},col={problem.column}::{escaped}"
+    file = _escaped(path).replace(":", "%3A").replace(",", "%2C")
+    return f"::{kind} file={file},line={problem.line},col={problem.column}::{_escaped(words)}"
+
+
+def _escaped(words: str) -> str:
+    return words.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
 def _text(
@@ -79,7 +83,6 @@ def _text(
     for need in needs:
         click.echo(f"serve needs: {place(need, directory)}")
     if problems:
-        some = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        click.echo(f"{click.style('FAILED', fg='red')} {name}: {some}")
+        click.echo(f"{click.style('FAILED', fg='red')} {name}: {counted(len(problems), 'problem')}")
     else:
         click.echo(f"{click.style('ok', fg='green')} {name}: {summary}")

@@ -1,10 +1,10 @@
 """`rulegate explain`: why a request goes where it goes."""
 
 import json
-from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO
 
 import click
 
@@ -29,9 +29,7 @@ from gateway.engine.recall import decide_again
 @click.argument("prompt", required=False)
 @click.option("--body", type=click.File("rb"), help="A whole request body as JSON; - for standard input.")
 @click.option("--id", "row_id", help="The id of a logged request: its decision again, under the rules of that time.")
-@click.option(
-    "--jsonl", type=click.File("r", encoding="utf-8"), help='Lines {"id", "prompt"} in, a decision a line out.'
-)
+@click.option("--jsonl", type=click.File("rb"), help='Lines {"id", "prompt"} in, a decision a line out.')
 @click.option("--surface", type=click.Choice([each.value for each in SURFACES]), default="chat", show_default=True)
 @click.option(
     "--header", "headers", multiple=True, metavar="NAME:VALUE", help="A header of the request; may be repeated."
@@ -92,35 +90,40 @@ def _account(snapshot: Snapshot, body: bytes, surface: Surface, headers: dict[st
     return account_of(snapshot, features, decision)
 
 
-def _lines(lines: TextIO, rules: Path | None) -> None:
+def _lines(lines: BinaryIO, rules: Path | None) -> None:
     snapshot, _ = snapshot_or_exit(rules)
     at = SystemClock().now()
-    for number, (row_id, prompt) in enumerate(_prompts(lines), start=1):
-        if prompt is None:
-            raise click.ClickException(f'line {number} is not {{"id": ..., "prompt": ...}}')
-        request = _request(_body(prompt, Surface.CHAT), Surface.CHAT, {})
-        features, decision = decide_request(snapshot, request, at)
-        routed = isinstance(decision, Decision)
-        line = {
-            "id": row_id,
-            "rule": decision.rule if isinstance(decision, Decision) else None,
-            "category": features["category@user"],
-            "confidence": round(features["confidence@user"], 4),
-            "score": features["score@user"],
-            "model": decision.model if isinstance(decision, Decision) and routed else None,
-        }
-        click.echo(json.dumps(line, ensure_ascii=False))
-
-
-def _prompts(lines: TextIO) -> Iterator[tuple[object, str | None]]:
-    for line in lines:
+    for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
-        try:
-            row = json.loads(line)
-            yield row["id"], row["prompt"] if isinstance(row["prompt"], str) else None
-        except (ValueError, KeyError, TypeError):
-            yield None, None
+        asked = _asked(line)
+        if asked is None:
+            raise click.ClickException(f'line {number} is not {{"id": ..., "prompt": ...}}')
+        row_id, prompt = asked
+        request = SURFACES[Surface.CHAT].read_request(_body(prompt, Surface.CHAT), {})
+        if isinstance(request, Refusal):
+            raise click.ClickException(f"line {number}: {request.message}")
+        features, decision = decide_request(snapshot, request, at)
+        routed = decision if isinstance(decision, Decision) else None
+        line_out = {
+            "id": row_id,
+            "rule": routed.rule if routed else None,
+            "category": features["category@user"],
+            "confidence": round(features["confidence@user"], 4),
+            "score": round(features["score@user"], 4),
+            "model": routed.model if routed else None,
+        }
+        click.echo(json.dumps(line_out))
+
+
+def _asked(line: bytes) -> tuple[object, str] | None:
+    """Read a line of `--jsonl`; None for one that is none. What else stands in it is left alone."""
+    try:
+        row = json.loads(line)
+        row_id, prompt = row["id"], row["prompt"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return (row_id, prompt) if isinstance(prompt, str) else None
 
 
 def _logged(row_id: str, data: Path) -> dict[str, Any]:
@@ -148,7 +151,7 @@ def _snapshot_of(directory: Path, fingerprint: str, generation: int) -> Snapshot
     result = Compiler(catalogue.load()).compile(files)
     if not isinstance(result, Snapshot):
         raise click.ClickException(f"the rules of generation {generation} cannot be compiled by this version")
-    return result
+    return replace(result, generation=generation)
 
 
 def text_of(account: dict[str, Any]) -> str:

@@ -1,6 +1,7 @@
 """`rulegate keys`: caller keys. The gateway keeps their hashes, never the keys."""
 
 import hashlib
+import json
 import secrets
 
 import click
@@ -16,8 +17,13 @@ def command() -> None:
 
 @command.command("add")
 @click.argument("name")
-def add(name: str) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def add(name: str, *, as_json: bool) -> None:
     """Make a key for the caller NAME: prints the key, once, and its hash."""
     key = f"rg-{secrets.token_urlsafe(KEY_BYTES)}"
+    digest = hashlib.sha256(key.encode()).hexdigest()
+    if as_json:
+        click.echo(json.dumps({"name": name, "key": key, "key_sha256": digest}, indent=2))
+        return
     click.echo(f"key for {name}, shown this once: {key}")
-    click.echo(f"key_sha256: {hashlib.sha256(key.encode()).hexdigest()}")
+    click.echo(f"key_sha256: {digest}")

@@ -59,12 +59,22 @@ def snapshot_or_exit(given: Path | None) -> tuple[Snapshot, Path | None]:
     directory = rules_or_shipped(given, shipped=True)
     result = compile_rules(directory)
     if isinstance(result, Rejected):
-        for problem in result.problems:
-            click.echo(place(problem, directory), err=True)
+        show_problems(result, directory)
         raise click.exceptions.Exit(1)
     return result, directory
+
+
+def show_problems(rejected: Rejected, directory: Path | None) -> None:
+    """Print why a set of rules cannot be asked anything."""
+    for problem in rejected.problems:
+        click.echo(place(problem, directory), err=True)
 
 
 def place(problem: Problem, directory: Path | None) -> str:
     """Give a Problem with a path that editors and terminals can open."""
     return str(problem) if directory is None else f"{directory}/{problem}"
+
+
+def counted(count: int, word: str) -> str:
+    """Give a number of things as a person says it: `1 rule`, `2 rules`."""
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"

@@ -6,9 +6,10 @@ from pathlib import Path
 import click
 
 from gateway.app import SURFACES
-from gateway.cli.rules import RULES_OPTION, place, snapshot_or_exit
-from gateway.domain.snapshot import Snapshot
+from gateway.cli.rules import RULES_OPTION, compile_rules, place, rules_or_shipped, show_problems
+from gateway.domain.snapshot import Rejected, Snapshot
 from gateway.runtime.rehearsal import Verdict, failures_of, rehearse
+from gateway.web.operations import problem_shown
 
 
 @click.command("test", short_help="Run the tests that stand in the rule files.")
@@ -19,7 +20,15 @@ def command(rules: Path | None, *, as_json: bool) -> None:
 
     No provider, no clock and no state takes part. Exits with 1 when a test fails that is not advisory.
     """
-    snapshot, directory = snapshot_or_exit(rules)
+    directory = rules_or_shipped(rules, shipped=True)
+    snapshot = compile_rules(directory)
+    if isinstance(snapshot, Rejected):
+        if as_json:
+            problems = [problem_shown(problem) for problem in snapshot.problems]
+            click.echo(json.dumps({"ok": False, "problems": problems, "tests": [], "untested_rules": []}, indent=2))
+        else:
+            show_problems(snapshot, directory)
+        raise click.exceptions.Exit(1)
     verdicts = rehearse(snapshot, SURFACES)
     untested = untested_rules(snapshot, verdicts)
     if as_json:
@@ -33,7 +42,8 @@ def command(rules: Path | None, *, as_json: bool) -> None:
             }
             for v in verdicts
         ]
-        click.echo(json.dumps({"ok": not failures_of(verdicts), "tests": tests, "untested_rules": untested}, indent=2))
+        found = {"ok": not failures_of(verdicts), "problems": [], "tests": tests, "untested_rules": untested}
+        click.echo(json.dumps(found, indent=2))
     else:
         _text(verdicts, untested, directory, len(snapshot.rules))
     if failures_of(verdicts):
@@ -41,8 +51,8 @@ def command(rules: Path | None, *, as_json: bool) -> None:
 
 
 def untested_rules(snapshot: Snapshot, verdicts: tuple[Verdict, ...]) -> list[str]:
-    """Name the rules that decide no test."""
-    reached = {verdict.rule for verdict in verdicts}
+    """Name the rules that decide no test, and in shadow would not either."""
+    reached = {name for verdict in verdicts for name in (verdict.rule, *verdict.shadows)}
     return [rule.name for rule in snapshot.rules if rule.name not in reached]
 
 
@@ -56,6 +66,8 @@ def _text(verdicts: tuple[Verdict, ...], untested: list[str], directory: Path | 
             f"{click.style(word, fg='yellow' if verdict.test.advisory else 'red')} {place(verdict.problem, directory)}"
         )
     failed = sum(1 for verdict in verdicts if verdict.failed)
-    click.echo(f"{len(verdicts) - failed} passed, {failed} failed; {rules - len(untested)} of {rules} rules are tested")
+    click.echo(
+        f"{len(verdicts) - failed} passed, {failed} failed; rules with a test: {rules - len(untested)} of {rules}"
+    )
     if untested:
         click.echo(f"no test reaches: {', '.join(untested)}")

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from gateway.config.conditions import compile_pattern
+from gateway.config.conditions import RE2_HINT, compile_pattern
 from gateway.config.node import Findings, Node
 from gateway.domain.category import Category, Complexity, Pattern
 
@@ -14,7 +14,7 @@ def category_of(name: str, node: Node, findings: Findings) -> Category:
         try:
             patterns.append((written, compile_pattern(written, any_case=True), weight))
         except ValueError as error:
-            findings.add(place.problem(f"'{written}': {error}", "patterns are RE2: no lookaround, no backreferences"))
+            findings.add(place.problem(f"'{written}': {error}", RE2_HINT))
     return Category(
         name=name,
         complexity=Complexity(node["complexity"].value) if "complexity" in node.value else Complexity.MEDIUM,

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from operator import is_
 
 from gateway.config import packaged, schema, yamltree
 from gateway.config.categories import category_of
@@ -14,10 +15,12 @@ from gateway.config.quantities import duration_s, size_bytes
 from gateway.config.registry import model_of, provider_of
 from gateway.config.routes import Known, failures_of, places_of, rule_of, timeouts_of
 from gateway.config.ruletests import test_of
-from gateway.domain.category import UNSURE, Category
+from gateway.domain.category import UNSURE, Category, Table
+from gateway.domain.decision import REQUESTED_MODEL
 from gateway.domain.price import Catalogue
 from gateway.domain.problem import Problem
 from gateway.domain.registry import Model
+from gateway.domain.request import AUTO
 from gateway.domain.rule import Rule, Step
 from gateway.domain.snapshot import Defaults, Rejected, RuleFile, Snapshot
 from gateway.domain.words import Mode, Prefer
@@ -35,13 +38,23 @@ class Checked:
 
 
 def fingerprint(files: tuple[RuleFile, ...], catalogue: Catalogue) -> str:
-    """Hash what decides: the names and bytes of the rule files, and the catalogue in use."""
+    """Hash what decides: the names and bytes of the rule files, in any order, and the catalogue in use."""
     digest = hashlib.sha256(catalogue.date.isoformat().encode())
-    for file in files:
-        for part in (file.name.encode(), file.data):
+    for file in in_order(files):
+        for part in (_bytes_of(file.name), file.data):
             digest.update(len(part).to_bytes(8, "big"))
             digest.update(part)
     return digest.hexdigest()
+
+
+def in_order(files: tuple[RuleFile, ...]) -> tuple[RuleFile, ...]:
+    """Sort files by the bytes of their names: the order in which they count."""
+    return tuple(sorted(files, key=lambda file: _bytes_of(file.name)))
+
+
+def _bytes_of(name: str) -> bytes:
+    """Give the bytes of a file's name, which need not be UTF-8."""
+    return name.encode("utf-8", "surrogateescape")
 
 
 class Compiler:
@@ -53,6 +66,7 @@ class Compiler:
     def __init__(self, catalogue: Catalogue) -> None:
         self.catalogue = catalogue
         self._checked: dict[RuleFile, Checked] = {}
+        self._last_table: Table | None = None
 
     def fingerprint(self, files: tuple[RuleFile, ...]) -> str:
         """Give the fingerprint that a Snapshot of these files has."""
@@ -60,7 +74,7 @@ class Compiler:
 
     def compile(self, files: tuple[RuleFile, ...]) -> Snapshot | Rejected:
         """Compile a set of rule files. Their order does not matter: files count in byte order of their names."""
-        files = tuple(sorted(files, key=lambda file: file.name.encode()))
+        files = in_order(files)
         self._checked = {file: self._checked.get(file) or check(file) for file in files}
         checked = self._checked.values()
         broken = [problem for each in checked for problem in each.problems]
@@ -82,6 +96,12 @@ class Compiler:
         entries = Node(document, (), document.data)["categories"].items()
         return {name: category_of(name, node, findings) for name, node in entries}
 
+    def _table(self, categories: tuple[Category, ...]) -> Table:
+        """Compile a table of categories, which takes most of the time of a reload, or give the one there is."""
+        if self._last_table is None or not _same(self._last_table.categories, categories):
+            self._last_table = compile_table(categories)
+        return self._last_table
+
     def _assemble(
         self, documents: list[yamltree.Document], files: tuple[RuleFile, ...], findings: Findings
     ) -> Snapshot | None:
@@ -90,7 +110,7 @@ class Compiler:
         own = {name: category_of(name, node, findings) for name, node in merged.section("categories").items()}
         shipped = merged.section("defaults").get("shipped_categories")
         categories = {**({} if shipped and shipped.value is False else self._shipped), **own}
-        providers = {name: provider_of(name, node) for name, node in merged.section("providers").items()}
+        providers = {name: provider_of(name, node, findings) for name, node in merged.section("providers").items()}
         models: dict[str, Model] = {}
         for name, node in merged.section("models").items():
             model = model_of(name, node, providers, self.catalogue, findings)
@@ -102,9 +122,10 @@ class Compiler:
         for node in chains.values():
             places_of(node, Step(""), known, findings)
         rules = sorted(_rules(merged, known, findings), key=lambda rule: -rule.priority)
+        _refuse_reserved(merged, findings)
         rule_names = frozenset(node["name"].value for node in merged.rules)
         tests = [test_of(node, known, rule_names, findings) for node in merged.tests]
-        if findings.problems:
+        if findings.problems or not findings.complete:
             return None
         live = tuple(rule for rule in rules if rule.mode is not Mode.OFF)
         return Snapshot(
@@ -114,11 +135,15 @@ class Compiler:
             models=models,
             by_upstream=_by_upstream(models),
             rules=live,
-            table=compile_table(tuple(categories.values())),
+            table=self._table(tuple(categories.values())),
             defaults=defaults,
             tests=tuple(tests),
-            warnings=warnings_of(live, chains),
+            warnings=warnings_of(rules, chains),
         )
+
+
+def _same(some: tuple[Category, ...], others: tuple[Category, ...]) -> bool:
+    return len(some) == len(others) and all(map(is_, some, others))
 
 
 def check(file: RuleFile) -> Checked:
@@ -132,6 +157,17 @@ def check(file: RuleFile) -> Checked:
 def _rules(merged: Merged, known: Known, findings: Findings) -> list[Rule]:
     compiled = (rule_of(node, known, findings) for node in merged.rules)
     return [rule for rule in compiled if rule is not None]
+
+
+def _refuse_reserved(merged: Merged, findings: Findings) -> None:
+    """Two words have a meaning of their own where a name is expected."""
+    for node in merged.rules:
+        if node["name"].value == REQUESTED_MODEL:
+            message = f"a rule cannot be named '{REQUESTED_MODEL}': decisions that no rule makes are named so"
+            findings.add(node["name"].problem(message, "give it another name"))
+    if (model := merged.section("models").get(AUTO)) is not None:
+        message = f"a model cannot be named '{AUTO}': callers say it to leave the choice to the rules"
+        findings.add(model.problem(message, "give it another name", at_key=True))
 
 
 def _defaults(section: Mapping[str, Node]) -> Defaults:

@@ -1,10 +1,13 @@
 """A `when` to a Condition: each leaf gets the feature it reads and a test that is pure and linear."""
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
+from difflib import get_close_matches
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
+import msgspec
 import re2
 
 from gateway.config.node import Findings, Node
@@ -28,6 +31,9 @@ _COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
 }
 _PATTERN_SIZE = 64 * 1024
 """Bytes of compiled program that one pattern of a rule may take."""
+RE2_HINT = "patterns are RE2: linear time, no lookaround, no backreferences"
+_PLAIN = re.compile(r"[\w./:@*?+-]+")
+"""Text that stands for itself in `Leaf.wanted`; other text is quoted there, so that no two conditions look alike."""
 
 
 def compile_pattern(pattern: str, *, any_case: bool = False) -> Any:  # noqa: ANN401 - re2 has no types
@@ -53,42 +59,41 @@ def condition_of(node: Node | None, findings: Findings, categories: Mapping[str,
     for key, child in node.items():
         match key:
             case "look_at":
-                continue
+                if LOOK_SENSITIVE.isdisjoint(node.value):
+                    hint = "write it in the same map as the condition that it is for"
+                    findings.add(child.problem("no condition beside this 'look_at' looks at text", hint, at_key=True))
             case "all" | "any":
                 inner = tuple(condition_of(each, findings, categories) for each in child)
                 parts.append(AllOf(inner) if key == "all" else AnyOf(inner))
             case "not":
                 parts.append(Not(condition_of(child, findings, categories)))
+            case "category":
+                _check_categories(child, findings, categories)
+                parts.append(_leaf(key, child, look, findings))
             case _:
-                parts.append(_leaf(key, child, look, findings, categories))
+                parts.append(_leaf(key, child, look, findings))
     return parts[0] if len(parts) == 1 else AllOf(tuple(parts))
 
 
-def _leaf(key: str, node: Node, look: str, findings: Findings, categories: Mapping[str, object]) -> Leaf:
+def _leaf(key: str, node: Node, look: str, findings: Findings) -> Leaf:
     wanted = written(node.value)
-    try:
-        match key:
-            case "contains":
-                return Leaf(key, f"folded@{look}", wanted, _contains(node.value), private=True)
-            case "matches":
-                return Leaf(key, f"text@{look}", wanted, _matches(node.value), private=True)
-            case "has":
-                return Leaf(key, key, wanted, _shares(_listed(node.value)))
-            case "tags":
-                return Leaf(key, key, wanted, _any_of_set(_test(node.value)))
-            case "time":
-                return Leaf(key, "at", wanted, _time(node.value))
-            case "complexity":
-                return Leaf(key, f"complexity@{look}", wanted, _ordered(node.value))
-            case "category":
-                _check_categories(node, findings, categories)
-            case _:
-                pass
-        feature = f"{key}@{look}" if key in LOOK_SENSITIVE else _feature(key)
-        return Leaf(key, feature, wanted, _test(node.value), private=key.startswith(("header.", "metadata.")))
-    except ValueError as error:
-        findings.add(node.problem(str(error), "patterns are RE2: linear time, no lookaround, no backreferences"))
-        return Leaf(key, key, wanted, lambda _: False)
+    match key:
+        case "contains":
+            return Leaf(key, f"folded@{look}", wanted, _contains(node, findings), private=True)
+        case "matches":
+            return Leaf(key, f"text@{look}", wanted, _matches(node, findings), private=True)
+        case "has":
+            return Leaf(key, key, wanted, _shares(_listed(node.value)))
+        case "tags":
+            return Leaf(key, key, wanted, _any_of_set(_test(node, findings)))
+        case "time":
+            return Leaf(key, "at", wanted, _time(node, findings))
+        case "complexity":
+            return Leaf(key, f"complexity@{look}", wanted, _ordered(node.value))
+        case _:
+            feature = f"{key}@{look}" if key in LOOK_SENSITIVE else _feature(key)
+            private = key.startswith(("header.", "metadata."))
+            return Leaf(key, feature, wanted, _test(node, findings), private=private)
 
 
 def _feature(key: str) -> str:
@@ -107,10 +112,12 @@ def _check_categories(node: Node, findings: Findings, categories: Mapping[str, o
 
 
 def written(value: Any) -> str:  # noqa: ANN401 - a value of a rule file
-    """Give a value of a rule file on one line, as a person would write it."""
+    """Give a value of a rule file on one line, as a person would write it; what differs in meaning differs here."""
     match value:
         case bool():
             return "true" if value else "false"
+        case str():
+            return value if _PLAIN.fullmatch(value) else msgspec.json.encode(value).decode()
         case list():
             return f"[{', '.join(written(each) for each in value)}]"
         case dict():
@@ -123,26 +130,36 @@ def _listed(value: Any) -> list[Any]:  # noqa: ANN401 - a value of a rule file
     return value if isinstance(value, list) else [value]
 
 
-def _test(value: Any) -> Test:  # noqa: ANN401 - a value of a rule file
+def _each(node: Node) -> Iterable[Node]:
+    return node if isinstance(node.value, list) else (node,)
+
+
+def _test(node: Node, findings: Findings) -> Test:
     """Compile a value, a list of values or a map of operators; what is absent in the request holds for none."""
-    if isinstance(value, dict):
-        return _all_of([_operator(name, operand) for name, operand in value.items()])
-    if isinstance(value, list):
-        return frozenset(value).__contains__
-    return value.__eq__ if isinstance(value, str) else lambda seen: seen is not None and seen == value
+    match node.value:
+        case dict():
+            return _all_of([_operator(name, operand, findings) for name, operand in node.items()])
+        case list():
+            return frozenset(node.value).__contains__
+        case value:
+            return _comparison("eq", value)
 
 
-def _operator(name: str, operand: Any) -> Test:  # noqa: ANN401 - a value of a rule file
+def _operator(name: str, operand: Node, findings: Findings) -> Test:
     match name:
-        case "in":
-            return frozenset(operand).__contains__
         case "glob":
-            return _search(compile_pattern(f"^(?s:{_glob(operand)})$"))
+            return _search(f"^(?s:{_glob(operand.value)})$", operand, findings)
         case "regex":
-            return _search(compile_pattern(operand))
+            return _search(operand.value, operand, findings)
         case _:
-            compare = _COMPARE[name]
-            return lambda seen: seen is not None and compare(seen, operand)
+            return _comparison(name, operand.value)
+
+
+def _comparison(name: str, operand: Any) -> Test:  # noqa: ANN401 - a value of a rule file
+    if name == "in":
+        return frozenset(operand).__contains__
+    compare = _COMPARE[name]
+    return lambda seen: seen is not None and compare(seen, operand)
 
 
 def _glob(pattern: str) -> str:
@@ -155,20 +172,36 @@ def _all_of(tests: list[Test]) -> Test:
     return tests[0] if len(tests) == 1 else lambda seen: all(test(seen) for test in tests)
 
 
-def _search(pattern: Any) -> Test:  # noqa: ANN401 - re2 has no types
-    return lambda seen: seen is not None and pattern.search(str(seen)) is not None
+def _never(_: object) -> bool:
+    return False
 
 
-def _contains(value: Any) -> Test:  # noqa: ANN401 - a value of a rule file
-    needles = tuple(needle(phrase) for phrase in _listed(value))
-    if any(not each.strip() for each in needles):
-        raise ValueError("a phrase needs a letter or a digit")
+def _search(pattern: str, node: Node, findings: Findings) -> Test:
+    try:
+        compiled = compile_pattern(pattern)
+    except ValueError as error:
+        findings.add(node.problem(f"'{node.value}': {error}", RE2_HINT))
+        return _never
+    return lambda seen: seen is not None and compiled.search(_encodable(seen)) is not None
+
+
+def _encodable(text: str) -> str:
+    """Give text that RE2 can read: bytes of a header that were no UTF-8 come as lone surrogates."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+
+
+def _contains(node: Node, findings: Findings) -> Test:
+    needles = []
+    for phrase in _each(node):
+        needles.append(needle(phrase.value))
+        if not needles[-1].strip():
+            findings.add(phrase.problem("a phrase needs a letter or a digit", "look for signs with 'matches'"))
     return lambda folded: any(each in folded for each in needles)
 
 
-def _matches(value: Any) -> Test:  # noqa: ANN401 - a value of a rule file
-    patterns = [compile_pattern(pattern) for pattern in _listed(value)]
-    return lambda text: any(pattern.search(text) is not None for pattern in patterns)
+def _matches(node: Node, findings: Findings) -> Test:
+    tests = [_search(pattern.value, pattern, findings) for pattern in _each(node)]
+    return lambda text: any(test(text) for test in tests)
 
 
 def _shares(wanted: list[str]) -> Test:
@@ -189,19 +222,31 @@ def _ordered(value: Any) -> Test:  # noqa: ANN401 - a value of a rule file
     if not isinstance(value, dict):
         return frozenset(_listed(value)).__contains__
     ranked = {name: [rank(w) for w in operand] if name == "in" else rank(operand) for name, operand in value.items()}
-    test = _test(ranked)
+    test = _all_of([_comparison(name, operand) for name, operand in ranked.items()])
     return lambda seen: test(_ORDER[seen])
 
 
-def _time(value: Mapping[str, Any]) -> Test:
-    """Compile a span of the day, days, or both; a span over midnight belongs to the day it begins on."""
-    name = value.get("timezone", "UTC")
+def _zone(node: Node | None, findings: Findings) -> ZoneInfo:
+    if node is None:
+        return ZoneInfo("UTC")
     try:
-        zone = ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ValueError(f"there is no time zone '{name}'") from error
+        return ZoneInfo(node.value)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        near = get_close_matches(node.value, available_timezones(), n=1)
+        hint = f"did you mean '{near[0]}'?" if near else "names are those of the IANA database, such as Europe/Berlin"
+        findings.add(node.problem(f"there is no time zone '{node.value}'", hint))
+        return ZoneInfo("UTC")
+
+
+def _time(node: Node, findings: Findings) -> Test:
+    """Compile a span of the day, days, or both; a span over midnight belongs to the day it begins on."""
+    value = node.value
+    zone = _zone(node.get("timezone"), findings)
     days = frozenset(value.get("days", _DAYS))
     start, _, end = value.get("between", "00:00-24:00").partition("-")
+    if start == end:
+        hint = "leave it out for the whole day"
+        findings.add(node["between"].problem("this span begins and ends at the same time: it is empty", hint))
     over_midnight = start > end
 
     def test(at: datetime) -> bool:

@@ -1,6 +1,6 @@
 """A place in a parsed rule file: the value there, and how to speak of it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, Self
@@ -58,24 +58,27 @@ class Findings:
     """The Problems found so far. A reference that leads nowhere counts only when every file could be read."""
 
     def __init__(self, *, complete: bool) -> None:
-        self._complete = complete
+        self.complete = complete
         self.problems: list[Problem] = []
 
     def add(self, problem: Problem) -> None:
         """Note a Problem."""
         self.problems.append(problem)
 
-    def missing(self, node: Node, kind: str, name: str, known: Iterator[str] | list[str]) -> None:
-        """Note that `name` is no `kind` there is; what it may mean is the nearest of the known names."""
-        if not self._complete:
-            return
-        names = sorted(known)
-        near = get_close_matches(name, names, n=1)
-        hint = (
-            f"did you mean '{near[0]}'?"
-            if near
-            else f"there is {', '.join(names)}"
-            if names
-            else f"add it under {kind}s:"
-        )
-        self.add(node.problem(f"there is no {kind} '{name}'", hint))
+    def missing(self, node: Node, kind: str, name: str, known: Iterable[str], meant: str = "") -> None:
+        """Note that `name` is no `kind` there is; `meant` says what is probably wrong, else the nearest name does."""
+        if self.complete:
+            self.add(node.problem(f"there is no {kind} '{name}'", meant or _meant(kind, name, sorted(known))))
+
+
+_NAMES_SHOWN = 12
+
+
+def _meant(kind: str, name: str, names: list[str]) -> str:
+    near = get_close_matches(name, names, n=1)
+    if near:
+        return f"did you mean '{near[0]}'?"
+    if not names:
+        return f"add it under {'categories' if kind == 'category' else f'{kind}s'}:"
+    more = f", and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
+    return f"one of {', '.join(names[:_NAMES_SHOWN])}{more}"

@@ -26,14 +26,29 @@ FROM_RULES = "rules"
 _RATES = {"input": "fresh_input", "output": "output", "cache_read": "cache_read", "cache_write": "cache_write_5m"}
 
 
-def provider_of(name: str, node: Node) -> Provider:
+def provider_of(name: str, node: Node, findings: Findings) -> Provider:
     """Compile an entry of `providers`."""
     kind = Dialect(node["kind"].value)
     written = node.get("base_url")
-    address = (written.value if written else PUBLIC_ADDRESSES[kind]).rstrip("/")
+    address = (written.value if written and _is_address(written, findings) else PUBLIC_ADDRESSES[kind]).rstrip("/")
     if kind is Dialect.ANTHROPIC and not urlsplit(address).path.endswith("/v1"):
         address += "/v1"  # Anthropic's own clients take the address without it
     return Provider(name, kind, address, _secret(node["api_key"]), node.document.file, node.key_mark)
+
+
+def _is_address(node: Node, findings: Findings) -> bool:
+    """Say whether an address leads somewhere and holds no secret; it is not repeated, for it may be one."""
+    try:
+        parts = urlsplit(node.value)
+        leads = bool(parts.hostname) and parts.port != 0
+        secret = parts.username is not None
+    except ValueError:
+        leads = secret = False
+    if not leads:
+        findings.add(node.problem("this is no address", "write http://HOST:PORT/v1, and an IPv6 host in []"))
+    elif secret:
+        findings.add(node.problem("an address cannot hold a user or a password", "name the key under api_key:"))
+    return leads and not secret
 
 
 def _secret(node: Node) -> Secret:
@@ -48,7 +63,7 @@ def model_of(
     """Compile an entry of `models`; without a price of its own it costs what the catalogue says, or is a Problem."""
     provider = providers.get(node["provider"].value)
     if provider is None:
-        findings.missing(node["provider"], "provider", node["provider"].value, list(providers))
+        findings.missing(node["provider"], "provider", node["provider"].value, providers)
         return None
     upstream: str = node["model"].value
     known = _known(provider, upstream, catalogue)
@@ -58,9 +73,8 @@ def model_of(
         price = always(_price(written, findings))
     if isinstance(price, Unpriced):
         hint = "say 'price: free' or 'price: {input: 0.20, output: 0.60}' in USD per million tokens"
-        findings.add(
-            node.problem(f"model '{name}' has no price: '{upstream}' is not in the catalogue", hint, at_key=True)
-        )
+        message = f"model '{name}' has no price: the catalogue has none for '{upstream}' at {_host(provider)}"
+        findings.add(node.problem(message, hint, at_key=True))
         return None
     window, most = node.get("context_window"), node.get("max_output")
     return Model(
@@ -78,8 +92,12 @@ def model_of(
 
 def _known(provider: Provider, upstream: str, catalogue: Catalogue) -> CatalogueModel | None:
     """Look a model up at its seller; an address that is nobody's shop has prices of its own."""
-    seller = catalogue.provider_at(urlsplit(provider.base_url).hostname or "")
+    seller = catalogue.provider_at(_host(provider))
     return catalogue.lookup(seller, upstream) if seller else None
+
+
+def _host(provider: Provider) -> str:
+    return urlsplit(provider.base_url).hostname or ""
 
 
 def _price(node: Node, findings: Findings) -> Price:
@@ -90,6 +108,6 @@ def _price(node: Node, findings: Findings) -> Price:
         try:
             rates[_RATES[key]] = nano_usd(Decimal(str(amount.value)))
         except ValueError as error:
-            findings.add(amount.problem(str(error)))
+            findings.add(amount.problem(str(error), "prices are in US dollars per million tokens"))
             rates[_RATES[key]] = 0
     return Price(Tariff(rates_from(rates)))

@@ -50,11 +50,9 @@ def rule_of(node: Node, known: Known, findings: Findings) -> Rule | None:
     chain = known.chains.get(written.value) if isinstance(written.value, str) else written
     name = written.value if isinstance(written.value, str) else ""
     if chain is None:
-        if name in known.declared_models:
-            hint = f"a route is a chain or a list of steps: write route: [{name}]"
-            findings.add(written.problem(f"there is no chain '{name}', but a model of that name", hint))
-        else:
-            findings.missing(written, "chain", name, list(known.chains))
+        model = name in known.declared_models
+        meant = f"there is a model of that name, and a route is a chain or a list of steps: write [{name}]"
+        findings.missing(written, "chain", name, known.chains, meant if model else "")
         return None
     places = places_of(chain, base, known, findings)
     if not places:
@@ -114,11 +112,8 @@ def _place(node: Node, base: Step, known: Known, findings: Findings) -> Step | S
 
 def _step(node: Node, name: str, base: Step, known: Known, findings: Findings) -> Step | None:
     if name not in known.declared_models:
-        if name in known.chains:
-            hint = "a chain holds models: write the models of that chain here"
-            findings.add(node.problem(f"there is no model '{name}', but a chain of that name", hint))
-        else:
-            findings.missing(node, "model", name, list(known.declared_models))
+        meant = "there is a chain of that name, and a chain holds models: write the models of that chain here"
+        findings.missing(node, "model", name, known.declared_models, meant if name in known.chains else "")
         return None
     model = known.models.get(name)
     return replace(base, model=name, window_tokens=model.window_tokens if model else None)

@@ -12,6 +12,9 @@ from gateway.domain.request import AUTO
 from gateway.domain.snapshot import RuleTest
 from gateway.domain.words import Surface
 
+YEARS = range(1970, 9000)
+"""The years that a test may play in; at the ends of the calendar another time zone may have no date at all."""
+
 
 def test_of(node: Node, known: Known, rules: frozenset[str], findings: Findings) -> RuleTest:
     """Compile an entry of `tests`; what it expects must be there to be had."""
@@ -22,7 +25,8 @@ def test_of(node: Node, known: Known, rules: frozenset[str], findings: Findings)
     for kind, there in names.items():
         wanted = expect.get(kind)
         if wanted is not None and wanted.value not in there:
-            findings.missing(wanted, kind, wanted.value, list(there))
+            findings.missing(wanted, kind, wanted.value, there)
+    _check_chain(expect.get("chain"), known, findings)
     headers = request.get("headers")
     at = node.get("at")
     return RuleTest(
@@ -38,6 +42,18 @@ def test_of(node: Node, known: Known, rules: frozenset[str], findings: Findings)
     )
 
 
+def _check_chain(node: Node | None, known: Known, findings: Findings) -> None:
+    if node is None:
+        return
+    if isinstance(node.value, str):
+        if node.value not in known.chains:
+            findings.missing(node, "chain", node.value, known.chains)
+        return
+    for model in node:
+        if model.value not in known.declared_models:
+            findings.missing(model, "model", model.value, known.declared_models)
+
+
 def _body(request: Node, surface: Surface) -> bytes:
     if "body" in request.value:
         return msgspec.json.encode({"model": AUTO, **request["body"].value})
@@ -49,7 +65,12 @@ def _body(request: Node, surface: Surface) -> bytes:
 
 def _moment(node: Node, findings: Findings) -> datetime | None:
     try:
-        return datetime.fromisoformat(node.value)
+        moment = datetime.fromisoformat(node.value)
     except ValueError as error:
         findings.add(node.problem(f"'{node.value}' is no moment: {error}", "write it as 2026-01-05T09:30:00Z"))
         return None
+    if moment.year not in YEARS:
+        words = f"'{node.value}' is no moment of a test: its year is not one from {YEARS[0]} to {YEARS[-1]}"
+        findings.add(node.problem(words, "write it as 2026-01-05T09:30:00Z"))
+        return None
+    return moment

@@ -30,12 +30,16 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The settings of `rulegate serve`; `rules` None means the rules that come with the gateway."""
+    """The settings of `rulegate serve`; `rules` None means the rules that come with the gateway.
+
+    Every delay of the simulated providers is multiplied by `simulate_speed`: 1 is life-like, 0 is no delay at all.
+    """
 
     rules: Path | None
     data: Path
     listen: Address
     simulate: bool = False
+    simulate_speed: float = 1.0
     use_last_good: bool = False
     allow_anonymous: bool = False
     log_level: str = "info"

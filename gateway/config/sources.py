@@ -10,8 +10,8 @@ from gateway.domain.snapshot import RuleFile
 SUFFIXES = (".yaml", ".yml")
 MAX_FILES = 2_000
 
-Stamp = tuple[tuple[str, int, int, int], ...]
-"""Name, time in nanoseconds, size and inode of each file that counts."""
+Stamp = tuple[tuple[str, int, int, int, int], ...]
+"""Name, times of content and of status in nanoseconds, size and inode of each file that counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +30,9 @@ def stamp(directory: Path) -> Stamp:
                 if counts(entry.name):
                     status = _status(entry)
                     entries.append(
-                        (entry.name, status.st_mtime_ns, status.st_size, status.st_ino)
+                        (entry.name, status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino)
                         if status
-                        else (entry.name, 0, 0, 0)
+                        else (entry.name, 0, 0, 0, 0)
                     )
     except OSError:
         return ()
@@ -65,10 +65,22 @@ def read(directory: Path) -> tuple[RuleFile, ...] | Unreadable:
         try:
             if path.is_dir():
                 continue
+            if (trouble := _trouble(name, path)) is not None:
+                return Unreadable((trouble,))
             files.append(RuleFile(name, path.read_bytes()))
         except OSError as error:
             return _unreadable(name, error, f"make it readable for this user: chmod a+r {path}")
     return tuple(files)
+
+
+def _trouble(name: str, path: Path) -> Problem | None:
+    """A pipe would never end, and a name that is no text could be told to nobody."""
+    if not name.isprintable():
+        shown = name.encode("ascii", "backslashreplace").decode()
+        return Problem(shown, 1, 1, "the name of this file is not readable text", "rename it")
+    if path.exists() and not path.is_file():
+        return Problem(name, 1, 1, "this is not a file", "move it away: a rule file is an ordinary file")
+    return None
 
 
 def _unreadable(name: str, error: OSError, hint: str) -> Unreadable:

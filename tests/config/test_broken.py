@@ -9,18 +9,22 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config.schema import validate
-from gateway.config.yamltree import Document, parse
+from gateway.config import catalogue
+from gateway.config.compile import Compiler
 from gateway.domain.problem import Problem
+from gateway.domain.snapshot import Rejected, RuleFile
 
 CASES = sorted((Path(__file__).parent.parent / "cases" / "broken").glob("*.yaml"))
 EXPECT = re.compile(r"# expect: (\d+):(\d+): (.*?)(?: \| (.*))?")
 
 
+COMPILER = Compiler(catalogue.load())
+
+
 def problems_of(file: str, data: bytes) -> tuple[Problem, ...]:
     """Give the Problems of a rule file that stands alone in its directory."""
-    document = parse(file, data)
-    return validate(document) if isinstance(document, Document) else document
+    result = COMPILER.compile((RuleFile(file, data),))
+    return result.problems if isinstance(result, Rejected) else ()
 
 
 def expected_of(file: str, text: str) -> tuple[Problem, ...]:

@@ -1,0 +1,65 @@
+"""Providers and models: addresses, prices and windows, from the rule file over the catalogue."""
+
+import pytest
+
+from gateway.config import catalogue
+from gateway.config.compile import Compiler
+from gateway.domain.registry import FileSecret, Model
+from gateway.domain.snapshot import Rejected, RuleFile, Snapshot
+
+CATALOGUE = catalogue.load()
+COMPILER = Compiler(CATALOGUE)
+
+
+def compiled(text: str) -> Snapshot:
+    result = COMPILER.compile((RuleFile("r.yaml", text.encode()),))
+    assert not isinstance(result, Rejected), "\n".join(map(str, result.problems))
+    return result
+
+
+def model(written: str, provider: str = "{kind: openai, api_key: none}") -> Model:
+    return compiled(f"providers: {{p: {provider}}}\nmodels: {{m: {{provider: p, {written}}}}}").models["m"]
+
+
+@pytest.mark.parametrize(
+    ("written", "address"),
+    [
+        ("kind: openai", "https://api.openai.com/v1"),
+        ("kind: anthropic", "https://api.anthropic.com/v1"),
+        ('kind: openai, base_url: "http://h:1/v1/"', "http://h:1/v1"),
+        ('kind: anthropic, base_url: "http://h:1"', "http://h:1/v1"),
+        ('kind: anthropic, base_url: "http://[::1]:1/v1"', "http://[::1]:1/v1"),
+    ],
+)
+def test_the_address_of_a_provider(written: str, address: str) -> None:
+    provider = compiled(f"providers: {{p: {{{written}, api_key: {{file: /k}}}}}}").providers["p"]
+    assert (provider.base_url, provider.api_key, provider.file, provider.mark.line) == (
+        address,
+        FileSecret("/k"),
+        "r.yaml",
+        1,
+    )
+
+
+def test_what_a_rule_file_leaves_out_comes_from_the_catalogue() -> None:
+    made = model("model: gpt-5")
+    assert made.known is not None
+    assert (made.price, made.price_version) == (made.known.prices, CATALOGUE.date.isoformat())
+    assert made.window_tokens == made.known.context_window_tokens
+    assert made.max_output_tokens == made.known.max_output_tokens
+
+
+def test_what_a_rule_file_says_holds() -> None:
+    """U-119."""
+    made = model("model: gpt-5, price: {input: 1, output: 2.5}, context_window: 5, max_output: 4")
+    assert made.price_version == "rules"
+    assert made.price != model("model: gpt-5").price
+    assert (made.window_tokens, made.max_output_tokens) == (5, 4)
+
+
+def test_free_and_unknown_are_different() -> None:
+    """U-66."""
+    own = '{kind: openai, api_key: none, base_url: "http://127.0.0.1:1/v1"}'
+    assert model("model: gpt-5, price: free", own).known is None
+    text = f"providers: {{p: {own}}}\nmodels: {{m: {{provider: p, model: gpt-5}}}}"
+    assert isinstance(COMPILER.compile((RuleFile("r.yaml", text.encode()),)), Rejected)
