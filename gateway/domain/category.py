@@ -63,9 +63,9 @@ Votes = tuple[tuple[int, float], ...]
 """Positions of categories in the table, each with the weight that a piece of evidence has there."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Table:
-    """Categories, indexed by what speaks for them.
+    """Categories, indexed by what speaks for them; two tables are the same only when they are one object.
 
     `votes` maps a single word, a phrase in the form `" two words "` or a substring to its weights. `anchors`
     maps a word to the phrases of which it is the longest word, each with its second longest, or nothing.

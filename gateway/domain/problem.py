@@ -3,6 +3,10 @@
 from dataclasses import dataclass
 
 
+class StoreError(Exception):
+    """What must be kept could not be written; the message says which file and why."""
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Mark:
     """A place in a file; line and column count from 1, the column in characters."""

@@ -1,8 +1,8 @@
 """Rules as they are matched: conditions, routes, chains and steps."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, assert_never
 
 from gateway.domain.problem import Mark
 from gateway.domain.words import Failure, Mode
@@ -50,6 +50,19 @@ Condition = Leaf | AllOf | AnyOf | Not
 ALWAYS = AllOf(())
 
 
+def leaves(condition: Condition) -> tuple[Leaf, ...]:
+    """Give every leaf of a condition in reading order."""
+    match condition:
+        case Leaf():
+            return (condition,)
+        case AllOf() | AnyOf():
+            return tuple(leaf for part in condition.parts for leaf in leaves(part))
+        case Not():
+            return leaves(condition.part)
+        case _:
+            assert_never(condition)
+
+
 @dataclass(frozen=True, slots=True)
 class Timeouts:
     """Limits of one attempt in seconds; headers, first content and idle apply to streams alone."""
@@ -65,7 +78,8 @@ class Timeouts:
 class Params:
     """Edits of the request body for one step, applied in the order drop, set, default, cap.
 
-    The values are JSON values; `cap` lowers a number that is larger and sets one that is absent.
+    The values are JSON values. `cap` lowers a number that is larger; an output limit (`max_tokens`, under whichever
+    name the request has it) it also sets where the request has none.
     """
 
     set: Mapping[str, Any]
@@ -142,3 +156,8 @@ class Rule:
     tags: frozenset[str]
     file: str
     mark: Mark
+    leaves: tuple[Leaf, ...] = field(init=False, repr=False, compare=False)
+    """Every leaf of `when`, in reading order."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "leaves", leaves(self.when))

@@ -31,7 +31,11 @@ class Reply(Protocol):
     """A reply whose head has come. It must be closed; closing before its end closes the connection."""
 
     status: int
-    headers: Mapping[str, str]
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The header fields by lower-case name."""
+        ...
 
     async def read(self) -> bytes:
         """Give the whole body. Raises UpstreamError."""
@@ -41,6 +45,9 @@ class Reply(Protocol):
         """Give the bytes that came next, empty at the end. Raises UpstreamError."""
         ...
 
-    def close(self) -> None:
-        """Let go of the connection: back to the pool when the body was read to its end, else closed."""
+    def close(self, *, finished: bool = False) -> None:
+        """Let go of the connection: back to the pool when the body was read to its end, else closed.
+
+        `finished` says that nothing more is expected than the end of the body.
+        """
         ...

@@ -1,7 +1,7 @@
 """The next step of a chain as a function of what has happened so far."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -67,8 +67,7 @@ def next_step(chain: Chain, history: Sequence[Event], elapsed_s: float) -> Try |
 
 def _after(chain: Chain, history: Sequence[Event], last: Attempt, elapsed_s: float) -> Try | Pass | Halt:
     if last.failure is None:
-        failed_before = any(isinstance(event, Attempt) for event in history[:-1]) or len(history) > 1
-        return Halt(Outcome.ANSWERED_AFTER_FALLBACK if failed_before else Outcome.ANSWERED)
+        return Halt(Outcome.ANSWERED if len(history) == 1 else Outcome.ANSWERED_AFTER_FALLBACK)
     if last.failure is Failure.CANCELLED:
         return Halt(Outcome.CANCELLED)
     if last.committed:
@@ -124,13 +123,23 @@ def settle(route: Route, conversation_hash: int) -> tuple[Chain, dict[int, str]]
     return Chain(tuple(steps), route.deadline_s, route.fall_back_on), taken
 
 
+def settle_again(route: Route, taken: Mapping[int, str]) -> tuple[Chain, dict[int, str]]:
+    """Settle the splits of a route as they were settled before; a model that is no arm now gives way to the first."""
+    steps = []
+    for place, step in enumerate(route.places):
+        arms = [step] if isinstance(step, Step) else [arm for arm, _ in step.arms]
+        steps.append(next((arm for arm in arms if arm.model == taken.get(place)), arms[0]))
+    return Chain(tuple(steps), route.deadline_s, route.fall_back_on), dict(taken)
+
+
 def _arm(split: Split, conversation_hash: int, place: int) -> Step:
     seed = conversation_hash.to_bytes(8, "big") + place.to_bytes(2, "big")
     draw = int.from_bytes(hashlib.blake2b(seed, digest_size=8).digest(), "big") / 2**64
     total = sum(weight for _, weight in split.arms)
     below = 0.0
-    for step, weight in split.arms:
+    *others, (last, _) = split.arms
+    for step, weight in others:
         below += weight / total
         if draw < below:
             return step
-    return split.arms[-1][0]
+    return last

@@ -6,6 +6,7 @@ steps. Hard words and formulas do not, since strong models fail there as well. P
 `gateway.engine.classify` is.
 """
 
+from dataclasses import dataclass
 from math import log2
 
 from gateway.domain.category import Classification, Complexity, Table
@@ -56,37 +57,47 @@ REASONING_FROM = 0.70
 _LEVELS = (Complexity.LOW, Complexity.MEDIUM, Complexity.HIGH)
 
 
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What a text alone says: its part of the score, without length and category, and whether it asks for a proof."""
+
+    share: float
+    asks_reasoning: bool
+
+
+def demand_of(text: str) -> Demand:
+    """Count the words that make strong and weak models part ways, in the part of a text that is read."""
+    words = frozenset(words_of(fold(considered(text))))
+    share = (
+        NEGATIONS_SHARE * min(len(words & NEGATIONS) / NEGATIONS_ENOUGH, 1.0)
+        + CONDITIONS_SHARE * min(len(words & CONDITIONS) / CONDITIONS_ENOUGH, 1.0)
+        + PEOPLE_SHARE * min(len(words & PEOPLE) / PEOPLE_ENOUGH, 1.0)
+        + STEPS_SHARE * min(len(words & STEPS) / STEPS_ENOUGH, 1.0)
+    )
+    return Demand(share, not REASONING_ASKED.isdisjoint(words))
+
+
 def complexity_of(
-    text: str, classification: Classification, table: Table, estimated_tokens: int
+    demand: Demand, classification: Classification, table: Table, estimated_tokens: int
 ) -> tuple[Complexity, float]:
     """Give the level, and a score in 0..1 that grows with the need for a stronger model.
 
     The level is the category's own, one higher for a demanding text (a score of `RAISED_FROM` or more) and one lower
     for a plain one (below `LOWERED_BELOW`). `unsure` starts at medium. `estimated_tokens` is that of the whole input.
     """
-    words = frozenset(words_of(fold(considered(text))))
     category = table.named(classification.category)
     own = _LEVELS.index(category.complexity if category else Complexity.MEDIUM)
-    score = (
-        LENGTH_SHARE * min(log2(1 + max(estimated_tokens, 0) / LENGTH_TOKENS) / LENGTH_DOUBLINGS, 1.0)
-        + NEGATIONS_SHARE * min(len(words & NEGATIONS) / NEGATIONS_ENOUGH, 1.0)
-        + CONDITIONS_SHARE * min(len(words & CONDITIONS) / CONDITIONS_ENOUGH, 1.0)
-        + PEOPLE_SHARE * min(len(words & PEOPLE) / PEOPLE_ENOUGH, 1.0)
-        + STEPS_SHARE * min(len(words & STEPS) / STEPS_ENOUGH, 1.0)
-        + CATEGORY_SHARE * own / 2
-    )
-    score = min(score, 1.0)
+    length = min(log2(1 + max(estimated_tokens, 0) / LENGTH_TOKENS) / LENGTH_DOUBLINGS, 1.0)
+    score = min(LENGTH_SHARE * length + demand.share + CATEGORY_SHARE * own / 2, 1.0)
     moved = own + (score >= RAISED_FROM) - (score < LOWERED_BELOW)
     return _LEVELS[min(max(moved, 0), 2)], score
 
 
-def needs_reasoning_of(text: str, classification: Classification, table: Table, score: float) -> bool:
+def needs_reasoning_of(demand: Demand, classification: Classification, table: Table, score: float) -> bool:
     """Tell whether a model that thinks before it answers is worth its price here.
 
     True if the category says so, if the prompt asks for a proof or a justification, or if the score that
     `complexity_of` gave is `REASONING_FROM` or more.
     """
     category = table.named(classification.category)
-    if (category is not None and category.needs_reasoning) or score >= REASONING_FROM:
-        return True
-    return not REASONING_ASKED.isdisjoint(words_of(fold(considered(text))))
+    return (category is not None and category.needs_reasoning) or score >= REASONING_FROM or demand.asks_reasoning

@@ -1,14 +1,15 @@
 """Which chain a request takes, and why."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from gateway.domain.decision import REQUESTED_MODEL, Decision, Flip, Tried, Unroutable
 from gateway.domain.request import Request
-from gateway.domain.rule import Chain, Step
+from gateway.domain.rule import Chain, Route, Step
 from gateway.domain.snapshot import Snapshot
 from gateway.domain.words import Mode
-from gateway.engine.chain import settle
-from gateway.engine.features import Features
+from gateway.engine.chain import settle, settle_again
+from gateway.engine.features import ARMS, Features
 from gateway.engine.match import describe, first_miss, misses
 
 
@@ -26,7 +27,7 @@ def decide(snapshot: Snapshot, features: Features) -> Decision | Unroutable:
         elif rule.mode is Mode.SHADOW:
             shadows.append(rule.name)
         else:
-            chain, taken = settle(rule.route, features["conversation_hash"] if rule.route.splits else 0)
+            chain, taken = _settled(rule.route, features)
             return Decision(
                 rule=rule.name,
                 matched=rule,
@@ -39,6 +40,13 @@ def decide(snapshot: Snapshot, features: Features) -> Decision | Unroutable:
                 split=taken,
             )
     return _requested(snapshot, features, tuple(tried), tuple(shadows))
+
+
+def _settled(route: Route, features: Features) -> tuple[Chain, dict[int, str]]:
+    if not route.splits:
+        return settle(route, 0)
+    recorded: Mapping[int, str] | None = features.get(ARMS)
+    return settle(route, features["conversation_hash"]) if recorded is None else settle_again(route, recorded)
 
 
 def _requested(
@@ -69,10 +77,14 @@ def decide_request(snapshot: Snapshot, request: Request, at: datetime) -> tuple[
 
 
 def smallest_flip(decision: Decision | Unroutable, features: Features) -> Flip | None:
-    """Give the earlier rule that needed the fewest changes to take the request; the last that was tried of equals."""
+    """Give the live rule that needed the fewest changes to take the request.
+
+    Of equals it is the one that was tried first: a change that suits a later one may suit it too, and then it would
+    take the request.
+    """
     flips = [
         Flip(tried.rule.name, tuple(describe(miss) for miss in misses(tried.rule.when, features)))
         for tried in decision.tried
         if tried.rule.mode is Mode.LIVE
     ]
-    return min(reversed(flips), key=lambda flip: len(flip.conditions), default=None)
+    return min(flips, key=lambda flip: len(flip.conditions), default=None)

@@ -14,7 +14,6 @@ from gateway.engine.pricing import cost_nano_usd, price_at
 
 ASSUMED_OUTPUT_TOKENS = 500
 """Output that an estimated cost assumes where the caller sets no limit; says so in the account."""
-DECIDING_SHOWN = 8
 
 
 def account_of(snapshot: Snapshot, features: Features, decision: Decision | Unroutable) -> dict[str, Any]:
@@ -29,9 +28,7 @@ def account_of(snapshot: Snapshot, features: Features, decision: Decision | Unro
         "score": round(features["score@user"], 4),
         "needs_reasoning": features["needs_reasoning@user"],
         "estimated_tokens": features["estimated_tokens"],
-        "deciding": [
-            {"word": word, "weight": round(weight, 3)} for word, weight in classification.deciding[:DECIDING_SHOWN]
-        ],
+        "deciding": [{"word": word, "weight": round(weight, 3)} for word, weight in classification.deciding],
         "runner_up": _runner_up(classification),
         "generation": snapshot.generation,
         "fingerprint": snapshot.fingerprint,

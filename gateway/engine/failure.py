@@ -4,13 +4,48 @@ Source: the error references of the two providers; the bodies that say more than
 providers report spent credit and full context windows under 400.
 """
 
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
 from gateway.domain.attempt import Attempt, ProviderError
 from gateway.domain.words import Failure
 
-_QUOTA_WORDS = ("insufficient_quota", "billing", "credit balance", "exceeded your current quota", "quota_exceeded")
-_CONTEXT_WORDS = ("context_length", "context window", "maximum context", "prompt is too long", "too many tokens")
-_FILTER_WORDS = ("content_filter", "content_policy", "content management policy", "safety system")
-_KEY_WORDS = ("invalid_api_key", "invalid api key", "incorrect api key", "authentication_error", "invalid x-api-key")
+# Whole phrases: the word "billing" alone stands in plain rate limits too, where they say how to be granted more.
+_QUOTA_WORDS = (
+    "insufficient_quota",
+    "quota_exceeded",
+    "exceeded your current quota",
+    "billing_error",
+    "billing_not_active",
+    "billing_hard_limit",
+    "credit balance",
+    "api usage limits",
+)
+_CONTEXT_WORDS = (
+    "context_length",
+    "context length",
+    "context window",
+    "context limit",
+    "context size",
+    "prompt is too long",
+    "too many tokens",
+)
+_FILTER_WORDS = (
+    "content_filter",
+    "content_policy",
+    "content filtering policy",
+    "content management policy",
+    "violating our usage policy",
+    "safety system",
+)
+_KEY_WORDS = (
+    "invalid_api_key",
+    "invalid api key",
+    "incorrect api key",
+    "api key not valid",
+    "authentication_error",
+    "invalid x-api-key",
+)
 
 _BY_STATUS = {
     401: Failure.AUTH,
@@ -62,6 +97,7 @@ _ANSWERS = (
     (Failure.OVERLOADED, 503),
     (Failure.TIMEOUT, 504),
 )
+_WORTH_A_WAIT = (429, 503)
 
 
 def final_error(attempts: tuple[Attempt, ...]) -> tuple[int, ProviderError]:
@@ -69,25 +105,44 @@ def final_error(attempts: tuple[Attempt, ...]) -> tuple[int, ProviderError]:
 
     The most actionable failure wins, in the order of the table above; any other, such as a credential of ours that a
     provider refuses, is a 502. An upstream's 401 never reaches a caller, who would look for the fault in his own key.
+    A fault of the request keeps the provider's own status unless that one means something else, as in `_BY_STATUS`.
     The provider's words are kept where they are about the request; where they are about our account, whoever asks
     could do nothing with them, and they may hold a part of a key.
     """
     if not attempts:
         return 504, ProviderError(504, message="the deadline passed before any model could be asked")
-    status, failure = _status_of(attempts)
-    decisive = next(attempt for attempt in reversed(attempts) if attempt.failure is failure)
+    status, decisive = _decisive(attempts)
     error = decisive.error or ProviderError(0)
-    if failure in _OUR_FAULT:
-        return status, ProviderError(error.status, message=f"{_OUR_FAULT[failure]} ('{decisive.provider}')")
+    if decisive.failure in _OUR_FAULT:
+        return status, ProviderError(error.status, message=f"{_OUR_FAULT[decisive.failure]} ('{decisive.provider}')")
     waits = [each.error.retry_after_s for each in attempts if each.error and each.error.retry_after_s is not None]
-    words = error.message or f"the provider answered {error.status}"
-    return status, ProviderError(error.status, error.type, error.code, words, min(waits, default=None))
+    wait = min(waits, default=None) if status in _WORTH_A_WAIT else None
+    said_nothing = f"the provider answered {error.status}" if error.status else "the provider gave no answer"
+    return status, ProviderError(error.status, error.type, error.code, error.message or said_nothing, wait)
 
 
-def _status_of(attempts: tuple[Attempt, ...]) -> tuple[int, Failure]:
-    failures = {attempt.failure: attempt for attempt in attempts if attempt.failure is not None}
+def _decisive(attempts: tuple[Attempt, ...]) -> tuple[int, Attempt]:
+    """Give the status, and the attempt that decides it: the last one of the most actionable failure."""
+    last = {attempt.failure: attempt for attempt in attempts}
     for failure, status in _ANSWERS:
-        if failure in failures:
-            own = failures[failure].status
-            return (own if failure is Failure.BAD_REQUEST and 400 <= own < 500 else status), failure
-    return 502, attempts[-1].failure or Failure.SERVER_ERROR
+        if (attempt := last.get(failure)) is not None:
+            own = attempt.status
+            about_the_request = status == 400 and 400 <= own < 500 and own not in _BY_STATUS
+            return (own if about_the_request else status), attempt
+    return 502, attempts[-1]
+
+
+def retry_after_s(written: str, now: datetime) -> float | None:
+    """Read a Retry-After header: seconds, or the seconds until an HTTP date (RFC 9110, section 10.2.3)."""
+    if written.isascii() and written.isdigit():
+        return float(min(int(written[:9]), LONGEST_WAIT_S))
+    try:
+        at = parsedate_to_datetime(written)
+    except ValueError:
+        return None
+    until_s = (at.replace(tzinfo=at.tzinfo or UTC) - now).total_seconds()
+    return min(max(until_s, 0.0), LONGEST_WAIT_S)
+
+
+LONGEST_WAIT_S = 86_400.0
+"""A provider that asks for more than a day is taken to ask for a day."""

@@ -7,33 +7,35 @@ A feature has a key. Keys that read text end in where they look: `words@user`, `
 import hashlib
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Self
 
 from gateway.domain.category import Classification, Table
 from gateway.domain.chat import Conversation, Role
 from gateway.domain.request import Request
 from gateway.domain.words import Prefer
-from gateway.engine.classify import classify
-from gateway.engine.complexity import complexity_of, needs_reasoning_of
+from gateway.engine.classify import classify, considered
+from gateway.engine.complexity import Demand, complexity_of, demand_of, needs_reasoning_of
 from gateway.engine.estimate import estimate_tokens
 from gateway.engine.text import folded
 
-LOOKS = ("user", "conversation", "system")
+ARMS = "arms"
+"""The key of recorded features for the models that splits settled on, by place; it is never computed."""
 ATTACHMENT_TOKENS = 1_000
 """What one image or document is taken for; providers charge 85 to 1,600 for an image."""
 TURN_TOKENS = 4
 """What the framing of one message costs in the providers' chat templates."""
 
 
-class Features:
-    """Lazily computed values by feature key. An unknown key is a KeyError."""
+class Features(dict[str, Any]):
+    """Values by feature key, each computed when it is first read. An unknown key is a KeyError."""
 
-    __slots__ = ("_request", "_table", "_values")
+    __slots__ = ("_request", "_table")
 
-    def __init__(self, request: Request | None, table: Table | None, values: dict[str, Any]) -> None:
+    def __init__(self, request: Request | None, table: Table | None, values: Mapping[str, Any]) -> None:
+        super().__init__(values)
         self._request = request
         self._table = table
-        self._values = values
 
     @classmethod
     def of(cls, request: Request, table: Table, prefer: Prefer, at: datetime) -> Self:
@@ -43,14 +45,12 @@ class Features:
     @classmethod
     def recorded(cls, values: Mapping[str, Any]) -> Self:
         """Start from recorded values; keys that were not recorded are KeyErrors."""
-        return cls(None, None, dict(values))
+        return cls(None, None, values)
 
-    def __getitem__(self, key: str) -> Any:  # noqa: ANN401 - a feature may be any scalar, word set or table
-        try:
-            return self._values[key]
-        except KeyError:
-            value = self._values[key] = self._compute(key)
-            return value
+    def __missing__(self, key: str) -> Any:  # noqa: ANN401 - a feature may be any scalar, word set or table
+        compute = _COMPUTED.get(key)
+        value = self[key] = self._named(key) if compute is None else compute(self)
+        return value
 
     @property
     def request(self) -> Request:
@@ -60,48 +60,26 @@ class Features:
         return self._request
 
     @property
-    def conversation(self) -> Conversation:
-        """The conversation, read from the body at the first use."""
-        value: Conversation = self["conversation"]
-        return value
+    def table(self) -> Table:
+        """The categories to choose from; a KeyError for recorded features."""
+        if self._table is None:
+            raise KeyError("table")
+        return self._table
 
     def classification(self, look: str = "user") -> Classification:
         """The scores of all categories for the text that `look` names."""
         value: Classification = self[f"classification@{look}"]
         return value
 
-    def _compute(self, key: str) -> Any:  # noqa: ANN401 - as __getitem__
-        if self._request is None:
-            raise KeyError(key)
-        if (plain := _PLAIN.get(key)) is not None:
-            return plain(self)
-        name, at, look = key.partition("@")
-        if at:
-            return _TEXT[name](self, look)
-        kind, dot, field = key.partition(".")
-        if dot and kind == "header":
-            return self.request.headers.get(field, "")
-        if dot and kind == "metadata":
-            return self.request.metadata.get(field, "")
-        raise KeyError(key)
-
-    def classified(self, look: str) -> Classification:
-        """Classify now; `classification` is the remembered form."""
-        if self._table is None:
-            raise KeyError(f"classification@{look}")
-        return classify(self[f"text@{look}"], self._table)
-
-    def judged(self, look: str) -> tuple[Any, float]:
-        """Give the complexity and the score behind it."""
-        if self._table is None:
-            raise KeyError(f"judged@{look}")
-        return complexity_of(self[f"text@{look}"], self.classification(look), self._table, self["estimated_tokens"])
-
-    def needs_reasoning(self, look: str) -> bool:
-        """Say whether the text wants a model that thinks before it answers."""
-        if self._table is None:
-            raise KeyError(f"needs_reasoning@{look}")
-        return needs_reasoning_of(self[f"text@{look}"], self.classification(look), self._table, self[f"score@{look}"])
+    def _named(self, key: str) -> str | None:
+        kind, _, name = key.partition(".")
+        match kind:
+            case "header":
+                return self.request.headers.get(name)
+            case "metadata":
+                return self.request.metadata.get(name)
+            case _:
+                raise KeyError(key)
 
 
 def _last_user_text(conversation: Conversation) -> str:
@@ -111,21 +89,12 @@ def _last_user_text(conversation: Conversation) -> str:
     return ""
 
 
-def _text(features: Features, look: str) -> str:
-    conversation = features.conversation
-    match look:
-        case "user":
-            return _last_user_text(conversation)
-        case "system":
-            return conversation.system
-        case "conversation":
-            return "\n\n".join(part for part in (conversation.system, *(t.text for t in conversation.turns)) if part)
-        case _:
-            raise KeyError(f"text@{look}")
+def _conversation_text(conversation: Conversation) -> str:
+    return "\n\n".join(part for part in (conversation.system, *(t.text for t in conversation.turns)) if part)
 
 
 def _estimated_tokens(features: Features) -> int:
-    conversation = features.conversation
+    conversation: Conversation = features["conversation"]
     texts = [conversation.system, conversation.tools_text]
     for turn in conversation.turns:
         texts += (turn.text, turn.tool_text)
@@ -134,26 +103,32 @@ def _estimated_tokens(features: Features) -> int:
 
 
 def _turns(features: Features) -> int:
-    return sum(1 for turn in features.conversation.turns if turn.role is Role.USER and not turn.tool_text)
+    return sum(1 for turn in features["conversation"].turns if turn.role is Role.USER and not turn.tool_text)
 
 
 def _has(features: Features) -> frozenset[str]:
-    conversation = features.conversation
+    conversation: Conversation = features["conversation"]
     coded = any("```" in turn.text for turn in conversation.turns) or (
         features["category@user"] == "code_generation" and "\n" in features["text@user"]
     )
     return conversation.has | {"code"} if coded else conversation.has
 
 
+def _tags(features: Features) -> frozenset[str]:
+    """Give the tags of the caller, and those of the header, where commas stand between them."""
+    written = features.request.headers.get("x-rulegate-tags", "").split(",")
+    return features.request.caller.tags | {tag for each in written if (tag := each.strip())}
+
+
 def _conversation_hash(features: Features) -> int:
     """Hash what names a conversation to 64 bits: the caller's header, or caller, system and first user turn."""
-    request, conversation = features.request, features.conversation
-    named = request.headers.get("x-rulegate-conversation")
-    if named is None:
+    request = features.request
+    if named := request.headers.get("x-rulegate-conversation"):
+        parts = [request.caller.name, named]
+    else:
+        conversation: Conversation = features["conversation"]
         first = next((turn.text for turn in conversation.turns if turn.role is Role.USER), "")
         parts = [request.caller.name, conversation.system, first]
-    else:
-        parts = [request.caller.name, named]
     digest = hashlib.blake2b(digest_size=8)
     for part in parts:
         data = part.encode("utf-8", "surrogatepass")
@@ -173,19 +148,52 @@ _PLAIN: Mapping[str, Callable[[Features], Any]] = {
     "surface": lambda features: features.request.surface,
     "caller": lambda features: features.request.caller.name,
     "team": lambda features: features.request.caller.team,
-    "tags": lambda features: features.request.caller.tags,
+    "tags": _tags,
 }
 
-_TEXT: Mapping[str, Callable[[Features, str], Any]] = {
-    "text": _text,
-    "folded": lambda features, look: folded(features[f"text@{look}"]),
-    "words": lambda features, look: len(features[f"text@{look}"].split()),
-    "characters": lambda features, look: len(features[f"text@{look}"]),
-    "classification": lambda features, look: features.classified(look),
-    "category": lambda features, look: features.classification(look).category,
-    "confidence": lambda features, look: features.classification(look).confidence,
-    "judged": lambda features, look: features.judged(look),
-    "complexity": lambda features, look: features[f"judged@{look}"][0],
-    "score": lambda features, look: features[f"judged@{look}"][1],
-    "needs_reasoning": lambda features, look: features.needs_reasoning(look),
+_TEXTS: Mapping[str, Callable[[Conversation], str]] = {
+    "user": _last_user_text,
+    "conversation": _conversation_text,
+    "system": lambda conversation: conversation.system,
+}
+
+
+@lru_cache(maxsize=1024)
+def _read(part: str, table: Table) -> tuple[Classification, Demand]:
+    """Classify and weigh the part of a text that is read.
+
+    Remembered, because the steps of one agent send the same last user turn again and again: a few KiB each.
+    """
+    return classify(part, table), demand_of(part)
+
+
+def _of_text(look: str) -> dict[str, Callable[[Features], Any]]:
+    """Give the features of the text that `look` names."""
+    text, demand, classified = f"text@{look}", f"demand@{look}", f"classification@{look}"
+    judged, score = f"judged@{look}", f"score@{look}"
+    return {
+        text: lambda features: _TEXTS[look](features["conversation"]),
+        demand: lambda features: _read(considered(features[text]), features.table)[1],
+        classified: lambda features: _read(considered(features[text]), features.table)[0],
+        judged: lambda features: complexity_of(
+            features[demand], features[classified], features.table, features["estimated_tokens"]
+        ),
+        score: lambda features: features[judged][1],
+        f"folded@{look}": lambda features: folded(features[text]),
+        f"words@{look}": lambda features: len(features[text].split()),
+        f"characters@{look}": lambda features: len(features[text]),
+        f"category@{look}": lambda features: features[classified].category,
+        f"confidence@{look}": lambda features: features[classified].confidence,
+        f"complexity@{look}": lambda features: features[judged][0],
+        f"needs_reasoning@{look}": lambda features: needs_reasoning_of(
+            features[demand], features[classified], features.table, features[score]
+        ),
+    }
+
+
+_COMPUTED: Mapping[str, Callable[[Features], Any]] = {
+    **_PLAIN,
+    **_of_text("user"),
+    **_of_text("conversation"),
+    **_of_text("system"),
 }

@@ -2,7 +2,7 @@
 
 from typing import assert_never
 
-from gateway.domain.rule import AllOf, AnyOf, Condition, Leaf, Not
+from gateway.domain.rule import AllOf, AnyOf, Condition, Leaf, Not, leaves
 from gateway.engine.features import Features
 
 
@@ -13,13 +13,16 @@ def first_miss(condition: Condition, features: Features) -> Condition | None:
     condition reads is never computed. An `any` with no part that holds is itself the miss; so is a `not`.
     """
     match condition:
-        case Leaf():
-            return None if condition.test(features[condition.feature]) else condition
         case AllOf():
             for part in condition.parts:
-                if (miss := first_miss(part, features)) is not None:
+                if isinstance(part, Leaf):  # most parts of most rules: a call for each would double the walk
+                    if not part.test(features[part.feature]):
+                        return part
+                elif (miss := first_miss(part, features)) is not None:
                     return miss
             return None
+        case Leaf():
+            return None if condition.test(features[condition.feature]) else condition
         case AnyOf():
             return None if any(first_miss(part, features) is None for part in condition.parts) else condition
         case Not():
@@ -37,19 +40,6 @@ def misses(condition: Condition, features: Features) -> tuple[Condition, ...]:
             return min((misses(part, features) for part in condition.parts), key=len, default=(condition,))
         case Leaf() | Not():
             return () if first_miss(condition, features) is None else (condition,)
-        case _:
-            assert_never(condition)
-
-
-def leaves(condition: Condition) -> tuple[Leaf, ...]:
-    """Give every leaf in reading order."""
-    match condition:
-        case Leaf():
-            return (condition,)
-        case AllOf() | AnyOf():
-            return tuple(leaf for part in condition.parts for leaf in leaves(part))
-        case Not():
-            return leaves(condition.part)
         case _:
             assert_never(condition)
 
@@ -72,12 +62,16 @@ def describe(condition: Condition) -> str:
 
 
 def seen(condition: Condition, features: Features) -> dict[str, object]:
-    """Give the values a condition looked at, by the name of each leaf; private ones only say whether they held."""
-    values: dict[str, object] = {}
+    """Give the values a condition looked at, by the name of each leaf; private ones only say whether they held.
+
+    Where leaves of one name saw different things, each goes by its whole text.
+    """
+    saw: list[tuple[Leaf, object]] = []
     for leaf in leaves(condition):
         value = features[leaf.feature]
-        values[leaf.name] = leaf.test(value) if leaf.private else shown(value)
-    return values
+        saw.append((leaf, leaf.test(value) if leaf.private else shown(value)))
+    different = {leaf.name for leaf, value in saw for other, what in saw if leaf.name == other.name and value != what}
+    return {describe(leaf) if leaf.name in different else leaf.name: value for leaf, value in saw}
 
 
 def shown(value: object) -> object:

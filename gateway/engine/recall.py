@@ -14,8 +14,7 @@ from gateway.domain.decision import Decision, Unroutable
 from gateway.domain.rule import AllOf, AnyOf, Condition, Leaf, Not, Rule
 from gateway.domain.snapshot import Snapshot
 from gateway.engine.decide import decide
-from gateway.engine.features import Features
-from gateway.engine.match import leaves
+from gateway.engine.features import ARMS, Features
 
 ALWAYS_KEPT = (
     "model",
@@ -49,15 +48,15 @@ def facts_of(snapshot: Snapshot, features: Features, decision: Decision | Unrout
     rules = _walked(snapshot, decision)
     held = ""
     for rule in rules:
-        for leaf in leaves(rule.when):
+        for leaf in rule.leaves:
             if leaf.private:
                 held += "1" if leaf.test(features[leaf.feature]) else "0"
             elif leaf.feature not in facts and leaf.feature != "at":
                 facts[leaf.feature] = _json(features[leaf.feature])
     if held:
         facts[HELD] = held
-    if any(rule.route.splits for rule in rules[-1:]):
-        facts["conversation_hash"] = features["conversation_hash"]
+    if isinstance(decision, Decision) and decision.split:
+        facts[ARMS] = {str(place): model for place, model in decision.split.items()}
     return facts
 
 
@@ -67,6 +66,7 @@ def decide_again(snapshot: Snapshot, facts: Mapping[str, Any], at: datetime) -> 
     scores = {**dict.fromkeys((category.name for category in snapshot.table.categories), 0.0), **facts[SCORES]}
     values["classification@user"] = Classification(facts["category@user"], facts["confidence@user"], scores, ())
     values["at"] = at
+    values[ARMS] = {int(place): model for place, model in facts.get(ARMS, {}).items()}
     held = str(facts.get(HELD, ""))
     values |= {f"{HELD}.{position}": bit == "1" for position, bit in enumerate(held)}
     features = Features.recorded(values)
@@ -77,7 +77,7 @@ def _walked(snapshot: Snapshot, decision: Decision | Unroutable) -> tuple[Rule, 
     """Give the rules that the decision looked at: all up to the one that took the request."""
     if isinstance(decision, Unroutable) or decision.matched is None:
         return snapshot.rules
-    return snapshot.rules[: snapshot.rules.index(decision.matched) + 1]
+    return snapshot.rules[: len(decision.tried) + len(decision.shadows) + 1]
 
 
 def _with_bits(rules: tuple[Rule, ...], kept: int) -> tuple[Rule, ...]:
@@ -85,7 +85,7 @@ def _with_bits(rules: tuple[Rule, ...], kept: int) -> tuple[Rule, ...]:
     position = 0
     replaced = []
     for rule in rules:
-        count = sum(1 for leaf in leaves(rule.when) if leaf.private)
+        count = sum(1 for leaf in rule.leaves if leaf.private)
         if position + count > kept:
             break
         when, position = _bits(rule.when, position)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from gateway.domain.category import UNSURE, Category, Classification, Complexity, Table
 from gateway.engine.classify import classify, compile_table
-from gateway.engine.complexity import CATEGORY_SHARE, LENGTH_SHARE, complexity_of, needs_reasoning_of
+from gateway.engine.complexity import CATEGORY_SHARE, LENGTH_SHARE, complexity_of, demand_of, needs_reasoning_of
 from tests.engine.category_files import shipped_categories
 
 SHIPPED = compile_table(shipped_categories())
@@ -26,7 +26,7 @@ def table(complexity: Complexity, *, needs_reasoning: bool = False) -> Table:
 
 def level_of(text: str, complexity: Complexity, estimated_tokens: int) -> Complexity:
     only = table(complexity)
-    return complexity_of(text, classify(text, only), only, estimated_tokens)[0]
+    return complexity_of(demand_of(text), classify(text, only), only, estimated_tokens)[0]
 
 
 @pytest.mark.parametrize(
@@ -60,26 +60,29 @@ def test_the_level_is_the_categorys_own_moved_by_the_text(
 )
 def test_what_makes_models_part_ways_raises_the_score(easier: str, harder: str) -> None:
     """Exceptions, conditions, steps and people each count, at the same length."""
-    assert complexity_of(easier, NOTHING, SHIPPED, 50)[1] < complexity_of(harder, NOTHING, SHIPPED, 50)[1]
+    assert (
+        complexity_of(demand_of(easier), NOTHING, SHIPPED, 50)[1]
+        < complexity_of(demand_of(harder), NOTHING, SHIPPED, 50)[1]
+    )
 
 
 def test_length_alone_gives_no_more_than_its_share() -> None:
     """However long, a text without anything demanding in it stays in the lower half."""
-    assert complexity_of("red house", NOTHING, SHIPPED, 10**9)[1] == LENGTH_SHARE + CATEGORY_SHARE / 2
+    assert complexity_of(demand_of("red house"), NOTHING, SHIPPED, 10**9)[1] == LENGTH_SHARE + CATEGORY_SHARE / 2
 
 
 def test_a_demanding_category_outranks_an_easy_one() -> None:
     """The same text scores higher under a category that says high."""
     found = classify("alpha", table(Complexity.LOW))
-    scores = [complexity_of("alpha", found, table(level), 50)[1] for level in LEVELS]
+    scores = [complexity_of(demand_of("alpha"), found, table(level), 50)[1] for level in LEVELS]
     assert scores == sorted(set(scores))
 
 
 def test_reasoning_is_needed_if_the_category_says_so() -> None:
     """The category's own word is enough."""
     thinking, plain = table(Complexity.LOW, needs_reasoning=True), table(Complexity.LOW)
-    assert needs_reasoning_of("alpha", classify("alpha", thinking), thinking, 0.0)
-    assert not needs_reasoning_of("alpha", classify("alpha", plain), plain, 0.0)
+    assert needs_reasoning_of(demand_of("alpha"), classify("alpha", thinking), thinking, 0.0)
+    assert not needs_reasoning_of(demand_of("alpha"), classify("alpha", plain), plain, 0.0)
 
 
 @pytest.mark.parametrize(
@@ -88,23 +91,23 @@ def test_reasoning_is_needed_if_the_category_says_so() -> None:
 )
 def test_reasoning_is_needed_if_the_prompt_asks_for_it(text: str, score: float, expected: bool) -> None:  # noqa: FBT001 (a column of the table)
     """A proof, a justification or a very demanding text needs reasoning in any category."""
-    assert needs_reasoning_of(text, NOTHING, table(Complexity.LOW), score) is expected
+    assert needs_reasoning_of(demand_of(text), NOTHING, table(Complexity.LOW), score) is expected
 
 
 @given(st.text(max_size=200), st.integers(-100, 10**9))
 def test_the_score_is_a_share(text: str, tokens: int) -> None:
     """Any text of any size gets one of three levels and a score in 0..1, the same each time."""
-    found = complexity_of(text, classify(text, SHIPPED), SHIPPED, tokens)
+    found = complexity_of(demand_of(text), classify(text, SHIPPED), SHIPPED, tokens)
     assert found[0] in LEVELS
     assert 0.0 <= found[1] <= 1.0
-    assert complexity_of(text, classify(text, SHIPPED), SHIPPED, tokens) == found
+    assert complexity_of(demand_of(text), classify(text, SHIPPED), SHIPPED, tokens) == found
 
 
 @given(st.text(max_size=100), st.integers(0, 10**6), st.integers(0, 10**6))
 def test_more_input_never_lowers_the_score(text: str, tokens: int, more: int) -> None:
     """The score and the level grow with the size of the input."""
-    few = complexity_of(text, NOTHING, SHIPPED, tokens)
-    many = complexity_of(text, NOTHING, SHIPPED, tokens + more)
+    few = complexity_of(demand_of(text), NOTHING, SHIPPED, tokens)
+    many = complexity_of(demand_of(text), NOTHING, SHIPPED, tokens + more)
     assert few[1] <= many[1]
     assert LEVELS.index(few[0]) <= LEVELS.index(many[0])
 
@@ -113,5 +116,5 @@ def test_more_input_never_lowers_the_score(text: str, tokens: int, more: int) ->
 def test_an_exception_always_raises_the_score(plain: list[str], tokens: int) -> None:
     """Adding a negation and a condition to a plain text makes it harder."""
     text = " ".join(plain)
-    before = complexity_of(text, NOTHING, SHIPPED, tokens)[1]
-    assert before < complexity_of(f"{text} unless it must not", NOTHING, SHIPPED, tokens)[1]
+    before = complexity_of(demand_of(text), NOTHING, SHIPPED, tokens)[1]
+    assert before < complexity_of(demand_of(f"{text} unless it must not"), NOTHING, SHIPPED, tokens)[1]

@@ -1,0 +1,16 @@
+"""What a refusal promises: a status for each kind."""
+
+from gateway.domain.refusal import STATUS, Refusal, RefusalKind
+
+
+def test_every_kind_of_refusal_has_its_status() -> None:
+    assert set(STATUS) == set(RefusalKind)
+    assert {kind.value: Refusal(kind, "no").status for kind in RefusalKind} == {
+        "invalid_request": 400,
+        "model_not_found": 404,
+        "not_found": 404,
+        "too_large": 413,
+        "forbidden": 403,
+        "internal": 500,
+        "unavailable": 503,
+    }

@@ -1,0 +1,40 @@
+"""What the nouns of a rule promise: its leaves in reading order, and the share of a split."""
+
+import pytest
+
+from gateway.domain.problem import Mark
+from gateway.domain.rule import ALWAYS, AllOf, AnyOf, Not, Route, Rule, Split, Step
+from gateway.domain.words import Mode
+from tests.strategies import leaf
+
+A, B, C = leaf("a", 1), leaf("b", 2), leaf("c", 3)
+FIXED = Route("", (Step("small"), Step("large")), 60.0, frozenset())
+SPLIT = Route("", (Step("small"), Split(((Step("small"), 3.0), (Step("large"), 1.0)))), 60.0, frozenset())
+
+
+def rule_of(*parts: AllOf | AnyOf | Not) -> Rule:
+    return Rule("r", 0, AllOf(parts), FIXED, Mode.LIVE, frozenset(), "a.yaml", Mark(1, 1))
+
+
+def test_the_leaves_of_a_rule_are_in_reading_order() -> None:
+    assert rule_of(AnyOf((A, Not(B))), AllOf((C, A))).leaves == (A, B, C, A)
+    assert rule_of(ALWAYS).leaves == ()
+
+
+def test_a_route_says_whether_it_needs_a_hash_of_the_conversation() -> None:
+    assert not FIXED.splits
+    assert SPLIT.splits
+
+
+@pytest.mark.parametrize(
+    ("route", "place", "model", "share"),
+    [
+        (FIXED, 0, "small", 1.0),
+        (FIXED, 0, "large", 0.0),
+        (SPLIT, 1, "small", 0.75),
+        (SPLIT, 1, "large", 0.25),
+        (SPLIT, 1, "other", 0.0),
+    ],
+)
+def test_the_share_of_a_model_at_a_place(route: Route, place: int, model: str, share: float) -> None:
+    assert route.share(place, model) == share

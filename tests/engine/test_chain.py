@@ -1,0 +1,283 @@
+"""What a chain promises: the next step is a function of the history, every walk ends, and a split stays put."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import chain as joined
+from itertools import repeat
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.domain.attempt import Event, Skipped
+from gateway.domain.rule import Chain, Route, Split, Step
+from gateway.domain.words import DEFAULT_FALL_BACK_ON, Failure, Outcome, Skip
+from gateway.engine.chain import Halt, Pass, Try, next_step, settle
+from tests import strategies
+from tests.fakes.values import attempt, counted, within
+
+ALL = frozenset(Failure) - {Failure.CANCELLED}
+Ending = tuple[Failure | None, bool] | Skip
+"""How a Try ends: a failure or None, and whether the caller holds a part by then; or a skip in its place."""
+
+
+def drive(chain: Chain, endings: Iterable[Ending], seconds_each: float = 0.0) -> tuple[list[Event], Halt]:
+    """Walk a chain as the executor does, until it halts; a walk longer than any may be fails."""
+    history: list[Event] = []
+    ends: Iterator[Ending] = iter(endings)
+    longest = sum(step.tries for step in chain.steps) + len(chain.steps)
+    for passed in range(longest + 1):
+        step = next_step(chain, tuple(history), passed * seconds_each)
+        match step:
+            case Halt():
+                return history, step
+            case Pass(position, skip):
+                history.append(Skipped(position, chain.steps[position].model, skip))
+            case Try(position, _):
+                end = next(ends)
+                if isinstance(end, Skip):
+                    history.append(Skipped(position, chain.steps[position].model, end))
+                else:
+                    history.append(attempt(position, end[0], committed=end[1]))
+    raise AssertionError(f"no end after {longest} events: {history}")
+
+
+def always(failure: Failure) -> Iterable[Ending]:
+    return repeat((failure, False))
+
+
+def steps_of(*windows: int | None, tries: int = 1) -> tuple[Step, ...]:
+    return tuple(Step(f"model-{place}", tries=tries, window_tokens=each) for place, each in enumerate(windows))
+
+
+def positions(history: Sequence[Event]) -> list[int]:
+    return [event.position for event in history]
+
+
+endings = st.tuples(st.none() | strategies.failures, st.booleans()) | st.sampled_from(Skip)
+
+
+@given(st.data(), st.floats(0, 120))
+def test_the_same_history_always_gives_the_same_step(data: st.DataObject, elapsed_s: float) -> None:
+    """Pure and total over every Failure, every Skip and every history, also those that cannot come about."""
+    chain = data.draw(strategies.chains)
+    history = data.draw(strategies.histories(chain))
+    step = next_step(chain, history, elapsed_s)
+    assert step == next_step(chain, list(history), elapsed_s)
+    assert isinstance(step, Try | Pass | Halt)
+
+
+@given(strategies.chains, st.lists(endings, max_size=30), st.sampled_from([0.0, 7.0]))
+def test_every_walk_halts_within_the_tries_of_its_steps(chain: Chain, ends: list[Ending], seconds_each: float) -> None:
+    """U-22: whatever happens, the attempts are bounded by the sum of the tries."""
+    history, _ = drive(chain, joined(ends, always(Failure.TIMEOUT)), seconds_each)
+    tried = [event.position for event in history if not isinstance(event, Skipped)]
+    assert all(tried.count(place) <= step.tries for place, step in enumerate(chain.steps))
+    assert positions(history) == sorted(positions(history))
+
+
+@given(strategies.chains)
+def test_a_chain_that_only_fails_visits_every_try_in_order(chain: Chain) -> None:
+    history, halt = drive(replace(chain, fall_back_on=ALL), always(Failure.TIMEOUT))
+    assert positions(history) == [place for place, step in enumerate(chain.steps) for _ in range(step.tries)]
+    assert halt == Halt(Outcome.FAILED)
+
+
+@given(strategies.chains, st.sampled_from(Skip))
+def test_a_chain_that_is_only_passed_over_visits_every_step_once(chain: Chain, skip: Skip) -> None:
+    history, halt = drive(chain, repeat(skip))
+    assert positions(history) == list(range(len(chain.steps)))
+    assert halt == Halt(Outcome.FAILED)
+
+
+def test_a_chain_without_steps_has_failed() -> None:
+    assert next_step(Chain((), 60.0, ALL), (), 0.0) == Halt(Outcome.FAILED)
+
+
+@given(st.data(), st.floats(60, 1000))
+def test_nothing_is_tried_beyond_the_deadline(data: st.DataObject, elapsed_s: float) -> None:
+    """U-22: one deadline spans all attempts."""
+    chain = data.draw(strategies.chains)
+    assert not isinstance(next_step(chain, data.draw(strategies.histories(chain)), elapsed_s), Try)
+
+
+@given(st.floats(0, 59.9))
+def test_a_try_has_what_is_left_of_the_deadline(elapsed_s: float) -> None:
+    chain = Chain(steps_of(None, None), 60.0, ALL)
+    assert next_step(chain, (), elapsed_s) == Try(0, 60.0 - elapsed_s)
+    assert next_step(chain, (attempt(0, Failure.CONNECT),), elapsed_s) == Try(1, 60.0 - elapsed_s)
+
+
+BY_DEFAULT = {
+    Failure.RATE_LIMITED: True,
+    Failure.OVERLOADED: True,
+    Failure.TIMEOUT: True,
+    Failure.CONNECT: True,
+    Failure.SERVER_ERROR: True,
+    Failure.AUTH: True,
+    Failure.QUOTA: True,
+    Failure.BAD_REQUEST: False,
+    Failure.NOT_FOUND: True,
+    Failure.CONTEXT_LENGTH: True,
+    Failure.CONTENT_FILTER: False,
+    Failure.TRUNCATED: True,
+    Failure.EMPTY: True,
+    Failure.MALFORMED: True,
+    Failure.CANCELLED: False,
+}
+CURED_BY_A_SECOND_TRY = {
+    Failure.RATE_LIMITED,
+    Failure.OVERLOADED,
+    Failure.TIMEOUT,
+    Failure.CONNECT,
+    Failure.SERVER_ERROR,
+    Failure.TRUNCATED,
+    Failure.EMPTY,
+    Failure.MALFORMED,
+}
+
+
+@pytest.mark.parametrize("failure", Failure)
+def test_by_default_a_chain_goes_on_after_these_failures_and_no_others(failure: Failure) -> None:
+    """U-09, U-10, U-11, U-13: a fault of the request, refused content and a caller who left end the chain."""
+    step = next_step(Chain(steps_of(None, None), 60.0, DEFAULT_FALL_BACK_ON), (attempt(0, failure),), 0.0)
+    ended = Halt(Outcome.CANCELLED if failure is Failure.CANCELLED else Outcome.FAILED)
+    assert step == (Try(1, 60.0) if BY_DEFAULT[failure] else ended)
+
+
+@pytest.mark.parametrize("failure", Failure)
+@pytest.mark.parametrize("listed", [True, False], ids=["listed", "not listed"])
+@pytest.mark.parametrize("tries", [1, 2])
+def test_a_chain_goes_on_after_the_failures_that_its_rule_lists(failure: Failure, tries: int, *, listed: bool) -> None:
+    """U-13: refused content goes on only where the rule says so; a second try is for what it may cure."""
+    fall_back_on = frozenset({failure}) if listed else frozenset(Failure) - {failure}
+    chain = Chain(steps_of(None, None, tries=tries), 60.0, fall_back_on)
+    history, halt = drive(chain, always(failure))
+    again = tries if failure in CURED_BY_A_SECOND_TRY else 1
+    goes_on = listed and failure is not Failure.CANCELLED
+    assert positions(history) == ([0] * again + [1] * again if goes_on else [0])
+    assert halt == Halt(Outcome.CANCELLED if failure is Failure.CANCELLED else Outcome.FAILED)
+
+
+@pytest.mark.parametrize("failure", Failure)
+def test_no_other_model_goes_on_with_an_answer_that_the_caller_holds_a_part_of(failure: Failure) -> None:
+    """U-07: committed is final, whatever the rule lists."""
+    chain = Chain(steps_of(None, None, tries=3), 60.0, frozenset(Failure))
+    _, halt = drive(chain, [(failure, True)])
+    assert halt == Halt(Outcome.CANCELLED if failure is Failure.CANCELLED else Outcome.INTERRUPTED)
+
+
+ANSWERS: dict[str, tuple[list[Ending], Outcome]] = {
+    "the first try": ([(None, False)], Outcome.ANSWERED),
+    "a stream that was begun": ([(None, True)], Outcome.ANSWERED),
+    "the second try of a step": ([(Failure.TIMEOUT, False), (None, False)], Outcome.ANSWERED_AFTER_FALLBACK),
+    "the next step": ([(Failure.AUTH, False), (None, True)], Outcome.ANSWERED_AFTER_FALLBACK),
+    "after a step was passed over": ([Skip.COOLING, (None, False)], Outcome.ANSWERED_AFTER_FALLBACK),
+}
+
+
+@pytest.mark.parametrize(("ends", "outcome"), ANSWERS.values(), ids=ANSWERS.keys())
+def test_an_answer_ends_the_chain_and_says_whether_it_was_the_first_choice(
+    ends: list[Ending], outcome: Outcome
+) -> None:
+    assert drive(Chain(steps_of(None, None, tries=2), 60.0, ALL), ends)[1] == Halt(outcome)
+
+
+WINDOWS: dict[str, tuple[tuple[int | None, ...], list[int]]] = {
+    "to a larger one": ((1000, 2000), [0, 1]),
+    "past a smaller and an equal one": ((1000, 500, 1000, 2000), [0, 3]),
+    "to one that is not known": ((1000, None), [0, 1]),
+    "from one that is not known to any": ((None, 10), [0, 1]),
+    "never back below the largest that was too small": ((1000, None, 900, 4000, 3000), [0, 1, 3]),
+    "nowhere when all are smaller": ((1000, 900, 800), [0]),
+}
+
+
+@pytest.mark.parametrize(("windows", "tried"), WINDOWS.values(), ids=WINDOWS.keys())
+def test_a_full_window_leads_to_larger_or_unknown_ones_only(windows: tuple[int | None, ...], tried: list[int]) -> None:
+    """U-12: a step whose window is known to be too small is passed over as incapable."""
+    history, halt = drive(Chain(steps_of(*windows), 60.0, ALL), always(Failure.CONTEXT_LENGTH))
+    assert [event.position for event in history if not isinstance(event, Skipped)] == tried
+    assert {event.skip for event in history if isinstance(event, Skipped)} <= {Skip.INCAPABLE}
+    assert positions(history) == list(range(len(windows)))
+    assert halt == Halt(Outcome.FAILED)
+
+
+mostly_too_long = st.sampled_from([Failure.CONTEXT_LENGTH, Failure.CONTEXT_LENGTH, Failure.TIMEOUT])
+
+
+@given(st.lists(strategies.windows, min_size=1, max_size=6), st.lists(mostly_too_long, min_size=6, max_size=6))
+def test_no_window_is_tried_that_is_no_larger_than_one_that_was_too_small(
+    windows: list[int | None], failures: list[Failure]
+) -> None:
+    """U-12, with other failures between."""
+    history, _ = drive(Chain(steps_of(*windows), 60.0, ALL), [(failure, False) for failure in failures])
+    too_small = 0
+    for event in history:
+        window = windows[event.position]
+        if isinstance(event, Skipped):
+            assert window is not None
+            assert window <= too_small
+        else:
+            assert window is None or window > too_small
+            if event.failure is Failure.CONTEXT_LENGTH:
+                too_small = max(too_small, window or 0)
+
+
+# -- splits
+
+DRAWS = [int.from_bytes(hashlib.blake2b(str(n).encode(), digest_size=8).digest(), "big") for n in range(10_000)]
+hashes = st.integers(0, 2**64 - 1)
+
+
+def split_of(**weights: float) -> Split:
+    return Split(tuple((Step(name), float(weight)) for name, weight in weights.items()))
+
+
+def route_of(*places: Step | Split) -> Route:
+    return Route("", places, 60.0, ALL)
+
+
+def at_place(route: Route, place: int = 0) -> Callable[[int], str]:
+    return lambda draw: settle(route, draw)[0].steps[place].model
+
+
+splits = st.dictionaries(st.sampled_from("abcd"), st.floats(0.1, 100), min_size=1).map(lambda arms: split_of(**arms))
+
+
+@given(st.lists(splits | strategies.steps, min_size=1, max_size=4), hashes)
+def test_a_conversation_always_takes_the_same_arms(places: list[Step | Split], draw: int) -> None:
+    """U-53: settling is a function of the hash; places without a split stay as they are."""
+    route = route_of(*places)
+    chain, taken = settle(route, draw)
+    assert (chain, taken) == settle(route, draw)
+    assert (chain.deadline_s, chain.fall_back_on) == (route.deadline_s, route.fall_back_on)
+    for place, (step, written) in enumerate(zip(chain.steps, places, strict=True)):
+        if isinstance(written, Split):
+            assert step in [arm for arm, _ in written.arms]
+            assert taken[place] == step.model
+        else:
+            assert step is written
+            assert place not in taken
+
+
+@pytest.mark.parametrize(
+    "weights", [{"a": 90, "b": 10}, {"a": 1, "b": 1, "c": 2}, {"a": 0.5}, {"a": 1, "b": 999}], ids=str
+)
+def test_a_split_gives_each_arm_its_share_of_ten_thousand_conversations(weights: dict[str, float]) -> None:
+    """The counts are within five standard deviations of a binomial draw, and `share` says the same share."""
+    route = route_of(split_of(**weights))
+    counts = counted(at_place(route), DRAWS)
+    for name, weight in weights.items():
+        share = weight / sum(weights.values())
+        assert route.share(0, name) == pytest.approx(share)
+        assert within(counts.get(name, 0), len(DRAWS), share), counts
+
+
+def test_two_splits_of_a_chain_do_not_move_together() -> None:
+    """Each pair of arms has the product of their shares."""
+    route = route_of(split_of(a=70, b=30), Step("between"), split_of(a=70, b=30))
+    pairs = counted(lambda draw: at_place(route, 0)(draw) + at_place(route, 2)(draw), DRAWS)
+    for pair, share in {"aa": 0.49, "ab": 0.21, "ba": 0.21, "bb": 0.09}.items():
+        assert within(pairs[pair], len(DRAWS), share), pairs
