@@ -8,22 +8,36 @@ from typing import Any
 
 import msgspec
 
-from gateway.dialects import edit, sse
-from gateway.dialects.anthropic_stream import REASONS, STOPS, Reader, Writer, error_of, usage_object, usage_of
-from gateway.dialects.base import About, Answer, Bad, Blame, Fields
-from gateway.dialects.fields import metadata_of, prefer_of
+from gateway.dialects import edit, plain, sse
+from gateway.dialects.anthropic_stream import (
+    REASONS,
+    Reader,
+    Writer,
+    bad_of,
+    characters_in,
+    error_of,
+    reported_in,
+    says_something,
+    stop_of,
+    usage_object,
+    usage_of,
+)
+from gateway.dialects.base import NOT_JSON, NOTHING, REFUSED, About, Answer, Bad, Blame, Fields
+from gateway.dialects.fields import count_of, dict_of, list_of, metadata_of, object_of, prefer_of, text_of
 from gateway.domain.attempt import ProviderError
 from gateway.domain.chat import Conversation, PlainAnswer, PlainChat, Role, Stop, Turn
 from gateway.domain.refusal import Refusal, RefusalKind
 from gateway.domain.request import Request
 from gateway.domain.rule import Params
 from gateway.domain.usage import Usage
-from gateway.domain.words import Dialect, Failure, Surface
+from gateway.domain.words import Dialect, Surface
 
 VERSION = "2023-06-01"
-_CARRIED = frozenset(
-    {"model", "messages", "system", "stream", "max_tokens", "temperature", "top_p", "top_k", "stop_sequences"}
-)
+_CARRIED = frozenset({"model", "messages", "system", "stream", "max_tokens", "temperature", "top_p", "stop_sequences"})
+_NEUTRAL: dict[str, tuple[Any, ...]] = {"thinking": ({"type": "disabled"},), "service_tier": ("auto", "standard_only")}
+"""Values of fields that are not carried over which ask for nothing that is not so anyway."""
+LIMITS = ("max_tokens",)
+"""The name of the output limit."""
 _ERROR_TYPES = {
     400: "invalid_request_error",
     401: "authentication_error",
@@ -38,7 +52,6 @@ _ERROR_TYPES = {
 _PASSED_HEADERS = ("anthropic-version", "anthropic-beta")
 _KINDS = {"image": "images", "document": "documents", "search_result": "documents"}
 _encode = msgspec.json.encode
-_decode = msgspec.json.decode
 
 
 class AnthropicMessages:
@@ -58,13 +71,12 @@ class AnthropicMessages:
         if isinstance(model, Refusal):
             return model
         if not isinstance(decoded.get("messages"), list):
-            return Refusal(RefusalKind.INVALID_REQUEST, "messages: a list is required", "messages")
-        most = decoded.get("max_tokens")
+            return Refusal(RefusalKind.INVALID_REQUEST, "a request needs 'messages': a list", "messages")
         return Request(
             surface=Surface.MESSAGES,
             model=model,
             stream=decoded.get("stream") is True,
-            max_tokens=most if isinstance(most, int) else None,
+            max_tokens=count_of(decoded.get("max_tokens")),
             body=body,
             fields=decoded,
             read=lambda: conversation_of(decoded),
@@ -75,30 +87,10 @@ class AnthropicMessages:
 
     def plain(self, fields: Fields) -> PlainChat | Refusal:
         """Give the plain text chat, or name the field that keeps it from being one."""
-        for name, value in fields.items():
-            if name not in _CARRIED and value not in (None, False, [], {}):
-                return _not_carried(name)
-        system = _plain_text(fields.get("system"))
-        if system is None:
-            return _not_carried("system")
-        turns: list[Turn] = []
-        for position, message in enumerate(fields["messages"]):
-            role = message.get("role") if isinstance(message, dict) else None
-            if role not in ("user", "assistant"):
-                return _not_carried(f"messages[{position}].role")
-            text = _plain_text(message.get("content"))
-            if text is None:
-                return _not_carried(f"messages[{position}].content")
-            turns.append(Turn(Role(role), text))
-        most = fields.get("max_tokens")
-        return PlainChat(
-            system=system,
-            turns=tuple(turns),
-            stream=fields.get("stream") is True,
-            max_tokens=most if isinstance(most, int) else None,
-            stop_sequences=tuple(fields.get("stop_sequences") or ()),
-            sampling={n: fields[n] for n in ("temperature", "top_p", "top_k") if fields.get(n) is not None},
-        )
+        try:
+            return _plain(fields)
+        except plain.NotPlainError as error:
+            return error.refusal("Anthropic")
 
     def write_answer(self, answer: PlainAnswer, used: Usage | None, about: About) -> bytes:
         """Give a message object."""
@@ -145,16 +137,16 @@ class AnthropicMessages:
 
     def pass_on(self, request: Request, upstream_model: str, params: Params) -> bytes:
         """Pass the body on; usage is always reported."""
-        return edit.pass_on(request.body, upstream_model, params, {})
+        return edit.pass_on(request, upstream_model, params, {}, LIMITS)
 
     def write_request(self, chat: PlainChat, upstream_model: str, params: Params, max_output_tokens: int) -> bytes:
         """Give a messages request; `max_tokens` is required here, so the model's maximum stands in for none."""
-        turns = [turn for turn in chat.turns if turn.text]
         body: dict[str, Any] = {
             "model": upstream_model,
-            "max_tokens": chat.max_tokens or max_output_tokens,
-            "messages": [{"role": turn.role.value, "content": turn.text} for turn in turns],
+            "messages": [{"role": turn.role.value, "content": turn.text} for turn in chat.turns],
         }
+        if chat.max_tokens is not None:
+            body["max_tokens"] = chat.max_tokens
         if chat.system:
             body["system"] = chat.system
         if chat.stream:
@@ -164,44 +156,41 @@ class AnthropicMessages:
         body |= chat.sampling
         if "temperature" in body:
             body["temperature"] = min(body["temperature"], 1)  # this dialect ends at 1, OpenAI's at 2
-        edit.apply(body, params)
+        edit.apply(body, params, LIMITS)
+        body.setdefault("max_tokens", max_output_tokens)
         return _encode(body)
 
     def read_answer(self, body: bytes) -> Answer | Bad:
         """Read a message object; one with an error in it, or with no content, is none."""
-        try:
-            answer = _decode(body)
-        except (msgspec.DecodeError, RecursionError):
-            answer = None
-        if not isinstance(answer, dict):
-            return Bad(Failure.MALFORMED, ProviderError(200, message="the provider's answer is not a JSON object"))
+        answer = object_of(body)
+        if answer is None:
+            return NOT_JSON
         if answer.get("type") == "error" or answer.get("error"):
-            return Bad(Failure.SERVER_ERROR, error_of(200, answer.get("error")))
-        content = answer.get("content")
-        if not isinstance(content, list) or not content:
-            return Bad(Failure.EMPTY, ProviderError(200, message="the provider's answer has no content"))
-        plain = PlainAnswer(
-            id=str(answer.get("id", "")),
-            model=str(answer.get("model", "")),
-            text="".join(block.get("text") or "" for block in content if isinstance(block, dict)),
-            stop=STOPS.get(answer.get("stop_reason") or "", Stop.END),
+            return bad_of(answer.get("error"))
+        content = [dict_of(block) for block in list_of(answer.get("content"))]
+        stop = stop_of(answer.get("stop_reason"))
+        if not any(map(says_something, content)):
+            return REFUSED if stop is Stop.REFUSAL else NOTHING
+        whole = PlainAnswer(
+            id=text_of(answer.get("id")),
+            model=text_of(answer.get("model")),
+            text="".join(text_of(block.get("text")) for block in content),
+            stop=stop,
         )
-        return Answer(plain, usage_of(answer.get("usage")))
+        return Answer(whole, usage_of(reported_in(answer.get("usage"))), sum(map(characters_in, content)))
 
     def read_error(self, status: int, body: bytes) -> ProviderError:
         """Read `{"type": "error", "error": {...}}`; anything else is a message of its first 500 characters."""
-        try:
-            decoded = _decode(body)
-        except (msgspec.DecodeError, RecursionError):
-            decoded = None
-        error = decoded.get("error") if isinstance(decoded, dict) else None
-        if error:
-            return error_of(status, error)
-        return ProviderError(status, message=body[:500].decode("utf-8", "replace"))
+        error = (object_of(body) or {}).get("error")
+        return (
+            error_of(status, error)
+            if error
+            else ProviderError(status, message=body[:2000].decode("utf-8", "replace")[:500])
+        )
 
-    def stream_reader(self) -> Reader:
+    def stream_reader(self, *, texts: bool) -> Reader:
         """Give a reader of message_start ... message_stop."""
-        return Reader()
+        return Reader(texts=texts)
 
     def hides_usage(self, request: Request) -> bool:
         """Usage is a part of this dialect's own events, never a block of its own."""
@@ -213,80 +202,98 @@ def conversation_of(fields: Fields) -> Conversation:
     turns: list[Turn] = []
     has: set[str] = set()
     attachments = 0
-    for message in fields["messages"]:
-        if not isinstance(message, dict):
-            continue
+    for message in filter(None, map(dict_of, fields["messages"])):
         texts: list[str] = []
         tool_texts: list[str] = []
         for kind, text in _blocks(message.get("content")):
-            if kind == "text":
-                texts.append(text)
-            elif kind in ("tool_results", "tool_use"):
-                tool_texts.append(text)
-                has |= {"tool_results"} & {kind}
-            else:
-                has.add(kind)
-                attachments += 1
+            match kind:
+                case "text":
+                    texts.append(text)
+                case "tool_use":
+                    tool_texts.append(text)
+                case "tool_results":
+                    has.add(kind)
+                    tool_texts.append(text)
+                case _:
+                    has.add(kind)
+                    attachments += 1
         role = Role.ASSISTANT if message.get("role") == "assistant" else Role.USER
         turns.append(Turn(role, "\n".join(texts), "\n".join(tool_texts)))
-    system = "\n".join(text for kind, text in _blocks(fields.get("system")) if kind == "text")
+    system = _text_within(fields.get("system"))
     tools = fields.get("tools")
-    thinking = fields.get("thinking")
-    output = fields.get("output_format") or fields.get("output_config")
+    output = dict_of(fields.get("output_format")) or dict_of(dict_of(fields.get("output_config")).get("format"))
     marks = {
         "system": bool(system),
         "tools": bool(tools),
-        "json_schema": isinstance(output, dict) and "schema" in str(output),
-        "thinking": isinstance(thinking, dict) and thinking.get("type") not in (None, "disabled"),
+        "json_schema": output.get("type") == "json_schema",
+        "thinking": dict_of(fields.get("thinking")).get("type") not in (None, "disabled"),
     }
+    schemas = [part for part in (tools, output) if part]
     return Conversation(
         system=system,
         turns=tuple(turns),
         has=frozenset(has | {name for name, present in marks.items() if present}),
         attachments=attachments,
-        tools_text=_encode(tools).decode() if tools else "",
+        tools_text=_encode(schemas).decode() if schemas else "",
     )
 
 
 def _blocks(content: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401 - decoded JSON
-    """Give the blocks of a message as (kind, text); kind is `text`, `tool_use` or a word of the `has` condition."""
+    """Give the blocks of a message as (kind, text); kind is `text`, `tool_use` or a word of the `has` condition.
+
+    What a tool result holds beside text follows it.
+    """
     if isinstance(content, str):
         yield "text", content
-    elif isinstance(content, list):
-        for block in content:
-            if not isinstance(block, dict):
-                continue
-            match block.get("type"):
-                case "text":
-                    yield "text", str(block.get("text") or "")
-                case "tool_use":
-                    yield "tool_use", _encode(block.get("input")).decode()
-                case "tool_result":
-                    inner = "\n".join(text for kind, text in _blocks(block.get("content")) if kind == "text")
-                    yield "tool_results", inner
-                case kind if kind in _KINDS:
-                    yield _KINDS[kind], ""
-                case _:
-                    pass
+    for block in map(dict_of, list_of(content)):
+        match text_of(block.get("type")):
+            case "text":
+                yield "text", text_of(block.get("text"))
+            case "tool_use":
+                yield "tool_use", _encode(block.get("input")).decode()
+            case "tool_result":
+                yield "tool_results", _text_within(block.get("content"))
+                inner = [text_of(dict_of(part).get("type")) for part in list_of(block.get("content"))]
+                yield from ((_KINDS[kind], "") for kind in inner if kind in _KINDS)
+            case kind if kind in _KINDS:
+                yield _KINDS[kind], ""
+            case _:
+                pass
 
 
-def _plain_text(content: Any) -> str | None:  # noqa: ANN401 - decoded JSON
-    """Give a message's content where it is nothing but text, else None."""
-    if content is None or isinstance(content, str):
-        return content or ""
-    if not isinstance(content, list):
-        return None
-    texts = [part["text"] for part in content if _is_plain(part)]
-    return "\n".join(texts) if len(texts) == len(content) else None
+def _text_within(content: Any) -> str:  # noqa: ANN401 - decoded JSON
+    """Give the text of a string or of a list of blocks."""
+    if isinstance(content, str):
+        return content
+    texts = [text_of(block.get("text")) for block in map(dict_of, list_of(content)) if block.get("type") == "text"]
+    return "\n".join(filter(None, texts))
 
 
-def _is_plain(part: Any) -> bool:  # noqa: ANN401 - decoded JSON
-    return isinstance(part, dict) and set(part) == {"type", "text"} and isinstance(part["text"], str)
-
-
-def _not_carried(name: str) -> Refusal:
-    message = f"'{name}' cannot be carried over to a provider that does not speak the Anthropic dialect"
-    return Refusal(RefusalKind.INVALID_REQUEST, message, name)
+def _plain(fields: Fields) -> PlainChat:
+    """Give the plain text chat. Raises NotPlainError."""
+    plain.only(fields, _CARRIED, "", _NEUTRAL)
+    turns: list[Turn] = []
+    for position, message in enumerate(fields["messages"]):
+        where = f"messages[{position}]"
+        if not isinstance(message, dict):
+            raise plain.NotPlainError(where)
+        plain.only(message, ("role", "content"), f"{where}.", {})
+        text = plain.text(message.get("content"), f"{where}.content")
+        match message.get("role"):
+            case "user":
+                turns.append(Turn(Role.USER, text))
+            case "assistant":
+                turns.append(Turn(Role.ASSISTANT, text))
+            case _:
+                raise plain.NotPlainError(f"{where}.role")
+    return PlainChat(
+        system=plain.text(fields.get("system"), "system"),
+        turns=plain.turns(turns),
+        stream=fields.get("stream") is True,
+        max_tokens=plain.whole_number(fields, "max_tokens"),
+        stop_sequences=plain.stop_sequences(fields, "stop_sequences"),
+        sampling=plain.sampling(fields, "temperature", "top_p"),
+    )
 
 
 def _error(kind: str, message: str, blame: Blame, request_id: str) -> bytes:

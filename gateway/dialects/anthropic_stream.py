@@ -3,12 +3,14 @@
 Source: the API reference of streaming messages, version 2023-06-01.
 """
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
 
 from gateway.dialects import sse, usage
-from gateway.dialects.base import Bad, Block, Kind
+from gateway.dialects.base import TOO_LONG, Bad, Block, Kind
+from gateway.dialects.fields import dict_of, object_of, text_of, word_of
 from gateway.domain.attempt import ProviderError
 from gateway.domain.chat import Stop
 from gateway.domain.usage import Usage
@@ -30,19 +32,34 @@ REASONS = {
     Stop.TOOL_USE: "tool_use",
     Stop.REFUSAL: "refusal",
 }
+FAILURES = {
+    "invalid_request_error": Failure.BAD_REQUEST,
+    "authentication_error": Failure.AUTH,
+    "permission_error": Failure.AUTH,
+    "billing_error": Failure.QUOTA,
+    "not_found_error": Failure.NOT_FOUND,
+    "request_too_large": Failure.CONTEXT_LENGTH,
+    "rate_limit_error": Failure.RATE_LIMITED,
+    "timeout_error": Failure.TIMEOUT,
+    "overloaded_error": Failure.OVERLOADED,
+}
+"""What the type of an error object means that comes with a 2xx."""
+
 _encode = msgspec.json.encode
-_decode = msgspec.json.decode
 
 
 class Reader:
-    """Reads message_start ... message_stop; usage is spread over message_start and message_delta."""
+    """Reads message_start ... message_stop; usage is spread over message_start and message_delta.
 
-    def __init__(self) -> None:
+    Without `texts` plain deltas are told by their bytes and not decoded.
+    """
+
+    def __init__(self, *, texts: bool = True) -> None:
+        self._texts = texts
         self.id = ""
         self.model = ""
         self.stop = Stop.END
         self.bad: Bad | None = None
-        self.garbage = 0
         self._reported: dict[str, Any] = {}
         self._splitter = sse.Splitter()
 
@@ -51,59 +68,77 @@ class Reader:
         """What the events reported so far, the last value of each counter that was not null."""
         return usage_of(self._reported)
 
-    def feed(self, data: bytes) -> list[Block]:
+    def feed(self, data: bytes) -> Iterator[Block]:
         """Give the blocks that `data` completes."""
         try:
-            return [self._block(raw) for raw in self._splitter.feed(data)]
+            events = self._splitter.feed(data)
         except sse.TooLongError:
-            self.bad = Bad(Failure.MALFORMED, ProviderError(200, message="the provider sent an event without an end"))
-            return [Block(b"", Kind.ERROR)]
+            self.bad = TOO_LONG
+            yield Block(b"", Kind.ERROR)
+            return
+        for raw in events:
+            yield self._block(raw)
 
-    def end(self) -> list[Block]:
-        """Give the event that the connection's end cut short, if it is one after all."""
+    def end(self) -> Iterator[Block]:
+        """Give the event that the connection's end cut short, if it says something all the same."""
         rest = self._splitter.end()
-        return [self._block(rest)] if rest.strip() else []
+        if rest and (block := self._block(rest)).kind not in (Kind.GARBAGE, Kind.PREAMBLE):
+            yield block
 
     def _block(self, raw: bytes) -> Block:
+        if not self._texts and (characters := plain_characters(raw)):
+            return Block(raw, Kind.CONTENT, "", characters)
         _, data = sse.fields(raw)
         if not data:
             return Block(raw, Kind.PREAMBLE)
-        try:
-            event = _decode(data)
-        except (msgspec.DecodeError, RecursionError):
-            event = None
-        if not isinstance(event, dict):
-            self.garbage += 1
+        event = object_of(data)
+        if event is None:
             return Block(raw, Kind.GARBAGE)
         match event.get("type"):
             case "content_block_delta":
-                delta = event.get("delta") or {}
-                text = delta.get("text") if delta.get("type") == "text_delta" else ""
-                return Block(raw, Kind.CONTENT, text or "")
+                return _said(raw, dict_of(event.get("delta")))
             case "content_block_start":
-                block = event.get("content_block") or {}
-                filled = block.get("type") != "text" or block.get("text")
-                return Block(raw, Kind.CONTENT if filled and block.get("type") != "thinking" else Kind.PREAMBLE)
+                return _said(raw, dict_of(event.get("content_block")))
             case "message_start":
-                message = event.get("message") or {}
-                self.id, self.model = str(message.get("id", "")), str(message.get("model", ""))
-                self._report(message.get("usage"))
+                message = dict_of(event.get("message"))
+                self.id, self.model = text_of(message.get("id")), text_of(message.get("model"))
+                self._reported |= reported_in(message.get("usage"))
                 return Block(raw, Kind.PREAMBLE)
             case "message_delta":
-                self.stop = STOPS.get((event.get("delta") or {}).get("stop_reason") or "", self.stop)
-                self._report(event.get("usage"))
+                if reason := dict_of(event.get("delta")).get("stop_reason"):
+                    self.stop = stop_of(reason)
+                self._reported |= reported_in(event.get("usage"))
                 return Block(raw, Kind.TAIL)
             case "message_stop":
                 return Block(raw, Kind.END)
             case "error":
-                self.bad = Bad(Failure.SERVER_ERROR, error_of(200, event.get("error")))
+                self.bad = bad_of(event.get("error"))
                 return Block(raw, Kind.ERROR)
             case _:
                 return Block(raw, Kind.PREAMBLE)
 
-    def _report(self, reported: Any) -> None:  # noqa: ANN401 - decoded JSON
-        if isinstance(reported, dict):
-            self._reported |= {name: value for name, value in reported.items() if value is not None}
+
+_OPENING = b"event: content_block_delta\ndata: {"
+_PLAIN = b'"delta":{"type":"text_delta","text":"'
+
+
+def plain_characters(raw: bytes) -> int:
+    """Count the bytes of text in a delta that surely holds some and nothing else; 0 where it must be decoded.
+
+    A quotation mark within a JSON string is escaped, so that none of these bytes can stand in what a model wrote.
+    """
+    at = raw.find(_PLAIN) + len(_PLAIN)
+    if at < len(_PLAIN) or not raw.startswith(_OPENING) or raw.find(b"\n", len(_OPENING)) != len(raw) - 2:
+        return 0
+    return max(raw.find(b'"}', at) - at, 0)
+
+
+def _said(raw: bytes, part: Mapping[str, Any]) -> Block:
+    """Give the block for a content block or a delta of one."""
+    if not says_something(part):
+        return Block(raw, Kind.PREAMBLE)
+    text = text_of(part.get("text"))
+    return Block(raw, Kind.CONTENT, text, len(text) or characters_in(part))
 
 
 class Writer:
@@ -139,9 +174,29 @@ class Writer:
         )
 
 
-def usage_of(reported: Any) -> Usage | None:  # noqa: ANN401 - decoded JSON
-    """Give what a usage object says, None where there is none."""
-    return usage.anthropic_messages(reported) if isinstance(reported, dict) and reported else None
+def says_something(part: Mapping[str, Any]) -> bool:
+    """Say whether a content block or a delta holds anything that is for the caller."""
+    return bool(part.get("text")) or any(value for name, value in part.items() if name != "type")
+
+
+def characters_in(part: Mapping[str, Any]) -> int:
+    """Count what the model wrote in a content block or a delta: text and thinking, and what it asks of tools."""
+    return sum(len(text_of(part.get(name))) for name in ("text", "thinking", "partial_json"))
+
+
+def stop_of(reason: Any) -> Stop:  # noqa: ANN401 - decoded JSON
+    """Give why a model stopped; a reason that is not known is an end like any other."""
+    return STOPS.get(text_of(reason), Stop.END)
+
+
+def reported_in(usage_field: Any) -> dict[str, Any]:  # noqa: ANN401 - decoded JSON
+    """Give the counters of a usage object that are not null."""
+    return {name: value for name, value in dict_of(usage_field).items() if value is not None}
+
+
+def usage_of(reported: Mapping[str, Any]) -> Usage | None:
+    """Give what a provider reported, None where it reported nothing."""
+    return usage.anthropic_messages(reported) if reported else None
 
 
 def usage_object(used: Usage) -> dict[str, Any]:
@@ -157,8 +212,14 @@ def usage_object(used: Usage) -> dict[str, Any]:
 def error_of(status: int, error: Any) -> ProviderError:  # noqa: ANN401 - decoded JSON
     """Give the words of an error object."""
     if not isinstance(error, dict):
-        return ProviderError(status, message=str(error))
-    return ProviderError(status, str(error.get("type") or ""), "", str(error.get("message") or ""))
+        return ProviderError(status, message=word_of(error))
+    return ProviderError(status, word_of(error.get("type")), "", word_of(error.get("message")))
+
+
+def bad_of(error: Any) -> Bad:  # noqa: ANN401 - decoded JSON
+    """Give what an error object means that comes with a 2xx: what it would mean with its own status."""
+    words = error_of(200, error)
+    return Bad(FAILURES.get(words.type, Failure.SERVER_ERROR), words)
 
 
 def _event(fields: dict[str, Any]) -> bytes:

@@ -1,9 +1,11 @@
 """What every dialect offers: to the caller's side, to the provider's side, or to both."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, Protocol
+
+import msgspec
 
 from gateway.domain.attempt import ProviderError
 from gateway.domain.chat import PlainAnswer, PlainChat, Stop
@@ -25,12 +27,26 @@ class Bad:
     error: ProviderError
 
 
+TOO_LONG = Bad(Failure.MALFORMED, ProviderError(200, message="the provider sent an event without an end"))
+NOT_JSON = Bad(Failure.MALFORMED, ProviderError(200, message="the provider's answer is not a JSON object"))
+UNREADABLE = Bad(Failure.MALFORMED, ProviderError(200, message="the provider sent an event that cannot be read"))
+NOTHING = Bad(Failure.EMPTY, ProviderError(200, message="the provider's answer has no content"))
+REFUSED = Bad(Failure.CONTENT_FILTER, ProviderError(200, message="the provider refused to answer this content"))
+CUT_SHORT = Bad(
+    Failure.TRUNCATED, ProviderError(200, message="the provider's stream ended in the middle of the answer")
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A whole answer that was read: its text and how it ended, and what it says it used."""
+    """A whole answer that was read: its text and how it ended, and what it says it used.
+
+    `characters` counts all that the model wrote, tool arguments included, for an estimate where no usage is reported.
+    """
 
     plain: PlainAnswer
     usage: Usage | None
+    characters: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,37 +81,41 @@ class Kind(IntEnum):
     GARBAGE = 6
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
-    """One event of a stream: the bytes as they came, what they mean, and the plain text within."""
+class Block(msgspec.Struct, frozen=True, gc=False):
+    """One event of a stream: the bytes as they came, what they mean, and the plain text within.
+
+    A stream has thousands of them, and this kind of class is made four times as fast as a dataclass.
+
+    `characters` counts all that the model wrote in it: the text, and what it thought or asked of tools.
+    """
 
     raw: bytes
     kind: Kind
     text: str = ""
+    characters: int = 0
 
 
 class StreamReader(Protocol):
     """Reads a provider's stream; feed it any cut of the bytes.
 
-    What the stream has said so far stands in the attributes.
+    What the stream has said so far, up to the block that was last taken, stands in the attributes.
     """
 
     id: str
     model: str
     stop: Stop
     bad: Bad | None
-    garbage: int
 
     @property
     def usage(self) -> Usage | None:
         """All that its events reported, joined."""
         ...
 
-    def feed(self, data: bytes) -> list[Block]:
+    def feed(self, data: bytes) -> Iterator[Block]:
         """Give the blocks that `data` completes."""
         ...
 
-    def end(self) -> list[Block]:
+    def end(self) -> Iterator[Block]:
         """Give what is left when the connection ends."""
         ...
 
@@ -174,8 +194,8 @@ class ProviderDialect(Protocol):
         """Read what came with any other status."""
         ...
 
-    def stream_reader(self) -> StreamReader:
-        """Give a reader for one stream."""
+    def stream_reader(self, *, texts: bool) -> StreamReader:
+        """Give a reader for one stream; without `texts` it may leave the text of plain blocks unread."""
         ...
 
     def hides_usage(self, request: Request) -> bool:

@@ -5,32 +5,78 @@ value that it does not touch.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
+from gateway.dialects.fields import UNREADABLE
 from gateway.domain.refusal import Refusal, RefusalKind
+from gateway.domain.request import Request
 from gateway.domain.rule import NO_PARAMS, Params
 
-_MODEL = b'"model"'
-_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
-_AFTER_KEY = re.compile(rb"\s*:\s*")
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+OUTPUT_LIMITS = frozenset({"max_tokens", "max_completion_tokens", "max_output_tokens"})
+"""All names of the one parameter that limits an answer's length: a rule may use any, a body has its dialect's."""
 
+LONGEST_MODEL_NAME = 200
+"""Characters of a model's name; it stands in every row."""
+
+_MODEL = b'"model"'
+_ESCAPED = b"\\u006"
+"""How every escape of a letter of `model` begins."""
+
+_STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+_TO_VALUE = re.compile(rb"[\s{,]*" + _STRING + rb"\s*:\s*", re.DOTALL)
+_MODEL_VALUE = re.compile(rb"\s*:\s*(" + _STRING + rb")", re.DOTALL)
+
+_SMALL_BYTES = 4096
+"""In a body up to this size a search for bytes is quicker than another pass of the decoder."""
+_SHALLOW = 400
+"""A body with no more brackets than these is not nested too deeply."""
+_ROOM = 64
+"""How many levels deeper than the body itself the decoder must be able to go."""
+_NULL = b"null"
+
+
+class _Key:
+    """The name of a member. Two of one name are two keys, so that a dictionary keeps both."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+
+_decode_any: Callable[[bytes | msgspec.Raw], Any] = msgspec.json.Decoder().decode
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 _decode_raw = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_decode_members = msgspec.json.Decoder(dict[_Key, msgspec.Raw], dec_hook=lambda _, name: _Key(name)).decode
 _encode = msgspec.json.encode
 
 
 def decode_object(body: bytes) -> dict[str, Any] | Refusal:
-    """Decode a JSON object, or say what keeps the body from being one."""
+    """Decode a JSON object, or say what keeps the body from being one.
+
+    A body that is nested almost too deeply to be decoded is refused as well: whoever walks over it later stands deeper
+    in the stack than this function does.
+    """
     try:
-        return _decode(body)
-    except msgspec.DecodeError as error:
-        return Refusal(RefusalKind.INVALID_REQUEST, f"the request body is not a JSON object: {str(error).lower()}")
+        if len(body) <= _SMALL_BYTES and body.count(b"[") + body.count(b"{") <= _SHALLOW:
+            return _decode(body)
+        return _decode_with_room(body)
     except RecursionError:
         return Refusal(RefusalKind.INVALID_REQUEST, "the request body is nested too deeply")
+    except UNREADABLE as error:
+        return Refusal(RefusalKind.INVALID_REQUEST, f"the request body is not a JSON object: {str(error).lower()}")
+
+
+def _decode_with_room(body: bytes) -> dict[str, Any]:
+    level: Any = _decode_any(b"[" * _ROOM + body + b"]" * _ROOM)
+    for _ in range(_ROOM):
+        if len(level) != 1:
+            return _decode(body)  # it closed our brackets and opened its own: the error is the decoder's to name
+        level = level[0]
+    return level if type(level) is dict else _decode(body)
 
 
 def model_of(fields: Mapping[str, Any], body: bytes) -> str | Refusal:
@@ -38,39 +84,67 @@ def model_of(fields: Mapping[str, Any], body: bytes) -> str | Refusal:
     model = fields.get("model")
     if not isinstance(model, str) or not model:
         return Refusal(RefusalKind.INVALID_REQUEST, "a request needs 'model': a model's name, or 'auto'", "model")
-    if body.count(_MODEL) > 1 and len(_model_values(body)) > 1:
+    if len(model) > LONGEST_MODEL_NAME:
+        return Refusal(RefusalKind.INVALID_REQUEST, f"'model' is longer than {LONGEST_MODEL_NAME} characters", "model")
+    if not _names_once(body) and sum(name == "model" for name, _, _ in _members(body)) > 1:
         return Refusal(RefusalKind.INVALID_REQUEST, "the request body has the key 'model' twice", "model")
     return model
 
 
-def pass_on(body: bytes, upstream_model: str, params: Params, extra: Mapping[str, Any]) -> bytes:
-    """Give the body for the provider: its own model name, the step's edits, and `extra` keys on top."""
-    if params is NO_PARAMS:
-        values = _model_values(body)
-        if len(values) == 1:
-            start, end = values[0]
-            body = body[:start] + _encode(upstream_model) + body[end:]
-            return _prepend(body, extra) if extra else body
+def pass_on(
+    request: Request, upstream_model: str, params: Params, extra: Mapping[str, Any], limits: Sequence[str]
+) -> bytes:
+    """Give the body for the provider: its own model name, the step's edits, and `extra` keys on top.
+
+    `limits` are the dialect's own names for the output limit, see `apply`.
+    """
+    body = request.body
+    if params is NO_PARAMS and not (extra and extra.keys() & request.fields.keys()):
+        start, end = _model_value(body)
+        body = body[:start] + _encode(upstream_model) + body[end:]
+        return _prepend(body, extra) if extra else body
     raw: dict[str, Any] = dict(_decode_raw(body))
-    raw["model"] = upstream_model
-    apply(raw, params)
+    apply(raw, params, limits)
     raw.update(extra)
+    raw["model"] = upstream_model
     return _encode(raw)
 
 
-def apply(fields: dict[str, Any], params: Params) -> None:
-    """Carry out a step's edits on the top level of a body; values may be raw JSON."""
+def apply(fields: dict[str, Any], params: Params, limits: Sequence[str]) -> None:
+    """Carry out a step's edits on the top level of a body; values may be raw JSON, and null is as if not sent.
+
+    `set`, `default` and `cap` of an output limit address the one that the body has, under whichever of the dialect's
+    names in `limits`; where it has none, the name of the rule, if that is one of the dialect's. A cap lowers numbers
+    that the caller sent; an output limit is set where the caller sent none, for then the model's own would hold.
+    """
     for name in params.drop:
         fields.pop(name, None)
-    fields.update(params.set)
+    for name, value in params.set.items():
+        fields.update(dict.fromkeys(_addressed(name, fields, limits), value))
     for name, value in params.default.items():
-        fields.setdefault(name, value)
+        fields.update({each: value for each in _addressed(name, fields, limits) if _absent(fields, each)})
     for name, most in params.cap.items():
-        value = fields.get(name)
-        if isinstance(value, msgspec.Raw):
-            value = msgspec.json.decode(value)
-        if not isinstance(value, int | float) or isinstance(value, bool) or value > most:
-            fields[name] = most
+        for each in _addressed(name, fields, limits):
+            value = fields.get(each)
+            if isinstance(value, msgspec.Raw):
+                value = _decode_any(value)
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            if value > most if number else name in OUTPUT_LIMITS:
+                fields[each] = most
+
+
+def _addressed(name: str, fields: Mapping[str, Any], limits: Sequence[str]) -> Sequence[str]:
+    """Give the keys of a body that a rule means by `name`."""
+    if name not in OUTPUT_LIMITS:
+        return (name,)
+    there = [each for each in limits if each in fields]
+    sent = [each for each in there if not _absent(fields, each)]
+    return sent or there[:1] or ((name,) if name in limits else limits[:1])
+
+
+def _absent(fields: Mapping[str, Any], name: str) -> bool:
+    value = fields.get(name)
+    return value is None or (isinstance(value, msgspec.Raw) and bytes(value) == _NULL)
 
 
 def _prepend(body: bytes, extra: Mapping[str, Any]) -> bytes:
@@ -79,29 +153,26 @@ def _prepend(body: bytes, extra: Mapping[str, Any]) -> bytes:
     return body[:brace] + _encode(extra)[1:-1] + b"," + body[brace:]
 
 
-def _model_values(body: bytes) -> list[tuple[int, int]]:
-    """Find the values of the top-level key `model`, as spans of the JSON string with its quotes."""
-    if body.count(_MODEL) == 1:
-        at = body.index(_MODEL) + len(_MODEL)
-        span = _value_after(body, at)
-        if span is not None and body.count(b"{", 0, at) == 1:
-            return [span]
-    spans = []
-    depth = 0
-    for token in _TOKEN.finditer(body):
-        first = token.group()[0]
-        if first in b"[{":
-            depth += 1
-        elif first in b"]}":
-            depth -= 1
-        elif depth == 1 and token.group() == _MODEL:
-            span = _value_after(body, token.end())
-            if span is not None:
-                spans.append(span)
-    return spans
+def _names_once(body: bytes) -> bool:
+    """Say whether it is plain, without decoding, that the body has one key `model` and where."""
+    return len(body) <= _SMALL_BYTES and body.count(_MODEL) == 1 and _ESCAPED not in body
 
 
-def _value_after(body: bytes, at: int) -> tuple[int, int] | None:
-    colon = _AFTER_KEY.match(body, at)
-    value = _STRING.match(body, colon.end()) if colon else None
-    return value.span() if value else None
+def _model_value(body: bytes) -> tuple[int, int]:
+    """Find the value of the key `model`, which the body has once, as the span of a JSON string with its quotes."""
+    if _names_once(body):
+        value = _MODEL_VALUE.match(body, body.index(_MODEL) + len(_MODEL))
+        if value is not None:
+            return value.span(1)
+    return next((start, end) for name, start, end in _members(body) if name == "model")
+
+
+def _members(body: bytes) -> Iterator[tuple[str, int, int]]:
+    """Give the members of the top level in their order, with the spans of their values."""
+    at = 0
+    for key, raw in _decode_members(body).items():
+        to_value = _TO_VALUE.match(body, at)
+        if to_value is None:
+            raise ValueError("a member of a JSON object has no key")
+        start, at = to_value.end(), to_value.end() + memoryview(raw).nbytes
+        yield key.name, start, at

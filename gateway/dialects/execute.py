@@ -32,7 +32,7 @@ class Execute(OpenAIChat):
                 message = f"'{name}' is not a field of this surface; it takes {' and '.join(_FIELDS)}"
                 return Refusal(RefusalKind.INVALID_REQUEST, message, name)
         prompt = fields.get("prompt")
-        if not isinstance(prompt, str) or not prompt:
+        if not isinstance(prompt, str) or not prompt.strip():
             return Refusal(RefusalKind.INVALID_REQUEST, "a request needs 'prompt': a text", "prompt")
         prefer = fields.get("prefer")
         if prefer is not None and prefer not in list(Prefer):

@@ -1,21 +1,61 @@
-"""Reading the fields that every surface shares."""
+"""Reading what every surface and every provider shares: JSON objects, and the fields that all dialects have."""
 
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 from gateway.domain.words import Prefer
+
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding raises for bytes that are no JSON, no UTF-8, or nested too deeply."""
+
+_PREFERENCES = frozenset(Prefer)
+
+
+def object_of(data: bytes) -> dict[str, Any] | None:
+    """Decode a JSON object; None for anything else."""
+    try:
+        decoded = msgspec.json.decode(data)
+    except UNREADABLE:
+        return None
+    return decoded if type(decoded) is dict else None
+
+
+def dict_of(value: Any) -> dict[str, Any]:  # noqa: ANN401 - decoded JSON
+    """Give an object within decoded JSON; an empty one where there is none."""
+    return value if type(value) is dict else {}
+
+
+def list_of(value: Any) -> list[Any]:  # noqa: ANN401 - decoded JSON
+    """Give a list within decoded JSON; an empty one where there is none."""
+    return value if type(value) is list else []
+
+
+def text_of(value: Any) -> str:  # noqa: ANN401 - decoded JSON
+    """Give a string within decoded JSON; an empty one where there is none."""
+    return value if type(value) is str else ""
+
+
+def word_of(value: Any) -> str:  # noqa: ANN401 - decoded JSON
+    """Give a word of an error, which some write as a number; empty where there is none."""
+    return "" if value is None else str(value)
+
+
+def count_of(value: Any) -> int | None:  # noqa: ANN401 - decoded JSON
+    """Give a whole number within decoded JSON, None where there is none."""
+    return value if type(value) is int else None
 
 
 def prefer_of(headers: Mapping[str, str]) -> Prefer | None:
     """Read the `x-rulegate-prefer` header; a word that is none is as if it were not there."""
     word = headers.get("x-rulegate-prefer", "").strip().lower()
-    return Prefer(word) if word in set(Prefer) else None
+    return Prefer(word) if word in _PREFERENCES else None
 
 
 def metadata_of(fields: Mapping[str, Any]) -> dict[str, str]:
     """Read the request's `metadata` as text values."""
-    metadata = fields.get("metadata")
-    return {name: str(value) for name, value in metadata.items()} if isinstance(metadata, dict) else {}
+    return {name: str(value) for name, value in dict_of(fields.get("metadata")).items()}
 
 
 def created_at(request_id: str) -> int:

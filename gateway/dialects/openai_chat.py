@@ -8,16 +8,19 @@ from typing import Any
 
 import msgspec
 
-from gateway.dialects import edit, sse
-from gateway.dialects.base import About, Answer, Bad, Blame, Fields
-from gateway.dialects.fields import created_at, metadata_of, prefer_of
+from gateway.dialects import edit, plain, sse
+from gateway.dialects.base import NOT_JSON, NOTHING, REFUSED, About, Answer, Bad, Blame, Fields
+from gateway.dialects.fields import count_of, created_at, dict_of, list_of, metadata_of, object_of, prefer_of, text_of
 from gateway.dialects.openai_stream import (
     FINISH,
-    STOPS,
     Reader,
     Writer,
+    bad_of,
+    characters_in,
     error_of,
+    reported_in,
     says_something,
+    stop_of,
     usage_object,
     usage_of,
 )
@@ -27,7 +30,7 @@ from gateway.domain.refusal import Refusal, RefusalKind
 from gateway.domain.request import Request
 from gateway.domain.rule import Params
 from gateway.domain.usage import Usage
-from gateway.domain.words import Dialect, Failure, Surface
+from gateway.domain.words import Dialect, Surface
 
 _CARRIED = frozenset(
     {
@@ -42,6 +45,17 @@ _CARRIED = frozenset(
         "stop",
     }
 )
+_NEUTRAL: dict[str, tuple[Any, ...]] = {
+    "n": (1,),
+    "presence_penalty": (0,),
+    "frequency_penalty": (0,),
+    "response_format": ({"type": "text"},),
+    "modalities": (["text"],),
+    "service_tier": ("auto", "default"),
+}
+"""Values of fields that are not carried over which ask for nothing that is not so anyway."""
+LIMITS = ("max_completion_tokens", "max_tokens")
+"""The names of the output limit; a body has one of them: the second is the older, which newer models refuse."""
 _ERROR_TYPES = {
     400: ("invalid_request_error", None),
     402: ("insufficient_quota", "insufficient_quota"),
@@ -52,7 +66,6 @@ _ERROR_TYPES = {
 }
 _KINDS = {"image_url": "images", "input_audio": "audio", "file": "documents"}
 _encode = msgspec.json.encode
-_decode = msgspec.json.decode
 
 
 class OpenAIChat:
@@ -73,12 +86,11 @@ class OpenAIChat:
             return model
         if not isinstance(decoded.get("messages"), list):
             return Refusal(RefusalKind.INVALID_REQUEST, "a request needs 'messages': a list", "messages")
-        most = decoded.get("max_completion_tokens", decoded.get("max_tokens"))
         return Request(
             surface=Surface.CHAT,
             model=model,
             stream=decoded.get("stream") is True,
-            max_tokens=most if isinstance(most, int) else None,
+            max_tokens=next((most for name in LIMITS if (most := count_of(decoded.get(name))) is not None), None),
             body=body,
             fields=decoded,
             read=lambda: conversation_of(decoded),
@@ -89,40 +101,10 @@ class OpenAIChat:
 
     def plain(self, fields: Fields) -> PlainChat | Refusal:
         """Give the plain text chat, or name the field that keeps it from being one."""
-        for name, value in fields.items():
-            if name not in _CARRIED and value not in (None, False, [], {}) and (name, value) != ("n", 1):
-                return _not_carried(name)
-        system: list[str] = []
-        turns: list[Turn] = []
-        for position, message in enumerate(fields["messages"]):
-            where = f"messages[{position}]"
-            role = message.get("role") if isinstance(message, dict) else None
-            text = _plain_text(message.get("content")) if isinstance(message, dict) else None
-            if text is None:
-                return _not_carried(f"{where}.content")
-            if (
-                extra := set(message)
-                - {"role", "content", "name", "refusal"}
-                - {k for k, v in message.items() if not v}
-            ):
-                return _not_carried(f"{where}.{min(extra)}")
-            match role:
-                case "system" | "developer":
-                    system.append(text)
-                case "user" | "assistant":
-                    turns.append(Turn(Role(role), text))
-                case _:
-                    return _not_carried(f"{where}.role")
-        stops = fields.get("stop") or ()
-        most = fields.get("max_completion_tokens", fields.get("max_tokens"))
-        return PlainChat(
-            system="\n\n".join(system),
-            turns=tuple(turns),
-            stream=fields.get("stream") is True,
-            max_tokens=most if isinstance(most, int) else None,
-            stop_sequences=(stops,) if isinstance(stops, str) else tuple(stops),
-            sampling={name: fields[name] for name in ("temperature", "top_p") if fields.get(name) is not None},
-        )
+        try:
+            return _plain(fields)
+        except plain.NotPlainError as error:
+            return error.refusal("OpenAI")
 
     def write_answer(self, answer: PlainAnswer, used: Usage | None, about: About) -> bytes:
         """Give a chat.completion object."""
@@ -176,7 +158,7 @@ class OpenAIChat:
             extra["stream_options"] = (
                 {**options, "include_usage": True} if isinstance(options, dict) else {"include_usage": True}
             )
-        return edit.pass_on(request.body, upstream_model, params, extra)
+        return edit.pass_on(request, upstream_model, params, extra, LIMITS)
 
     def write_request(self, chat: PlainChat, upstream_model: str, params: Params, max_output_tokens: int) -> bytes:
         """Give a chat completions request; without `max_tokens` the model's own maximum holds."""
@@ -189,47 +171,43 @@ class OpenAIChat:
             body["max_completion_tokens"] = chat.max_tokens
         if chat.stop_sequences:
             body["stop"] = list(chat.stop_sequences)
-        body |= {name: value for name, value in chat.sampling.items() if name != "top_k"}
-        edit.apply(body, params)
+        body |= chat.sampling
+        edit.apply(body, params, LIMITS)
         return _encode(body)
 
     def read_answer(self, body: bytes) -> Answer | Bad:
         """Read a chat.completion object; one with an error in it, or with no content, is none."""
-        try:
-            answer = _decode(body)
-        except (msgspec.DecodeError, RecursionError):
-            answer = None
-        if not isinstance(answer, dict):
-            return Bad(Failure.MALFORMED, ProviderError(200, message="the provider's answer is not a JSON object"))
+        answer = object_of(body)
+        if answer is None:
+            return NOT_JSON
         if answer.get("error"):
-            return Bad(Failure.SERVER_ERROR, error_of(200, answer["error"]))
-        choices = [choice for choice in answer.get("choices") or () if isinstance(choice, dict)]
-        message = choices[0].get("message") if choices else None
-        if not isinstance(message, dict) or not says_something(message):
-            return Bad(Failure.EMPTY, ProviderError(200, message="the provider's answer has no content"))
-        text = message.get("content")
-        plain = PlainAnswer(
-            id=str(answer.get("id", "")),
-            model=str(answer.get("model", "")),
-            text=text if isinstance(text, str) else "",
-            stop=STOPS.get(choices[0].get("finish_reason", ""), Stop.END),
+            return bad_of(answer["error"])
+        choices = [dict_of(choice) for choice in list_of(answer.get("choices"))] or [{}]
+        stop = stop_of(choices[0].get("finish_reason"))
+        messages = [dict_of(choice.get("message")) for choice in choices]
+        if not any(map(says_something, messages)):
+            return REFUSED if stop is Stop.REFUSAL else NOTHING
+        whole = PlainAnswer(
+            id=text_of(answer.get("id")),
+            model=text_of(answer.get("model")),
+            text=text_of(messages[0].get("content")),
+            stop=stop,
         )
-        return Answer(plain, usage_of(answer.get("usage"), answer.get("service_tier")))
+        used = usage_of(reported_in(answer.get("usage")), answer.get("service_tier"))
+        return Answer(whole, used, sum(map(characters_in, messages)))
 
     def read_error(self, status: int, body: bytes) -> ProviderError:
         """Read `{"error": {...}}`; anything else is a message of its first 500 characters."""
-        try:
-            decoded = _decode(body)
-        except (msgspec.DecodeError, RecursionError):
-            decoded = None
-        error = decoded.get("error") if isinstance(decoded, dict) else None
-        if error:
-            return error_of(status, error)
-        return ProviderError(status, message=body[:500].decode("utf-8", "replace"))
+        error = (object_of(body) or {}).get("error")
+        return (
+            error_of(status, error)
+            if error
+            else ProviderError(status, message=body[:2000].decode("utf-8", "replace")[:500])
+        )
 
-    def stream_reader(self) -> Reader:
+    def stream_reader(self, *, texts: bool) -> Reader:
         """Give a reader of chat.completion.chunk events."""
-        return Reader()
+        return Reader(texts=texts)
 
     def hides_usage(self, request: Request) -> bool:
         """Say whether a stream did not ask for its usage block."""
@@ -243,9 +221,7 @@ def conversation_of(fields: Fields) -> Conversation:
     turns: list[Turn] = []
     has: set[str] = set()
     attachments = 0
-    for message in fields["messages"]:
-        if not isinstance(message, dict):
-            continue
+    for message in filter(None, map(dict_of, fields["messages"])):
         texts = []
         for kind, text in _parts(message.get("content")):
             if kind == "text":
@@ -261,7 +237,7 @@ def conversation_of(fields: Fields) -> Conversation:
                 has.add("tool_results")
                 turns.append(Turn(Role.USER, "", text))
             case "assistant":
-                calls = message.get("tool_calls")
+                calls = message.get("tool_calls") or message.get("function_call")
                 turns.append(Turn(Role.ASSISTANT, text, _encode(calls).decode() if calls else ""))
             case _:
                 turns.append(Turn(Role.USER, text))
@@ -269,13 +245,13 @@ def conversation_of(fields: Fields) -> Conversation:
     output = fields.get("response_format")
     marks = {
         "tools": bool(tools),
-        "json_schema": isinstance(output, dict) and output.get("type") == "json_schema",
+        "json_schema": dict_of(output).get("type") == "json_schema",
         "system": any(system),
         "thinking": fields.get("reasoning_effort") not in (None, "none"),
     }
     schemas = [part for part in (tools, output) if part]
     return Conversation(
-        system="\n\n".join(system),
+        system="\n\n".join(filter(None, system)),
         turns=tuple(turns),
         has=frozenset(has | {name for name, present in marks.items() if present}),
         attachments=attachments,
@@ -287,33 +263,42 @@ def _parts(content: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401 - decoded
     """Give the parts of a message as (kind, text); kind is `text` or a word of the `has` condition."""
     if isinstance(content, str):
         yield "text", content
-    elif isinstance(content, list):
-        for part in content:
-            if not isinstance(part, dict):
-                continue
-            if kind := _KINDS.get(part.get("type", "")):
-                yield kind, ""
-            elif isinstance(text := part.get("text", part.get("refusal")), str):
-                yield "text", text
+    for part in map(dict_of, list_of(content)):
+        if kind := _KINDS.get(text_of(part.get("type"))):
+            yield kind, ""
+        elif text := text_of(part.get("text")) or text_of(part.get("refusal")):
+            yield "text", text
 
 
-def _plain_text(content: Any) -> str | None:  # noqa: ANN401 - decoded JSON
-    """Give a message's content where it is nothing but text, else None."""
-    if content is None or isinstance(content, str):
-        return content or ""
-    if not isinstance(content, list):
-        return None
-    texts = [part["text"] for part in content if _is_plain(part)]
-    return "\n".join(texts) if len(texts) == len(content) else None
-
-
-def _is_plain(part: Any) -> bool:  # noqa: ANN401 - decoded JSON
-    return isinstance(part, dict) and set(part) == {"type", "text"} and isinstance(part["text"], str)
-
-
-def _not_carried(name: str) -> Refusal:
-    message = f"'{name}' cannot be carried over to a provider that does not speak the OpenAI dialect"
-    return Refusal(RefusalKind.INVALID_REQUEST, message, name)
+def _plain(fields: Fields) -> PlainChat:
+    """Give the plain text chat. Raises NotPlainError."""
+    plain.only(fields, _CARRIED, "", _NEUTRAL)
+    system: list[str] = []
+    turns: list[Turn] = []
+    for position, message in enumerate(fields["messages"]):
+        where = f"messages[{position}]"
+        if not isinstance(message, dict):
+            raise plain.NotPlainError(where)
+        plain.only(message, ("role", "content", "refusal"), f"{where}.", {})
+        text = plain.text(message.get("content"), f"{where}.content")
+        match message.get("role"):
+            case "system" | "developer":
+                system.append(text)
+            case "user":
+                turns.append(Turn(Role.USER, text))
+            case "assistant":
+                turns.append(Turn(Role.ASSISTANT, text or plain.text(message.get("refusal"), f"{where}.refusal")))
+            case _:
+                raise plain.NotPlainError(f"{where}.role")
+    limits = [most for name in LIMITS if (most := plain.whole_number(fields, name)) is not None]
+    return PlainChat(
+        system="\n\n".join(filter(None, system)),
+        turns=plain.turns(turns),
+        stream=fields.get("stream") is True,
+        max_tokens=limits[0] if limits else None,
+        stop_sequences=plain.stop_sequences(fields, "stop"),
+        sampling=plain.sampling(fields, "temperature", "top_p"),
+    )
 
 
 def _error(kind: str, code: str | None, message: str, blame: Blame, param: str | None = None) -> bytes:

@@ -3,13 +3,14 @@
 Source: the API reference of `POST /v1/chat/completions`, streaming.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
 
 from gateway.dialects import sse, usage
-from gateway.dialects.base import Bad, Block, Kind
+from gateway.dialects.base import TOO_LONG, Bad, Block, Kind
+from gateway.dialects.fields import dict_of, list_of, object_of, text_of, word_of
 from gateway.domain.attempt import ProviderError
 from gateway.domain.chat import Stop
 from gateway.domain.usage import Usage
@@ -29,73 +30,133 @@ FINISH = {
     Stop.TOOL_USE: "tool_calls",
     Stop.REFUSAL: "content_filter",
 }
+FAILURES = {
+    "rate_limit_exceeded": Failure.RATE_LIMITED,
+    "rate_limit_error": Failure.RATE_LIMITED,
+    "429": Failure.RATE_LIMITED,
+    "overloaded_error": Failure.OVERLOADED,
+    "503": Failure.OVERLOADED,
+    "529": Failure.OVERLOADED,
+    "insufficient_quota": Failure.QUOTA,
+    "402": Failure.QUOTA,
+    "invalid_api_key": Failure.AUTH,
+    "authentication_error": Failure.AUTH,
+    "401": Failure.AUTH,
+    "403": Failure.AUTH,
+    "model_not_found": Failure.NOT_FOUND,
+    "404": Failure.NOT_FOUND,
+    "context_length_exceeded": Failure.CONTEXT_LENGTH,
+    "content_filter": Failure.CONTENT_FILTER,
+    "content_policy_violation": Failure.CONTENT_FILTER,
+    "timeout": Failure.TIMEOUT,
+    "408": Failure.TIMEOUT,
+    "504": Failure.TIMEOUT,
+    "invalid_request_error": Failure.BAD_REQUEST,
+    "400": Failure.BAD_REQUEST,
+    "422": Failure.BAD_REQUEST,
+}
+"""What the code or else the type of an error object means that comes with a 2xx; some sellers write a status."""
+
+_SILENT = frozenset({"role", "annotations", "audio_id"})
 _encode = msgspec.json.encode
-_decode = msgspec.json.decode
 
 
 class Reader:
-    """Reads chat.completion.chunk events."""
+    """Reads chat.completion.chunk events; without `texts` plain ones are told by their bytes and not decoded."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, texts: bool = True) -> None:
+        self._texts = texts
         self.id = ""
         self.model = ""
         self.stop = Stop.END
-        self.usage: Usage | None = None
         self.bad: Bad | None = None
-        self.garbage = 0
+        self._reported: dict[str, Any] = {}
+        self._tier: Any = None
         self._splitter = sse.Splitter()
 
-    def feed(self, data: bytes) -> list[Block]:
+    @property
+    def usage(self) -> Usage | None:
+        """What the chunks reported so far, the last value of each counter that was not null."""
+        return usage_of(self._reported, self._tier)
+
+    def feed(self, data: bytes) -> Iterator[Block]:
         """Give the blocks that `data` completes."""
         try:
-            return [self._block(raw) for raw in self._splitter.feed(data)]
+            events = self._splitter.feed(data)
         except sse.TooLongError:
-            self.bad = Bad(Failure.MALFORMED, ProviderError(200, message="the provider sent an event without an end"))
-            return [Block(b"", Kind.ERROR)]
+            self.bad = TOO_LONG
+            yield Block(b"", Kind.ERROR)
+            return
+        for raw in events:
+            yield self._block(raw)
 
-    def end(self) -> list[Block]:
-        """Give the event that the connection's end cut short, if it is one after all."""
+    def end(self) -> Iterator[Block]:
+        """Give the event that the connection's end cut short, if it says something all the same."""
         rest = self._splitter.end()
-        return [self._block(rest)] if rest.strip() else []
+        if rest and (block := self._block(rest)).kind not in (Kind.GARBAGE, Kind.PREAMBLE):
+            yield block
 
     def _block(self, raw: bytes) -> Block:
+        if not self._texts and self.id and (characters := plain_characters(raw)):
+            return Block(raw, Kind.CONTENT, "", characters)
         _, data = sse.fields(raw)
         if not data:
             return Block(raw, Kind.PREAMBLE)
         if data == b"[DONE]":
             return Block(raw, Kind.END)
-        try:
-            chunk = _decode(data)
-        except (msgspec.DecodeError, RecursionError):
-            chunk = None
-        if not isinstance(chunk, dict):
-            self.garbage += 1
+        chunk = object_of(data)
+        if chunk is None:
             return Block(raw, Kind.GARBAGE)
         if chunk.get("error"):
-            self.bad = Bad(Failure.SERVER_ERROR, error_of(200, chunk["error"]))
+            self.bad = bad_of(chunk["error"])
             return Block(raw, Kind.ERROR)
-        self.id = self.id or str(chunk.get("id", ""))
-        self.model = self.model or str(chunk.get("model", ""))
-        used = usage_of(chunk.get("usage"), chunk.get("service_tier"))
-        if used is not None:
-            self.usage = used
-        choices = chunk.get("choices") or ()
-        if not choices:
-            return Block(raw, Kind.USAGE if used is not None else Kind.PREAMBLE)
-        return self._choices(raw, choices)
+        return self._chunk(raw, chunk)
 
-    def _choices(self, raw: bytes, choices: Sequence[Any]) -> Block:
-        kind, text = Kind.PREAMBLE, ""
+    def _chunk(self, raw: bytes, chunk: dict[str, Any]) -> Block:
+        if not self.id:
+            self.id, self.model = text_of(chunk.get("id")), text_of(chunk.get("model"))
+        reported = chunk.get("usage")
+        if reported:
+            self._reported |= reported_in(reported)
+        if tier := chunk.get("service_tier"):
+            self._tier = tier
+        choices = list_of(chunk.get("choices"))
+        if not choices:
+            return Block(raw, Kind.USAGE if reported else Kind.PREAMBLE)
+        kind, text, characters = Kind.PREAMBLE, "", 0
         for choice in choices:
-            delta = choice.get("delta")
-            if isinstance(delta, dict) and says_something(delta):
+            parts = dict_of(choice)
+            delta = dict_of(parts.get("delta"))
+            if says_something(delta):
                 kind = Kind.CONTENT
-                content = delta.get("content")
-                text += content if isinstance(content, str) else ""
-            if reason := choice.get("finish_reason"):
-                self.stop = STOPS.get(reason, Stop.END)
-                kind = kind if kind is Kind.CONTENT else Kind.TAIL
-        return Block(raw, kind, text)
+                text += text_of(delta.get("content"))
+                characters += characters_in(delta)
+            if reason := parts.get("finish_reason"):
+                self.stop = stop_of(reason)
+                kind = Kind.TAIL if kind is Kind.PREAMBLE else kind
+        return Block(raw, kind, text, characters)
+
+
+_PLAIN = b'"delta":{"content":"'
+
+
+def plain_characters(raw: bytes) -> int:
+    """Count the bytes of text in a chunk that surely holds some and nothing else; 0 where it must be decoded.
+
+    A quotation mark within a JSON string is escaped, so that none of these bytes can stand in what a model wrote.
+    """
+    at = raw.find(_PLAIN) + len(_PLAIN)
+    if (
+        at < len(_PLAIN)
+        or not raw.startswith(b"data: {")
+        or raw.find(b"\n") != len(raw) - 2
+        or raw.count(b'"finish_reason"') != 1
+        or b'"finish_reason":null' not in raw
+        or b'"error"' in raw
+        or (b'"usage"' in raw and b'"usage":null' not in raw)
+    ):
+        return 0
+    return max(raw.find(b'"}', at) - at, 0)
 
 
 class Writer:
@@ -134,12 +195,36 @@ class Writer:
 
 def says_something(message: Mapping[str, Any]) -> bool:
     """Say whether a message or a delta holds anything that is for the caller."""
-    return any(value for name, value in message.items() if name not in ("role", "annotations", "audio_id"))
+    if message.get("content"):
+        return True
+    return any(value for name, value in message.items() if name not in _SILENT)
 
 
-def usage_of(reported: Any, tier: Any) -> Usage | None:  # noqa: ANN401 - decoded JSON
-    """Give what a usage object says, None where there is none."""
-    return usage.openai_chat(reported, tier) if isinstance(reported, dict) else None
+def characters_in(message: Mapping[str, Any]) -> int:
+    """Count what the model wrote in a message or a delta: text, refusal and reasoning, and what it asks of tools."""
+    characters = 0
+    for name, value in message.items():
+        if type(value) is str and name not in _SILENT:
+            characters += len(value)
+    if not message.get("tool_calls"):
+        return characters
+    functions = [dict_of(dict_of(call).get("function")) for call in list_of(message.get("tool_calls"))]
+    return characters + sum(len(text_of(function.get("arguments"))) for function in functions)
+
+
+def stop_of(reason: Any) -> Stop:  # noqa: ANN401 - decoded JSON
+    """Give why a model stopped; a reason that is not known is an end like any other."""
+    return STOPS.get(text_of(reason), Stop.END)
+
+
+def reported_in(usage_field: Any) -> dict[str, Any]:  # noqa: ANN401 - decoded JSON
+    """Give the counters of a usage object that are not null."""
+    return {name: value for name, value in dict_of(usage_field).items() if value is not None}
+
+
+def usage_of(reported: Mapping[str, Any], tier: Any) -> Usage | None:  # noqa: ANN401 - decoded JSON
+    """Give what a provider reported, None where it reported nothing."""
+    return usage.openai_chat(reported, tier) if reported else None
 
 
 def usage_object(used: Usage) -> dict[str, Any]:
@@ -157,6 +242,11 @@ def error_of(status: int, error: Any) -> ProviderError:  # noqa: ANN401 - decode
     """Give the words of an error object."""
     if not isinstance(error, dict):
         return ProviderError(status, message=str(error))
-    return ProviderError(
-        status, str(error.get("type") or ""), str(error.get("code") or ""), str(error.get("message") or "")
-    )
+    kind, code, message = (word_of(error.get(name)) for name in ("type", "code", "message"))
+    return ProviderError(status, kind, code, message)
+
+
+def bad_of(error: Any) -> Bad:  # noqa: ANN401 - decoded JSON
+    """Give what an error object means that comes with a 2xx: what it would mean with its own status."""
+    words = error_of(200, error)
+    return Bad(FAILURES.get(words.code) or FAILURES.get(words.type) or Failure.SERVER_ERROR, words)

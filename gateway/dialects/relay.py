@@ -5,21 +5,22 @@ another model may still answer. Within one dialect the bytes that come out are t
 that the caller did not ask for; between dialects they are written anew.
 """
 
-from gateway.dialects.base import Bad, Block, Kind, StreamReader, StreamWriter
-from gateway.domain.attempt import ProviderError
+from collections.abc import Iterator
+
+from gateway.dialects.base import CUT_SHORT, NOTHING, REFUSED, UNREADABLE, Bad, Block, Kind, StreamReader, StreamWriter
+from gateway.domain.chat import Stop
 from gateway.domain.usage import Usage
-from gateway.domain.words import Failure
 
 
 class Relay:
     """The state of one stream.
 
     `committed` once content has come out; `closed` once the terminal marker was seen; `bad` once the stream turned
-    out to be no whole answer. `text_bytes` counts the plain text that was passed on, for an estimate where no usage
-    is reported.
+    out to be no whole answer. `garbage` counts events that could not be read. `characters` counts the characters that
+    the model wrote, for an estimate where no usage is reported.
     """
 
-    __slots__ = ("_held", "_hide_usage", "_reader", "_writer", "bad", "closed", "committed", "text_bytes")
+    __slots__ = ("_held", "_hide_usage", "_reader", "_writer", "bad", "characters", "closed", "committed", "garbage")
 
     def __init__(self, reader: StreamReader, writer: StreamWriter | None, *, hide_usage: bool) -> None:
         self._reader = reader
@@ -29,7 +30,8 @@ class Relay:
         self.committed = False
         self.closed = False
         self.bad: Bad | None = None
-        self.text_bytes = 0
+        self.garbage = 0
+        self.characters = 0
 
     @property
     def usage(self) -> Usage | None:
@@ -41,11 +43,6 @@ class Relay:
         """The model that the provider says answers."""
         return self._reader.model
 
-    @property
-    def garbage(self) -> int:
-        """Events that could not be read so far."""
-        return self._reader.garbage
-
     def feed(self, data: bytes) -> bytes:
         """Take bytes from the provider; give the bytes that may go to the caller now."""
         return self._pass(self._reader.feed(data))
@@ -54,17 +51,22 @@ class Relay:
         """Take the end of the provider's connection; an end without the terminal marker makes the stream bad."""
         out = self._pass(self._reader.end())
         if self.bad is None and not self.closed:
-            failure = Failure.TRUNCATED if self.committed else Failure.EMPTY
-            words = "the provider's stream ended in the middle of the answer" if self.committed else _NOTHING
-            self.bad = Bad(failure, ProviderError(200, message=words))
+            self.bad = CUT_SHORT if self.committed else self._without_content()
         return out
 
-    def _pass(self, blocks: list[Block]) -> bytes:
+    def _pass(self, blocks: Iterator[Block]) -> bytes:
+        if self._over():
+            return b""  # what follows the end is nobody's
         out: list[bytes] = []
+        passed_on = self.committed and self._writer is None
         for block in blocks:
-            if self.closed or self.bad is not None:
-                break  # what follows the end is nobody's
+            if passed_on and block.kind is Kind.CONTENT:  # nearly all blocks of nearly all streams
+                self.characters += block.characters
+                out.append(block.raw)
+                continue
             self._take(block, out)
+            if self._over():
+                break
         if not out:
             return b""
         if self._held:
@@ -72,29 +74,36 @@ class Relay:
             self._held = []
         return b"".join(out) if len(out) > 1 else out[0]
 
+    def _over(self) -> bool:
+        return self.closed or self.bad is not None
+
     def _take(self, block: Block, out: list[bytes]) -> None:
         match block.kind:
             case Kind.ERROR:
                 self.bad = self._reader.bad
                 return
-            case Kind.GARBAGE if not self.committed:
-                words = "the provider sent an event that cannot be read"
-                self.bad = Bad(Failure.MALFORMED, ProviderError(200, message=words))
+            case Kind.GARBAGE:
+                self.garbage += 1
+                if not self.committed:
+                    self.bad = UNREADABLE
+                    return
+            case Kind.END if not self.committed:
+                self.bad = self._without_content()
                 return
             case Kind.END:
                 self.closed = True
-                if not self.committed:
-                    self.bad = Bad(Failure.EMPTY, ProviderError(200, message=_NOTHING))
-                    return
             case Kind.CONTENT if not self.committed:
                 self.committed = True
                 if self._writer is not None:
                     out.append(self._writer.start(self._reader.id, self._reader.model))
             case _:
                 pass
-        self.text_bytes += len(block.text)
+        self.characters += block.characters
         if data := self._written(block):
             (out if self.committed else self._held).append(data)
+
+    def _without_content(self) -> Bad:
+        return REFUSED if self._reader.stop is Stop.REFUSAL else NOTHING
 
     def _written(self, block: Block) -> bytes:
         if self._writer is None:
@@ -106,6 +115,3 @@ class Relay:
                 return self._writer.finish(self._reader.stop, self._reader.usage)
             case _:
                 return b""
-
-
-_NOTHING = "the provider's stream ended without any content"

@@ -21,46 +21,67 @@ class TooLongError(ValueError):
 class Splitter:
     """Cuts a stream into events as raw bytes, each with the blank line that ends it.
 
-    However the stream was cut on the way, the pieces are the same and join to the same bytes.
+    However the stream was cut on the way, the pieces are the same and join to the same bytes. Each byte is looked at
+    and copied a bounded number of times: what has no end yet waits in parts, which are joined when the end comes.
     """
 
-    __slots__ = ("_buffer",)
+    __slots__ = ("_parts", "_size", "_tail")
 
     def __init__(self) -> None:
-        self._buffer = b""
+        self._parts: list[bytes] = []
+        self._size = 0
+        self._tail = b""
 
     def feed(self, data: bytes) -> list[bytes]:
         """Give the events that `data` completes. Raises TooLongError."""
-        buffer = self._buffer + data if self._buffer else data
-        if b"\r" not in buffer:
-            *events, self._buffer = buffer.split(b"\n\n")
-            events = [event + b"\n\n" for event in events]
+        if self._parts:
+            self._parts.append(data)
+            self._size += len(data)
+            seam = self._tail + data
+            if b"\n\n" in seam or b"\n\r" in seam or b"\r\r" in seam:
+                data = b"".join(self._parts)
+                self._parts.clear()
+            elif self._size > LIMIT_BYTES:
+                raise TooLongError
+            else:
+                self._tail = seam[-2:]
+                return []
+        if b"\r" in data:
+            events, rest = _cut(data)
         else:
-            events = self._cut(buffer)
-        if len(self._buffer) > LIMIT_BYTES:
+            *events, rest = data.split(b"\n\n")
+            events = [event + b"\n\n" for event in events]
+        if rest:
+            self._parts.append(rest)
+            self._size = len(rest)
+            self._tail = rest[-2:]
+        if len(data) > LIMIT_BYTES and max(map(len, (*events, rest))) > LIMIT_BYTES:
             raise TooLongError
         return events
 
     def end(self) -> bytes:
-        """Give what is left of an event that never ended."""
-        rest, self._buffer = self._buffer, b""
-        return rest
+        """Give what is left, ended by a blank line; empty where nothing is."""
+        rest = b"".join(self._parts)
+        self._parts.clear()
+        if not rest.strip():
+            return b""
+        return rest if rest.endswith((b"\r\r", b"\n\r")) else rest + b"\n\n"
 
-    def _cut(self, buffer: bytes) -> list[bytes]:
-        events = []
-        start = 0
-        for blank in _BLANK.finditer(buffer):
-            if blank.group() == b"\r\n" or (blank.end() == len(buffer) and buffer.endswith(b"\r")):
-                continue  # one line end, not two; or a CR whose LF may still be on its way
-            events.append(buffer[start : blank.end()])
-            start = blank.end()
-        self._buffer = buffer[start:]
-        return events
+
+def _cut(buffer: bytes) -> tuple[list[bytes], bytes]:
+    events = []
+    start = 0
+    for blank in _BLANK.finditer(buffer):
+        if blank.group() == b"\r\n" or (blank.end() == len(buffer) and buffer.endswith(b"\r")):
+            continue  # one line end, not two; or a CR whose LF may still be on its way
+        events.append(buffer[start : blank.end()])
+        start = blank.end()
+    return events, buffer[start:]
 
 
 def fields(event: bytes) -> tuple[str, bytes]:
     """Give an event's name and its data lines joined by LF; both are empty for a comment."""
-    if event.startswith(b"data: ") and event.find(b"\n") == len(event) - 2:
+    if event.startswith(b"data: ") and event.find(b"\n") == len(event) - 2 and b"\r" not in event:
         return "", event[6:-2]
     name, data = "", []
     for line in _LINE.split(event.removeprefix(_BOM)):

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from gateway.domain.usage import STANDARD, Usage
 
 _STANDARD_NAMES = frozenset({"", "default", "standard", "auto", "on_demand"})
+MOST = 2**48
+"""A count that no request reaches; what reports more is broken, and its row must still fit the log."""
 _NOTHING: Mapping[str, object] = {}
 
 
@@ -157,8 +159,8 @@ def _compactions(usage: Mapping[str, object]) -> list[Mapping[str, object]]:
 def _count(values: Mapping[str, object], name: str) -> int:
     value = values.get(name)
     if type(value) is int:
-        return max(value, 0)
-    return int(value) if isinstance(value, float) and 0 < value < float("inf") else 0
+        return min(max(value, 0), MOST)
+    return min(int(value), MOST) if isinstance(value, float) and 0 < value < float("inf") else 0
 
 
 def _part(values: Mapping[str, object], name: str) -> Mapping[str, object]:

@@ -1,0 +1,153 @@
+"""Answers and errors of the chat completions dialect; `test_openai_chat.py` has its requests."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.dialects.base import Answer, Bad, Blame
+from gateway.dialects.openai_chat import OpenAIChat
+from gateway.domain.attempt import ProviderError
+from gateway.domain.chat import PlainAnswer, Stop
+from gateway.domain.refusal import Refusal, RefusalKind
+from gateway.domain.usage import Usage
+from gateway.domain.words import Failure
+from tests.dialects.exchanges import ABOUT, BLAME, CREATED, ID, odd_values
+
+OPENAI = OpenAIChat()
+
+
+def answer(**fields: Any) -> bytes:  # noqa: ANN401 - JSON values
+    choice = {"index": 0, "message": {"role": "assistant", "content": "Hi"}, "finish_reason": "stop"}
+    return json.dumps({"id": "c1", "model": "gpt-x", "choices": [choice], **fields}).encode()
+
+
+def choice(reason: object, **message: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - JSON values
+    return [{"message": {"role": "assistant", **message}, "finish_reason": reason}]
+
+
+def test_an_answer_is_read() -> None:
+    body = answer(usage={"prompt_tokens": 3, "completion_tokens": 2}, service_tier="flex")
+    expected = Answer(
+        PlainAnswer("c1", "gpt-x", "Hi", Stop.END), Usage(fresh_input_tokens=3, output_tokens=2, service_tier="flex")
+    )
+    assert OPENAI.read_answer(body) == expected
+
+
+@pytest.mark.parametrize("usage", [None, {}, {"prompt_tokens": None, "completion_tokens": None}, [], 7])
+def test_no_usage_is_not_zero_usage(usage: object) -> None:
+    """U-34: nothing reported is told from nothing used."""
+    read = OPENAI.read_answer(answer(usage=usage))
+    assert isinstance(read, Answer)
+    assert read.usage is None
+
+
+@pytest.mark.parametrize(
+    ("body", "failure"),
+    [
+        (b"", Failure.MALFORMED),
+        (b"<html>", Failure.MALFORMED),
+        (b"[]", Failure.MALFORMED),
+        (b'{"id": "\xff"}', Failure.MALFORMED),
+        (b"{}", Failure.EMPTY),
+        (answer(choices=7), Failure.EMPTY),
+        (answer(choices=["x"]), Failure.EMPTY),
+        (answer(choices=choice("stop", content="", refusal=None, tool_calls=[])), Failure.EMPTY),
+        (answer(choices=choice("length", content=None)), Failure.EMPTY),
+        (answer(choices=choice(["odd"], content=None)), Failure.EMPTY),
+        (answer(choices=choice("content_filter", content="")), Failure.CONTENT_FILTER),
+        (answer(error={"message": "x", "code": "rate_limit_exceeded"}), Failure.RATE_LIMITED),
+        (answer(error={"message": "x", "code": 429}), Failure.RATE_LIMITED),
+        (answer(error={"message": "x", "type": "insufficient_quota", "code": None}), Failure.QUOTA),
+        (
+            answer(error={"message": "x", "type": "invalid_request_error", "code": "context_length_exceeded"}),
+            Failure.CONTEXT_LENGTH,
+        ),
+        (answer(error={"message": "x", "type": "invalid_request_error"}), Failure.BAD_REQUEST),
+        (answer(error={"message": "x", "type": "new", "code": 500}), Failure.SERVER_ERROR),
+        (answer(error="down"), Failure.SERVER_ERROR),
+    ],
+)
+def test_a_whole_answer_that_is_none_is_the_failure_it_stands_for(body: bytes, failure: Failure) -> None:
+    """U-13 and U-14: an error or nothing at all under a 2xx is classified like its status."""
+    bad = OPENAI.read_answer(body)
+    assert isinstance(bad, Bad)
+    assert bad.failure is failure
+    assert bad.error.message
+
+
+@given(st.dictionaries(st.sampled_from(["choices", "usage", "id", "model", "error"]), odd_values))
+def test_no_answer_is_too_odd_to_read(fields: dict[str, Any]) -> None:
+    OPENAI.read_answer(json.dumps(fields).encode())
+    OPENAI.read_error(500, json.dumps(fields).encode())
+
+
+@pytest.mark.parametrize(
+    ("stop", "reason"),
+    [
+        (Stop.END, "stop"),
+        (Stop.STOP_SEQUENCE, "stop"),
+        (Stop.LENGTH, "length"),
+        (Stop.TOOL_USE, "tool_calls"),
+        (Stop.REFUSAL, "content_filter"),
+    ],
+)
+def test_an_answer_is_written_and_reads_as_it_was(stop: Stop, reason: str) -> None:
+    """U-44: the whole table of reasons."""
+    used = Usage(fresh_input_tokens=5, cache_read_tokens=4, output_tokens=3, reasoning_tokens=2)
+    body = OPENAI.write_answer(PlainAnswer("m1", "claude", "Hi", stop), used, ABOUT)
+    fields = json.loads(body)
+    assert (fields["created"], fields["choices"][0]["finish_reason"]) == (CREATED, reason)
+    assert fields["usage"]["prompt_tokens"] == 9
+    back = Stop.END if stop is Stop.STOP_SEQUENCE else stop
+    assert OPENAI.read_answer(body) == Answer(PlainAnswer("m1", "claude", "Hi", back), used)
+
+
+def test_an_answer_without_usage_says_none() -> None:
+    assert "usage" not in json.loads(OPENAI.write_answer(PlainAnswer("m1", "claude", "Hi", Stop.END), None, ABOUT))
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b'{"error": {"message": "m", "type": "t", "code": 7}}', ProviderError(500, "t", "7", "m")),
+        (b'{"error": {"message": null}}', ProviderError(500)),
+        (b'{"error": "down"}', ProviderError(500, message="down")),
+        (b"<html>" + b"x" * 900, ProviderError(500, message="<html>" + "x" * 494)),
+        (b"\xff", ProviderError(500, message="\ufffd")),
+    ],
+)
+def test_an_error_is_read_in_the_providers_words(body: bytes, expected: ProviderError) -> None:
+    assert OPENAI.read_error(500, body) == expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        (RefusalKind.INVALID_REQUEST, ("invalid_request_error", None)),
+        (RefusalKind.MODEL_NOT_FOUND, ("invalid_request_error", "model_not_found")),
+        (RefusalKind.NOT_FOUND, ("invalid_request_error", "unknown_url")),
+        (RefusalKind.TOO_LARGE, ("invalid_request_error", "request_too_large")),
+        (RefusalKind.INTERNAL, ("server_error", None)),
+    ],
+)
+def test_a_refusal_has_the_words_of_the_dialect(kind: RefusalKind, expected: tuple[str, str | None]) -> None:
+    """U-62: and says that the gateway is to blame."""
+    error = json.loads(OPENAI.refusal(Refusal(kind, "no", "model"), Blame("gateway", ()), ID))["error"]
+    assert (error["type"], error["code"]) == expected
+    assert (error["message"], error["param"], error["rulegate"]) == (
+        "no",
+        "model",
+        {"blame": "gateway", "attempts": []},
+    )
+
+
+def test_a_failure_keeps_the_providers_words_where_there_are_some() -> None:
+    """U-61."""
+    given_words = json.loads(OPENAI.failure(429, ProviderError(429, "t", "c", "slow down"), BLAME, ID))["error"]
+    assert (given_words["type"], given_words["code"], given_words["message"]) == ("t", "c", "slow down")
+    none = json.loads(OPENAI.failure(429, ProviderError(0, message="slow"), BLAME, ID))["error"]
+    assert (none["type"], none["code"]) == ("rate_limit_error", "rate_limit_exceeded")
+    assert none["rulegate"]["attempts"] == BLAME.attempts
