@@ -4,19 +4,19 @@
 When a file cannot be written the rows wait in the bounded queue; past the bound they are dropped and counted.
 """
 
-import json
 import logging
 import queue
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from gateway.domain.attempt import shown
+from gateway.adapters.log_rows import COLUMNS, row_of, shown_row
 from gateway.domain.entry import Entry
-from gateway.domain.usage import Usage
 
 logger = logging.getLogger(__name__)
 
@@ -25,70 +25,71 @@ MOST_WAITING = 50_000
 MOST_IN_A_BATCH = 1_000
 BATCH_EVERY_S = 0.2
 RETRY_EVERY_S = 1.0
-_USAGE = (
-    "fresh_input_tokens",
-    "cache_read_tokens",
-    "cache_write_5m_tokens",
-    "cache_write_1h_tokens",
-    "output_tokens",
-    "reasoning_tokens",
-    "web_searches",
+BUSY_TIMEOUT_S = 5.0
+_NAMES = ", ".join(COLUMNS)
+_DEFINED = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
+_MARKS = ", ".join("?" for _ in COLUMNS)
+_CREATE = f"begin; create table requests ({_DEFINED}); pragma user_version={SCHEMA_VERSION}; commit;"
+_INSERT = f"insert into requests ({_NAMES}) values ({_MARKS}) on conflict (id) do nothing"  # noqa: S608 - our own names
+_PAGE = "select * from requests where id < ? order by id desc limit ?"
+_ONE = "select * from requests where id = ?"
+_UNWRITABLE = (
+    TypeError,
+    ValueError,
+    OverflowError,
+    sqlite3.DataError,
+    sqlite3.IntegrityError,
+    sqlite3.InterfaceError,
+    sqlite3.ProgrammingError,
 )
-_COLUMNS = {
-    "id": "text primary key",
-    "at": "text not null",
-    "generation": "integer not null",
-    "fingerprint": "text not null",
-    "caller": "text not null",
-    "team": "text not null",
-    "tags": "text not null",
-    "surface": "text not null",
-    "requested_model": "text not null",
-    "prompt_hash": "text not null",
-    "rule": "text not null",
-    "mode": "text not null",
-    "shadows": "text not null",
-    "category": "text not null",
-    "facts": "text not null",
-    "chain": "text not null",
-    "model": "text not null",
-    "upstream_model": "text not null",
-    "response_model": "text not null",
-    "provider": "text not null",
-    "propensity": "real not null",
-    "attempts": "text not null",
-    **dict.fromkeys(_USAGE, "integer not null"),
-    "usage_source": "text not null",
-    "price_version": "text not null",
-    "cost_nano_usd": "integer not null",
-    "first_content_s": "real",
-    "duration_s": "real not null",
-    "overhead_s": "real not null",
-    "stream": "integer not null",
-    "simulated": "integer not null",
-    "outcome": "text not null",
-    "quality": "real",
-    "quality_source": "text",
-}
-_JSON = ("tags", "shadows", "facts", "chain", "attempts")
-_FLAGS = ("stream", "simulated")
-_DEFINED = ", ".join(f"{name} {kind}" for name, kind in _COLUMNS.items())
-_CREATE = f"create table if not exists requests ({_DEFINED}) without rowid"
-_INSERT = f"insert or ignore into requests values ({', '.join('?' for _ in _COLUMNS)})"  # noqa: S608 - our own names
-_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+"""What a row raises that no file could take; all else is the file's fault and passes."""
+
+
+@dataclass(frozen=True, slots=True)
+class DayFile:
+    """A day file that is open for writing; `inode` tells whether the path still leads to it."""
+
+    day: date
+    path: Path
+    inode: int
+    database: sqlite3.Connection
+
+    def is_there(self) -> bool:
+        """Say whether the file has not been moved away or deleted: what is written to such a file is lost."""
+        try:
+            return self.path.stat().st_ino == self.inode
+        except OSError:
+            return False
+
+
+def _uncounted() -> None:
+    """Count nothing."""
 
 
 class LogWriter:
-    """The thread that writes. `failed` is called, from that thread, for each write that fails."""
+    """The thread that writes.
 
-    def __init__(self, directory: Path, retention_days: Callable[[], int], failed: Callable[[], None]) -> None:
+    `failed` is called for each write that fails, `dropped` for each row that is given up after `put` took it; both
+    from that thread.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        retention_days: Callable[[], int],
+        failed: Callable[[], None],
+        dropped: Callable[[], None] = _uncounted,
+    ) -> None:
         self._directory = directory
         self._retention_days = retention_days
         self._failed = failed
+        self._dropped = dropped
         self._queue: queue.SimpleQueue[Entry] = queue.SimpleQueue()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
-        self._database: tuple[date, sqlite3.Connection] | None = None
+        self._batch: list[Entry] = []
+        self._file: DayFile | None = None
+        self._kept_from = date.min
         self._healthy = True
 
     @property
@@ -98,7 +99,6 @@ class LogWriter:
 
     def start(self) -> None:
         """Begin to write."""
-        self._directory.mkdir(parents=True, exist_ok=True)
         self._thread.start()
 
     def put(self, entry: Entry) -> bool:
@@ -109,33 +109,42 @@ class LogWriter:
         return True
 
     def close(self) -> None:
-        """Write what waits and end; what cannot be written is lost, and counted as failed."""
+        """Write what waits and end; what cannot be written now is lost, and counted as dropped."""
         self._stop.set()
         self._thread.join()
 
     def _run(self) -> None:
-        batch: list[Entry] = []
-        while not (self._stop.is_set() and self._queue.empty() and not batch):
-            self._stop.wait(BATCH_EVERY_S if self._healthy else RETRY_EVERY_S)
-            while len(batch) < MOST_IN_A_BATCH and not self._queue.empty():
-                batch.append(self._queue.get_nowait())
-            if batch and (self._write(batch) or self._stop.is_set()):
-                batch = []
-        if self._database is not None:
-            self._database[1].close()
+        while not self._stop.wait(BATCH_EVERY_S if self._healthy else RETRY_EVERY_S):
+            self._write_waiting()
+        self._write_waiting()
+        lost = len(self._batch) + self._queue.qsize()
+        for _ in range(lost):
+            self._dropped()
+        if lost:
+            logger.error("%d log rows are lost: they could not be written before the end", lost)
+        self._let_go()
 
-    def _write(self, batch: list[Entry]) -> bool:
+    def _write_waiting(self) -> None:
+        """Write all that waits; stop at the first write that fails, with its rows kept for the next time."""
+        full = True
+        while full:
+            while len(self._batch) < MOST_IN_A_BATCH and not self._queue.empty():
+                self._batch.append(self._queue.get_nowait())
+            full = len(self._batch) == MOST_IN_A_BATCH
+            if not self._batch or not self._write_batch():
+                return
+
+    def _write_batch(self) -> bool:
         try:
-            for day in sorted({entry.at.date() for entry in batch}):
-                rows = [_row(entry) for entry in batch if entry.at.date() == day]
-                database = self._open(day)
-                with database:
-                    database.executemany(_INSERT, rows)
+            for day in sorted({entry.at.date() for entry in self._batch}):
+                self._insert(self._opened(day), [entry for entry in self._batch if entry.at.date() == day])
+                self._batch = [entry for entry in self._batch if entry.at.date() != day]
         except (sqlite3.Error, OSError) as error:
+            self._let_go()
             if self._healthy:
-                logger.error("log rows cannot be written and wait: %s", error)  # noqa: TRY400 - no trace: once, in words
+                words = "log rows cannot be written to %s and wait: %s"
+                logger.error(words, self._directory, error)  # noqa: TRY400 - no trace: once, in words
             self._healthy = False
-            self._database = None
             self._failed()
             return False
         if not self._healthy:
@@ -143,30 +152,73 @@ class LogWriter:
         self._healthy = True
         return True
 
-    def _open(self, day: date) -> sqlite3.Connection:
-        if self._database is not None and self._database[0] == day:
-            return self._database[1]
-        if self._database is not None:
-            self._database[1].close()
-        self._directory.mkdir(parents=True, exist_ok=True)
-        database = sqlite3.connect(self._directory / _file_name(day), check_same_thread=False, timeout=5.0)
-        database.execute("pragma journal_mode=wal")
-        database.execute("pragma synchronous=normal")
-        database.execute(_CREATE)
-        database.execute(f"pragma user_version={SCHEMA_VERSION}")
-        self._database = (day, database)
+    def _insert(self, database: sqlite3.Connection, entries: list[Entry]) -> None:
+        """Write entries in one transaction, without those that no file could take."""
+        try:
+            with database:
+                database.executemany(_INSERT, map(row_of, entries))
+        except _UNWRITABLE:
+            with database:
+                for entry in entries:
+                    self._insert_one(database, entry)
+
+    def _insert_one(self, database: sqlite3.Connection, entry: Entry) -> None:
+        try:
+            database.execute(_INSERT, row_of(entry))
+        except _UNWRITABLE as error:
+            words = "the log row of request %s cannot be kept: %s"
+            logger.error(words, entry.id, type(error).__name__)  # noqa: TRY400 - no trace: in words
+            self._dropped()
+
+    def _opened(self, day: date) -> sqlite3.Connection:
+        if self._file is None or self._file.day != day or not self._file.is_there():
+            self._let_go()
+            self._directory.mkdir(parents=True, exist_ok=True)
+            path = self._directory / _file_name(day)
+            database = _open_for_writing(path)
+            self._file = DayFile(day, path, path.stat().st_ino, database)
         self._drop_old(day)
-        return database
+        return self._file.database
+
+    def _let_go(self) -> None:
+        if self._file is not None:
+            self._file.database.close()
+            self._file = None
 
     def _drop_old(self, today: date) -> None:
-        oldest = _file_name(today - timedelta(days=self._retention_days()))
-        for path in self._directory.glob("requests-*.db*"):
+        """Delete the files of days that are no longer kept; looks only when that day has changed."""
+        kept_from = today - timedelta(days=min(self._retention_days(), today.toordinal() - 1))
+        if kept_from == self._kept_from:
+            return
+        self._kept_from = kept_from
+        oldest = _file_name(kept_from)
+        for path in sorted(self._directory.glob("requests-*.db*")):
             if path.name[: len(oldest)] < oldest:
-                path.unlink(missing_ok=True)
+                try:
+                    path.unlink(missing_ok=True)
+                except OSError as error:
+                    logger.warning("the old log file %s cannot be deleted: %s", path.name, error.strerror)
+
+
+def _open_for_writing(path: Path) -> sqlite3.Connection:
+    database = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S)
+    try:
+        version = database.execute("pragma user_version").fetchone()[0]
+        if version > SCHEMA_VERSION:
+            raise sqlite3.DatabaseError(f"{path.name} was written by a later version ({version} > {SCHEMA_VERSION})")
+        database.execute("pragma page_size=8192")  # a row is over 1 KB: smaller pages hold few and waste their ends
+        database.execute("pragma journal_mode=wal")
+        database.execute("pragma synchronous=normal")
+        if version == 0:
+            database.executescript(_CREATE)
+    except sqlite3.Error:
+        database.close()
+        raise
+    return database
 
 
 class LogReader:
-    """Reads the day files, newest first, beside whoever writes them."""
+    """Reads the day files, newest first, beside whoever writes them; a file that cannot be read has no rows."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -175,8 +227,11 @@ class LogReader:
         """Give up to `limit` rows that are older than the id `before`, newest first."""
         rows: list[dict[str, Any]] = []
         for path in self._files(day_of(before) if before else None):
-            query = "select * from requests where id < ? order by id desc limit ?"
-            rows += self._query(path, query, (before or "g", limit - len(rows)))
+            with _reading(path) as database:
+                if not _is_made(database):
+                    continue
+                values = (before or _AFTER_ALL_IDS, limit - len(rows))
+                rows += [shown_row(dict(row)) for row in database.execute(_PAGE, values)]
             if len(rows) >= limit:
                 break
         return rows
@@ -184,28 +239,40 @@ class LogReader:
     def find(self, row_id: str) -> dict[str, Any] | None:
         """Give one row by its id, None where there is none."""
         day = day_of(row_id)
-        if day is None:
-            return None
-        path = self._directory / _file_name(day)
-        found = self._query(path, "select * from requests where id = ?", (row_id,)) if path.exists() else []
-        return found[0] if found else None
+        path = self._directory / _file_name(day) if day else None
+        row: sqlite3.Row | None = None
+        if path is not None and path.exists():
+            with _reading(path) as database:
+                row = database.execute(_ONE, (row_id,)).fetchone() if _is_made(database) else None
+        return shown_row(dict(row)) if row is not None else None
 
     def _files(self, newest: date | None) -> Iterator[Path]:
-        last = _file_name(newest) if newest else "requests-g"
         for path in sorted(self._directory.glob("requests-????????.db"), reverse=True):
-            if path.name <= last:
+            if newest is None or path.name <= _file_name(newest):
                 yield path
 
-    def _query(self, path: Path, query: str, values: tuple[object, ...]) -> list[dict[str, Any]]:
-        database = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5.0)
-        database.row_factory = sqlite3.Row
-        try:
-            return [_decoded(dict(row)) for row in database.execute(query, values)]
-        except sqlite3.OperationalError as error:
-            logger.warning("the log file %s cannot be read: %s", path.name, error)
-            return []
-        finally:
-            database.close()
+
+_AFTER_ALL_IDS = "g"
+"""Sorts after every id: those are hexadecimal."""
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[sqlite3.Connection]:
+    """Open a day file for reading; the block is left at the first thing that cannot be read."""
+    try:
+        with closing(
+            sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_S)
+        ) as database:
+            database.row_factory = sqlite3.Row
+            yield database
+    except sqlite3.Error as error:
+        logger.warning("the log file %s cannot be read: %s", path.name, error)
+
+
+def _is_made(database: sqlite3.Connection) -> bool:
+    """Say whether a file has its table; a writer that has just begun a day may not have come so far."""
+    version: int = database.execute("pragma user_version").fetchone()[0]
+    return version > 0
 
 
 def day_of(row_id: str) -> date | None:
@@ -219,48 +286,3 @@ def day_of(row_id: str) -> date | None:
 
 def _file_name(day: date) -> str:
     return f"requests-{day:%Y%m%d}.db"
-
-
-def _row(entry: Entry) -> tuple[object, ...]:
-    usage = entry.usage or Usage()
-    source = "none" if entry.usage is None else "estimated" if usage.estimated else "reported"
-    return (
-        entry.id,
-        entry.at.isoformat(timespec="milliseconds"),
-        entry.generation,
-        entry.fingerprint,
-        entry.caller,
-        entry.team,
-        _encode(entry.tags),
-        entry.surface,
-        entry.requested_model,
-        entry.prompt_hash,
-        entry.rule,
-        entry.mode,
-        _encode(entry.shadows),
-        entry.category,
-        _encode(entry.facts),
-        _encode(entry.chain),
-        entry.model,
-        entry.upstream_model,
-        entry.response_model,
-        entry.provider,
-        entry.propensity,
-        _encode([shown(event) for event in entry.events]),
-        *(getattr(usage, name) for name in _USAGE),
-        source,
-        entry.price_version,
-        entry.cost_nano_usd,
-        entry.first_content_s,
-        entry.duration_s,
-        entry.overhead_s,
-        entry.stream,
-        entry.simulated,
-        entry.outcome.value,
-        None,
-        None,
-    )
-
-
-def _decoded(row: dict[str, Any]) -> dict[str, Any]:
-    return row | {name: json.loads(row[name]) for name in _JSON} | {name: bool(row[name]) for name in _FLAGS}

@@ -1,17 +1,20 @@
 """What Prometheus sees. Label values come from the configuration only; anything else is `other`.
 
 Children are bound once, when a generation is taken up, so that counting is a dictionary look-up and an addition.
+`docs/metrics.md` describes each series.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import Any
+from typing import TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import CounterMetricFamily
+from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.registry import Collector
 
 from gateway.domain.attempt import Attempt, Skipped
+from gateway.domain.category import UNSURE
 from gateway.domain.decision import REQUESTED_MODEL
 from gateway.domain.entry import Entry
 from gateway.domain.price import NANO_USD_PER_USD
@@ -20,6 +23,10 @@ from gateway.domain.words import Failure, Outcome, Skip, Surface
 
 OTHER = "other"
 NO_FAILURE = "none"
+STORES = ("log",)
+_SURFACES = tuple(surface.value for surface in (Surface.CHAT, Surface.MESSAGES, Surface.EXECUTE))
+_ENDS_SHOWN = (Outcome.ANSWERED.value, Outcome.FAILED.value)
+"""The outcomes that each rule shows from the start; all of them would be too many series for a rate."""
 _SECONDS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92, 163.84, 327.68)
 _OVERHEAD = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
 _TOKEN_TYPES = {
@@ -30,6 +37,21 @@ _TOKEN_TYPES = {
     "output": "output_tokens",
     "reasoning": "reasoning_tokens",
 }
+
+
+_Metric = TypeVar("_Metric", bound=MetricWrapperBase)
+
+
+class Children(dict[tuple[str, ...], _Metric]):
+    """The children of a metric by their label values, each made when it is first asked for."""
+
+    def __init__(self, metric: _Metric) -> None:
+        super().__init__()
+        self._metric = metric
+
+    def __missing__(self, labels: tuple[str, ...]) -> _Metric:
+        child = self[labels] = self._metric.labels(*labels)
+        return child
 
 
 class Money(Collector):
@@ -63,67 +85,70 @@ class Metrics:
         def counter(name: str, words: str, *labels: str) -> Counter:
             return Counter(f"rulegate_{name}", words, labels, registry=registry)
 
+        def counters(name: str, words: str, *labels: str) -> Children[Counter]:
+            return Children(counter(name, words, *labels))
+
         def gauge(name: str, words: str, *labels: str) -> Gauge:
             return Gauge(f"rulegate_{name}", words, labels, registry=registry)
 
-        def histogram(name: str, words: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
-            return Histogram(f"rulegate_{name}", words, labels, registry=registry, buckets=buckets)
+        def histograms(name: str, words: str, label: str) -> Children[Histogram]:
+            return Children(Histogram(f"rulegate_{name}", words, (label,), registry=registry, buckets=_SECONDS))
 
-        self.requests = counter("requests", "Requests that have ended, by how.", "surface", "rule", "outcome")
-        self.attempts = counter(
+        def money(name: str, words: str, *labels: str) -> Money:
+            sums = Money(f"rulegate_{name}", words, labels)
+            registry.register(sums)
+            return sums
+
+        self.requests = counters("requests", "Requests that have ended, by how.", "surface", "rule", "outcome")
+        self.attempts = counters(
             "attempts", "HTTP requests to providers, by how they failed, or none.", "model", "failure"
         )
-        self.skips = counter("skips", "Steps that were passed over, by why.", "model", "reason")
-        self.cost = Money("rulegate_cost_usd", "What requests cost, in US dollars.", ("rule", "model"))
-        self.category_cost = Money(
-            "rulegate_category_cost_usd", "What requests cost, in US dollars.", ("category", "model")
+        self.skips = counters("skips", "Steps that were passed over, by why.", "model", "reason")
+        self.cost = money("cost_usd", "What requests cost, in US dollars.", "rule", "model")
+        self.category_cost = money("category_cost_usd", "What requests cost, in US dollars.", "category", "model")
+        self.tokens = counters("tokens", "Tokens used, reasoning also counted as output.", "model", "type")
+        self.duration = histograms("request_duration_seconds", "From request to end of answer.", "surface")
+        self.first_content = histograms("time_to_first_content_seconds", "From request to first content.", "model")
+        self.overhead = Histogram(
+            "rulegate_overhead_seconds",
+            "Time of the gateway's own, providers not counted.",
+            registry=registry,
+            buckets=_OVERHEAD,
         )
-        registry.register(self.cost)
-        registry.register(self.category_cost)
-        self.tokens = counter("tokens", "Tokens used, reasoning also counted as output.", "model", "type")
-        self.duration = histogram("request_duration_seconds", "From request to end of answer.", _SECONDS, "surface")
-        self.first_content = histogram(
-            "time_to_first_content_seconds", "From request to first content.", _SECONDS, "model"
-        )
-        self.overhead = histogram("overhead_seconds", "Time of the gateway's own, providers not counted.", _OVERHEAD)
         self.in_flight = gauge("in_flight_requests", "Requests that have not ended.")
-        self.garbage_lines = counter("malformed_lines", "Events of streams that could not be read.", "model")
+        self.garbage_lines = counters("malformed_lines", "Events of streams that could not be read.", "model")
         self.rows_dropped = counter("log_rows_dropped", "Log rows that could not be written.")
-        self.store_failures = counter("store_failures", "Writes to a store that failed.", "store")
+        self.store_failures = counters("store_failures", "Writes to a store that failed.", "store")
         self.reload_ok = gauge("config_last_reload_successful", "Whether the rules on disk are those that run.")
         self.reload_at = gauge("config_last_reload_success_timestamp_seconds", "When the running rules were taken up.")
         self.config = gauge("config_info", "The rules that run.", "fingerprint", "generation", "simulated")
         self.catalogue_age = gauge("catalogue_age_days", "Days since the price catalogue was made.")
         gauge("build_info", "The version that runs.", "version").labels(version).set(1)
-        self._bound: dict[tuple[Any, ...], Any] = {}
-        self._known: dict[str, frozenset[str]] = {}
-
-    def _child(self, metric: Any, *labels: str) -> Any:  # noqa: ANN401 - Counter and Histogram share no type
-        key = (id(metric), *labels)
-        child = self._bound.get(key)
-        if child is None:
-            child = self._bound[key] = metric.labels(*labels)
-        return child
+        self._rules: set[str] = set()
+        self._models: set[str] = set()
+        self._categories: set[str] = set()
+        _make(self.store_failures, ((store,) for store in STORES))
 
     def prepare(self, snapshot: Snapshot) -> None:
-        """Make the series of a snapshot's rules and models, so that a zero is visible."""
-        rules = (*(rule.name for rule in snapshot.rules), REQUESTED_MODEL)
-        categories = (*(category.name for category in snapshot.table.categories), "unsure")
-        self._known = {"rule": frozenset(rules), "model": frozenset(snapshot.models), "category": frozenset(categories)}
-        for model in snapshot.models:
-            for failure in (NO_FAILURE, *Failure):
-                self._child(self.attempts, model, str(failure))
-            for skip in Skip:
-                self._child(self.skips, model, skip.value)
-            for kind in _TOKEN_TYPES:
-                self._child(self.tokens, model, kind)
-            self._child(self.garbage_lines, model)
-        for surface in (Surface.CHAT, Surface.MESSAGES, Surface.EXECUTE):
-            for rule in rules:
-                self._child(self.requests, surface.value, rule, Outcome.ANSWERED.value)
+        """Make the series of a snapshot's rules and models, so that a zero is visible.
 
-    def _name(self, kind: str, name: str) -> str:
-        return name if name in self._known.get(kind, ()) else OTHER
+        The names of earlier snapshots stay known: a request that is in flight while the rules are reloaded ends under
+        the names it began with, and a counter never goes back.
+        """
+        rules = (*(rule.name for rule in snapshot.rules), REQUESTED_MODEL)
+        self._rules.update(rules)
+        self._models.update(snapshot.models)
+        self._categories.update((*(category.name for category in snapshot.table.categories), UNSURE))
+        models = snapshot.models
+        _make(self.attempts, ((model, failure) for model in models for failure in (NO_FAILURE, *map(str, Failure))))
+        _make(self.skips, ((model, skip.value) for model in models for skip in Skip))
+        _make(self.tokens, ((model, kind) for model in models for kind in _TOKEN_TYPES))
+        _make(self.garbage_lines, ((model,) for model in models))
+        _make(self.duration, ((surface,) for surface in _SURFACES))
+        _make(
+            self.requests,
+            ((surface, rule, end) for surface in _SURFACES for rule in (*rules, OTHER) for end in _ENDS_SHOWN),
+        )
 
     def began(self) -> None:
         """Count a request in flight."""
@@ -132,26 +157,31 @@ class Metrics:
     def ended(self, entry: Entry) -> None:
         """Count a request that has ended, with its attempts, tokens and cost."""
         self.in_flight.dec()
-        rule, model = self._name("rule", entry.rule), self._name("model", entry.model)
-        self._child(self.requests, entry.surface, rule, entry.outcome.value).inc()
+        rule = entry.rule if entry.rule in self._rules else OTHER
+        model = self._model(entry.model)
+        self.requests[entry.surface, rule, entry.outcome.value].inc()
         for event in entry.events:
-            name = self._name("model", event.model)
+            name = self._model(event.model)
             match event:
                 case Attempt():
-                    self._child(self.attempts, name, event.failure.value if event.failure else NO_FAILURE).inc()
+                    self.attempts[name, event.failure.value if event.failure else NO_FAILURE].inc()
                 case Skipped():
-                    self._child(self.skips, name, event.skip.value).inc()
+                    self.skips[name, event.skip.value].inc()
         if entry.usage is not None:
             for kind, counter in _TOKEN_TYPES.items():
                 if count := getattr(entry.usage, counter):
-                    self._child(self.tokens, model, kind).inc(count)
+                    self.tokens[model, kind].inc(count)
         if entry.cost_nano_usd:
+            category = entry.category if entry.category in self._categories else OTHER
             self.cost.add((rule, model), entry.cost_nano_usd)
-            self.category_cost.add((self._name("category", entry.category), model), entry.cost_nano_usd)
-        self._child(self.duration, entry.surface).observe(entry.duration_s)
+            self.category_cost.add((category, model), entry.cost_nano_usd)
+        self.duration[(entry.surface,)].observe(entry.duration_s)
         if entry.first_content_s is not None:
-            self._child(self.first_content, model).observe(entry.first_content_s)
+            self.first_content[(model,)].observe(entry.first_content_s)
         self.overhead.observe(entry.overhead_s)
+
+    def _model(self, name: str) -> str:
+        return name if name in self._models else OTHER
 
     def dropped(self) -> None:
         """Count an entry that the log did not take."""
@@ -159,11 +189,11 @@ class Metrics:
 
     def store_failed(self, store: str) -> None:
         """Count a write that failed."""
-        self._child(self.store_failures, store).inc()
+        self.store_failures[(store,)].inc()
 
     def garbage(self, model: str, count: int) -> None:
         """Count events of a stream that could not be read."""
-        self._child(self.garbage_lines, self._name("model", model)).inc(count)
+        self.garbage_lines[(self._model(model),)].inc(count)
 
     def reloaded(self, snapshot: Snapshot, at: datetime) -> None:
         """Note a reload that succeeded."""
@@ -176,3 +206,9 @@ class Metrics:
     def rejected(self) -> None:
         """Note a reload that failed."""
         self.reload_ok.set(0)
+
+
+def _make(children: Children[_Metric], labels: Iterable[tuple[str, ...]]) -> None:
+    """Make children that are not there yet."""
+    for each in labels:
+        children[each]  # the look-up makes it

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
+from gateway.domain.problem import StoreError
 from gateway.domain.snapshot import RuleFile
 
 MIGRATIONS = (
@@ -26,6 +27,7 @@ MIGRATIONS = (
 """Append only: the position of a migration is the version it leads to."""
 
 HASH_KEY_BYTES = 32
+_LAST = "select number, fingerprint from generations order by number desc limit 1"
 
 
 class DataDirectoryError(Exception):
@@ -47,12 +49,17 @@ class Lock:
             ) from error
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        except BlockingIOError as error:
             self._file.seek(0)
             holder = self._file.read().strip() or "?"
             self._file.close()
             hint = "stop it, or give another directory with --data DIR"
             raise DataDirectoryError(f"{directory} is in use by process {holder}: {hint}") from error
+        except OSError as error:
+            self._file.close()
+            words = (error.strerror or "unknown error").lower()
+            hint = "give one on a file system that has locks with --data DIR"
+            raise DataDirectoryError(f"{directory} cannot be locked: {words}; {hint}") from error
         self._file.truncate(0)
         self._file.write(str(os.getpid()))
         self._file.flush()
@@ -67,10 +74,7 @@ class State:
 
     def __init__(self, path: Path) -> None:
         try:
-            self._database = sqlite3.connect(path, check_same_thread=False, timeout=5.0)
-            self._database.execute("pragma journal_mode=wal")
-            self._database.execute("pragma synchronous=normal")
-            migrate(self._database)
+            self._database = _open(path)
         except sqlite3.Error as error:
             raise DataDirectoryError(f"{path} cannot be used: {error}; move it away to begin anew") from error
 
@@ -79,19 +83,12 @@ class State:
         self._database.close()
 
     def accepted(self, fingerprint: str, files: Sequence[RuleFile], at: datetime) -> int:
-        """Note a set that runs now; give its generation, the same one for the set that ran last."""
-        with self._database as database:
-            last = database.execute(
-                "select number, fingerprint from generations order by number desc limit 1"
-            ).fetchone()
-            if last is not None and last[1] == fingerprint:
-                return int(last[0])
-            database.execute("insert or ignore into sets values (?, ?)", (fingerprint, at.isoformat()))
-            rows = [(fingerprint, file.name, file.data) for file in files]
-            database.executemany("insert or ignore into files values (?, ?, ?)", rows)
-            number = 1 if last is None else int(last[0]) + 1
-            database.execute("insert into generations values (?, ?, ?)", (number, fingerprint, at.isoformat()))
-            return number
+        """Note a set that runs now; give its generation, the same one for the set that ran last. Raises StoreError."""
+        try:
+            with self._database as database:
+                return _accept(database, fingerprint, files, at)
+        except sqlite3.Error as error:
+            raise StoreError(f"the new generation cannot be noted in state.db: {error}") from error
 
     def knows(self, fingerprint: str) -> bool:
         """Say whether a set was accepted before."""
@@ -105,8 +102,8 @@ class State:
 
     def last_good(self) -> tuple[RuleFile, ...] | None:
         """Give the files of the set that was accepted last."""
-        last = self._database.execute("select fingerprint from generations order by number desc limit 1").fetchone()
-        return None if last is None else self.files(last[0])
+        last = self._database.execute(_LAST).fetchone()
+        return None if last is None else self.files(last[1])
 
     def hash_key(self) -> bytes:
         """Give the key of the prompt hashes, made at the first call and kept with the data."""
@@ -117,10 +114,37 @@ class State:
             return value
 
 
+def _open(path: Path) -> sqlite3.Connection:
+    database = sqlite3.connect(path, check_same_thread=False, timeout=5.0)
+    try:
+        migrate(database)
+        database.execute("pragma journal_mode=wal")
+        database.execute("pragma synchronous=normal")
+    except sqlite3.Error:
+        database.close()
+        raise
+    return database
+
+
+_STEPS = tuple(f"begin; {script}; pragma user_version={at}; commit;" for at, script in enumerate(MIGRATIONS, start=1))
+
+
+def _accept(database: sqlite3.Connection, fingerprint: str, files: Sequence[RuleFile], at: datetime) -> int:
+    last = database.execute(_LAST).fetchone()
+    if last is not None and last[1] == fingerprint:
+        return int(last[0])
+    database.execute("insert or ignore into sets values (?, ?)", (fingerprint, at.isoformat()))
+    rows = [(fingerprint, file.name, file.data) for file in files]
+    database.executemany("insert or ignore into files values (?, ?, ?)", rows)
+    number = 1 if last is None else int(last[0]) + 1
+    database.execute("insert into generations values (?, ?, ?)", (number, fingerprint, at.isoformat()))
+    return number
+
+
 def migrate(database: sqlite3.Connection) -> None:
     """Bring a database to the newest version, one step at a time; one of a later version is left alone."""
     version = database.execute("pragma user_version").fetchone()[0]
-    if version > len(MIGRATIONS):
-        raise sqlite3.DatabaseError(f"it was written by a later version ({version} > {len(MIGRATIONS)})")
-    for number, script in enumerate(MIGRATIONS[version:], start=version + 1):
-        database.executescript(f"begin; {script}; pragma user_version={number}; commit;")
+    if version > len(_STEPS):
+        raise sqlite3.DatabaseError(f"it was written by a later version ({version} > {len(_STEPS)})")
+    for step in _STEPS[version:]:
+        database.executescript(step)

@@ -1,115 +1,242 @@
-"""The way to providers over HTTP: one pool of aiohttp's, with none of its comforts.
+"""The way to providers over HTTP: a pool of our own HTTP/1.1 connections, with none of a browser's comforts.
 
 No cookies are kept, nothing is decompressed, no redirect is followed (it could carry a key to another host), and no
-header is sent that was not asked for.
+header is sent that was not asked for. A call is sent once: whether to try again is for the chain to say.
 """
 
 import asyncio
+import socket
+import ssl
+from collections import deque
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
+from urllib.parse import urlsplit
+from weakref import WeakSet
 
-import aiohttp
-from yarl import URL
+from aiohappyeyeballs import start_connection
 
+from gateway.adapters.http1 import ClosedError, Connection, ProtocolError, fields_of
 from gateway.domain.upstream import Call, UpstreamError
 from gateway.domain.words import Failure
 
-_AUTOMATIC = ("User-Agent", "Accept", "Accept-Encoding")
-_FIXED = {"Content-Type": "application/json", "Accept-Encoding": "identity", "User-Agent": "rulegate"}
-KEEP_ALIVE_S = 60.0
+KEEP_ALIVE_S = 30.0
+"""How long an idle connection is kept: shorter than the idle limits of the providers' own servers."""
 LARGEST_ANSWER_BYTES = 64 * 1024 * 1024
+HAPPY_EYEBALLS_S = 0.25
+END_WITHIN_S = 0.25
+"""How long the end of a body may take after the last word of a stream."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a URL leads: the host to connect to, and the head of a request as far as it is the same for every call."""
+
+    host: str
+    port: int
+    tls: bool
+    head: bytes
+
+
+@lru_cache(maxsize=1024)
+def place_of(url: str) -> Place:
+    """Take a URL apart; raises ValueError for one without a host."""
+    parts = urlsplit(url)
+    host = parts.hostname
+    if host is None:
+        raise ValueError(f"no host in {url}")
+    tls = parts.scheme == "https"
+    default = 443 if tls else 80
+    port = parts.port or default
+    named = f"[{host}]" if ":" in host else host
+    authority = named if port == default else f"{named}:{port}"
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: {authority}\r\nContent-Type: application/json\r\n"
+        "Accept-Encoding: identity\r\nUser-Agent: rulegate\r\n"
+    )
+    return Place(host, port, tls, head.encode("ascii"))
 
 
 class HttpTransport:
     """Sends calls; made inside a running loop, closed once."""
 
-    def __init__(self) -> None:
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_S),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=None),
-            auto_decompress=False,
-            skip_auto_headers=_AUTOMATIC,
-        )
+    def __init__(self, largest_answer_bytes: int = LARGEST_ANSWER_BYTES) -> None:
+        self._largest_answer_bytes = largest_answer_bytes
+        self._idle: dict[tuple[str, int, bool], deque[tuple[Connection, float]]] = {}
+        self._all: WeakSet[Connection] = WeakSet()
+        self._loop = asyncio.get_running_loop()
+        self._tls = ssl.create_default_context()
+        self._closed = False
 
     async def send(self, call: Call) -> "HttpReply":
         """Send a call; give the reply once its head has come. Raises UpstreamError."""
+        connection: Connection | None = None
+        answered = False
         try:
-            response = await self._session.post(
-                _url(call.url),
-                data=call.body,
-                headers={**_FIXED, **call.headers},
-                allow_redirects=False,
-                timeout=_limit(call.timeouts.connect_s),
-            )
-        except (aiohttp.ClientError, OSError) as error:
-            raise _upstream_error(error, call.provider) from error
-        return HttpReply(response, call.provider)
+            place = place_of(call.url)
+            request = _request(place, call)
+            connection = self._take(place) or await self._connect(place, call.timeouts.connect_s)
+            connection.send(request)
+            await connection.reply()
+            answered = True
+        except (ClosedError, ProtocolError, OSError, ValueError) as error:
+            raise _failed(error, call.provider) from error
+        finally:
+            if connection is not None and not answered:
+                connection.abort()
+        return HttpReply(connection, place, self, call.provider)
 
     async def close(self) -> None:
-        """Close all connections."""
-        await self._session.close()
+        """Close all connections, and let the loop finish with them."""
+        self._closed = True
+        self._idle.clear()
+        for connection in list(self._all):
+            connection.abort()
+        await asyncio.sleep(0)
+
+    def keep_or_close(self, place: Place, connection: Connection) -> None:
+        """Take back a connection if its reply has ended by now, else close it."""
+        if connection.reusable:
+            self.keep(place, connection)
+        else:
+            connection.abort()
+
+    def keep(self, place: Place, connection: Connection) -> None:
+        """Take back a connection whose reply was read to its end."""
+        if self._closed:
+            connection.abort()
+            return
+        key = (place.host, place.port, place.tls)
+        self._idle.setdefault(key, deque()).append((connection, self._loop.time()))
+
+    @property
+    def largest_answer_bytes(self) -> int:
+        """The most that a whole answer may have."""
+        return self._largest_answer_bytes
+
+    def _take(self, place: Place) -> Connection | None:
+        """Give the connection that was used last, and let go of those that were idle for too long."""
+        idle = self._idle.get((place.host, place.port, place.tls))
+        if not idle:
+            return None
+        oldest = self._loop.time() - KEEP_ALIVE_S
+        while idle and (idle[0][1] < oldest or not idle[0][0].open):
+            idle.popleft()[0].abort()
+        while idle:
+            connection, _ = idle.pop()
+            if connection.open:
+                return connection
+        return None
+
+    async def _connect(self, place: Place, limit_s: float) -> Connection:
+        """Connect within the limit: the name, each of its addresses and the TLS handshake together."""
+        async with asyncio.timeout(limit_s):
+            found = await self._loop.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM)
+            stream = await start_connection(found, happy_eyeballs_delay=HAPPY_EYEBALLS_S)
+            _, connection = await self._loop.create_connection(
+                Connection,
+                sock=stream,
+                ssl=self._tls if place.tls else None,
+                server_hostname=place.host if place.tls else None,
+            )
+        self._all.add(connection)
+        return connection
 
 
 class HttpReply:
-    """A reply of aiohttp's client."""
+    """A reply whose head has come."""
 
-    def __init__(self, response: aiohttp.ClientResponse, provider: str) -> None:
-        self._response = response
+    __slots__ = ("_connection", "_head", "_headers", "_place", "_provider", "_transport", "status")
+
+    def __init__(self, connection: Connection, place: Place, transport: HttpTransport, provider: str) -> None:
+        self._connection: Connection | None = connection
+        self._place = place
+        self._transport = transport
         self._provider = provider
-        self.status = response.status
-        self.headers: Mapping[str, str] = response.headers
+        self._head = connection.head
+        self._headers: Mapping[str, str] | None = None
+        self.status = connection.status
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The header fields by lower-case name."""
+        if self._headers is None:
+            self._headers = fields_of(self._head)
+        return self._headers
 
     async def read(self) -> bytes:
         """Give the whole body. Raises UpstreamError, for a body that is too large too."""
-        length = self._response.content_length
-        if length is not None and length > LARGEST_ANSWER_BYTES:
-            raise UpstreamError(Failure.MALFORMED, f"{self._provider} sent an answer of {length} bytes")
-        try:
-            return await self._response.read()
-        except (aiohttp.ClientError, OSError) as error:
-            raise _broken_off(error, self._provider) from error
+        most = self._transport.largest_answer_bytes
+        parts: list[bytes] = []
+        size = 0
+        while piece := await self.chunk():
+            parts.append(piece)
+            size += len(piece)
+            if size > most:
+                words = f"{self._provider} sent an answer of more than {most} bytes"
+                raise UpstreamError(Failure.MALFORMED, words)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
 
     async def chunk(self) -> bytes:
         """Give the bytes that came next, empty at the end. Raises UpstreamError."""
+        if self._connection is None:
+            return b""
         try:
-            return await self._response.content.readany()
-        except (aiohttp.ClientError, OSError) as error:
-            raise _broken_off(error, self._provider) from error
+            return await self._connection.chunk()
+        except ClosedError as error:
+            raise UpstreamError(Failure.TRUNCATED, f"{self._provider} broke off in the middle of its answer") from error
+        except ProtocolError as error:
+            raise UpstreamError(Failure.MALFORMED, f"{self._provider} sent {error}") from error
 
-    def close(self) -> None:
-        """Give the connection back where the body was read to its end, else close it."""
-        if self._response.content.at_eof():
-            self._response.release()
+    def close(self, *, finished: bool = False) -> None:
+        """Give the connection back where the body was read to its end, else close it.
+
+        After the last word of a stream (`finished`) the end of its body may still be on its way, in a packet of its
+        own: the connection waits for it a moment, so that it need not be made anew.
+        """
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        if connection.reusable:
+            self._transport.keep(self._place, connection)
+        elif finished and connection.open:
+            asyncio.get_running_loop().call_later(END_WITHIN_S, self._transport.keep_or_close, self._place, connection)
         else:
-            self._response.close()
+            connection.abort()
 
 
-@lru_cache(maxsize=256)
-def _url(url: str) -> URL:
-    return URL(url)
+def _request(place: Place, call: Call) -> bytes:
+    """Write a whole request; raises ValueError for a header that would be two, or that has no bytes."""
+    head = [f"{name}: {value}\r\n" for name, value in call.headers.items()]
+    lines = "".join(head)
+    if lines.count("\n") != len(head) or lines.count("\r") != len(head) or "\0" in lines:
+        raise ValueError("a header with a line end in it")
+    if not lines.isascii():
+        raise ValueError("a header that is not ASCII")
+    length = len(call.body)
+    return b"%s%sContent-Length: %d\r\n\r\n%s" % (place.head, lines.encode("ascii"), length, call.body)
 
 
-@lru_cache(maxsize=64)
-def _limit(connect_s: float) -> aiohttp.ClientTimeout:
-    return aiohttp.ClientTimeout(total=None, sock_connect=connect_s)
+def _failed(error: Exception, provider: str) -> UpstreamError:
+    """Tell a connection that never was from one that broke before the head of the reply.
 
-
-def _upstream_error(error: Exception, provider: str) -> UpstreamError:
-    """Tell a connection that never was from one that broke before the head of the reply."""
+    The words of the error itself are left out: they may quote the address and the headers.
+    """
     match error:
-        case aiohttp.ConnectionTimeoutError() | aiohttp.ServerTimeoutError() | asyncio.TimeoutError():
-            return UpstreamError(Failure.CONNECT, f"connecting to {provider} took too long")
-        case aiohttp.ClientConnectorDNSError():
-            return UpstreamError(Failure.CONNECT, f"the host of {provider} has no address")
-        case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientSSLError():
-            return UpstreamError(Failure.CONNECT, f"{provider} has no certificate that this machine trusts")
-        case aiohttp.ClientConnectorError():
-            return UpstreamError(Failure.CONNECT, f"{provider} cannot be reached")
-        case _:
+        case ProtocolError():
+            return UpstreamError(Failure.MALFORMED, f"{provider} answered with something that is not HTTP")
+        case ClosedError():
             return UpstreamError(Failure.CONNECT, f"{provider} closed the connection without a reply")
-
-
-def _broken_off(error: Exception, provider: str) -> UpstreamError:
-    kind = type(error).__name__
-    return UpstreamError(Failure.TRUNCATED, f"{provider} broke off in the middle of its answer ({kind})")
+        case TimeoutError():
+            return UpstreamError(Failure.CONNECT, f"connecting to {provider} took too long")
+        case ssl.SSLCertVerificationError():
+            return UpstreamError(Failure.CONNECT, f"{provider} has no certificate that this machine trusts")
+        case ssl.SSLError():
+            return UpstreamError(Failure.CONNECT, f"no encrypted connection with {provider} can be made")
+        case socket.gaierror() | UnicodeError():
+            return UpstreamError(Failure.CONNECT, f"the host of {provider} has no address")
+        case ValueError():
+            return UpstreamError(Failure.CONNECT, f"the address or the headers for {provider} cannot be sent")
+        case _:
+            return UpstreamError(Failure.CONNECT, f"{provider} cannot be reached")

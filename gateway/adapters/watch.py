@@ -56,12 +56,16 @@ class DirectoryWatch:
                 observer.join()
 
     def _observe(self) -> BaseObserver | None:
-        observer = Observer()
+        """Ask the system for notifications; None where it gives none, with nothing left running."""
+        observer: BaseObserver | None = None
         try:
+            observer = Observer()
             observer.schedule(_Waker(self._wake), str(self._directory), recursive=False)
             observer.start()
         except OSError as error:
             logger.info("no file notifications here (%s): rules are polled every %s s", error.strerror, POLL_S)
+            if observer is not None:
+                observer.stop()  # it has a thread and a descriptor from the moment it is made
             return None
         return observer
 

@@ -1,0 +1,273 @@
+"""One client connection of HTTP/1.1: a request out, a reply in, and again.
+
+Only what a gateway needs of the protocol (RFC 9112): POST with a body, replies framed by length, by chunks or by the
+end of the connection, interim replies, keep-alive. A general client spends most of its time on what is not needed here.
+"""
+
+import asyncio
+import re
+from collections import deque
+
+LONGEST_HEAD_BYTES = 64 * 1024
+LONGEST_CHUNK_LINE_BYTES = 1024
+PAUSE_ABOVE_BYTES = 512 * 1024
+"""Body bytes that may wait for a slow reader before the connection is told to stop."""
+
+_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([^\r]*?)[ \t]*(?=\r\n)", re.IGNORECASE)
+_CHUNKED = re.compile(rb"\r\ntransfer-encoding:[^\r]*chunked[ \t]*\r\n", re.IGNORECASE)
+_CLOSE = re.compile(rb"\r\nconnection:[^\r]*close", re.IGNORECASE)
+_STATUS = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: [^\r\n]*)?\r\n")
+_VERSION = b"HTTP/1."
+_HEX = re.compile(rb"[0-9A-Fa-f]{1,15}")
+
+UNTIL_CLOSE = -1
+
+
+class ProtocolError(Exception):
+    """The peer does not speak HTTP/1.1."""
+
+
+class ClosedError(Exception):
+    """The connection ended too early; `began` says whether a part of the reply had come."""
+
+    def __init__(self, *, began: bool) -> None:
+        super().__init__("closed")
+        self.began = began
+
+
+class Body:
+    """The framing of a reply body: bytes in, content out, however they are cut."""
+
+    __slots__ = ("_buffer", "_chunked", "_left", "_trailer", "done")
+
+    def __init__(self, *, chunked: bool, length: int) -> None:
+        self._chunked = chunked
+        self._left = 0 if chunked else length
+        self._buffer = b""
+        self._trailer = False
+        self.done = not chunked and length == 0
+
+    def feed(self, data: bytes) -> tuple[bytes, bytes]:
+        """Give the content within `data`, and the bytes past the body's end. Raises ProtocolError."""
+        if self._chunked:
+            return self._feed_chunked(data)
+        if self._left == UNTIL_CLOSE:
+            return data, b""
+        content, rest = data[: self._left], data[self._left :]
+        self._left -= len(content)
+        self.done = self._left == 0
+        return content, rest
+
+    def end(self) -> bool:
+        """Say whether the end of the connection is the end of the body."""
+        self.done = self.done or (not self._chunked and self._left == UNTIL_CLOSE)
+        return self.done
+
+    def _feed_chunked(self, data: bytes) -> tuple[bytes, bytes]:
+        data = self._buffer + data if self._buffer else data
+        self._buffer = b""
+        at, parts = 0, []
+        while at < len(data):
+            if self._left > 2:  # content, of which the last two bytes are the line end after the chunk
+                piece = data[at : at + self._left - 2]
+                parts.append(piece)
+                at += len(piece)
+                self._left -= len(piece)
+                continue
+            end = data.find(b"\r\n", at)
+            if end < 0:
+                if len(data) - at > LONGEST_CHUNK_LINE_BYTES:
+                    raise ProtocolError("a chunk without a size")
+                self._buffer = data[at:]
+                break
+            line, at = data[at:end], end + 2
+            if self._line(line):
+                self.done = True
+                return b"".join(parts), data[at:]
+        return b"".join(parts), b""
+
+    def _line(self, line: bytes) -> bool:
+        """Take a line between the contents; True when it ends the body."""
+        if self._left == 2:
+            if line:
+                raise ProtocolError("a chunk that is longer than its size")
+            self._left = 0
+            return False
+        if self._trailer:
+            return not line
+        size = _HEX.match(line)
+        if size is None or line[size.end() :].lstrip(b" \t")[:1] not in (b"", b";"):
+            raise ProtocolError("a chunk without a size")
+        length = int(size.group(), 16)
+        self._trailer = length == 0
+        self._left = length + 2 if length else 0
+        return False
+
+
+class Connection(asyncio.Protocol):
+    """One connection, used for one request at a time.
+
+    `reply` waits for the head of a reply; `chunk` for the content that comes next. When `reusable`, the reply was read
+    to its end and another request may follow.
+    """
+
+    def __init__(self) -> None:
+        self._transport: asyncio.Transport | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self._head = b""
+        self._content: deque[bytes] = deque()
+        self._waiting_bytes = 0
+        self._body: Body | None = None
+        self._error: Exception | None = None
+        self._keep = False
+        self._paused = False
+        self.status = 0
+        self.head = b""
+
+    @property
+    def open(self) -> bool:
+        """Whether a request may be sent."""
+        return self._transport is not None and not self._transport.is_closing()
+
+    @property
+    def reusable(self) -> bool:
+        """Whether the last reply was read to its end and the peer keeps the connection."""
+        return self.open and self._keep and self._body is not None and self._body.done and not self._content
+
+    def send(self, request: bytes) -> None:
+        """Send a whole request, head and body."""
+        if self._transport is None:
+            raise ClosedError(began=False)
+        self._head, self.head, self.status, self._body = b"", b"", 0, None
+        self._transport.write(request)
+
+    async def reply(self) -> None:
+        """Wait for the head of the reply. Raises ClosedError and ProtocolError."""
+        while self._body is None:
+            await self._wait()
+
+    async def chunk(self) -> bytes:
+        """Give all content that has come, or wait for it; empty at the end. Raises ClosedError and ProtocolError."""
+        while not self._content:
+            if self._body is not None and self._body.done:
+                return b""
+            await self._wait()
+        content = self._content.popleft() if len(self._content) == 1 else b"".join(self._content)
+        self._content.clear()
+        self._waiting_bytes = 0
+        if self._paused and self._transport is not None:
+            self._paused = False
+            self._transport.resume_reading()
+        return content
+
+    def abort(self) -> None:
+        """Close at once, whatever is under way."""
+        if self._transport is not None:
+            self._transport.abort()
+            self._transport = None
+
+    async def _wait(self) -> None:
+        if self._error is not None:
+            raise self._error
+        self._waiter = asyncio.get_running_loop().create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    # -- what the event loop calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin."""
+        self._transport = transport  # type: ignore[assignment] # a stream's transport; uvloop's own is no subclass
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes."""
+        try:
+            if self._body is None:
+                data = self._take_head(data)
+            if data and self._body is not None:
+                self._take_content(data)
+        except ProtocolError as error:
+            self._error = error
+            self.abort()
+        self._wake()
+
+    def eof_received(self) -> bool:
+        """Take the peer's end; close."""
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End."""
+        self._transport = None
+        self._keep = False
+        ended_well = exc is None and self._body is not None and self._body.end()
+        if not ended_well and self._error is None:
+            self._error = ClosedError(began=self._body is not None or bool(self._head))
+        self._wake()
+
+    def _take_head(self, data: bytes) -> bytes:
+        """Collect the head; give the bytes past it."""
+        data = self._head + data if self._head else data
+        if not data.startswith(_VERSION[: len(data)]):
+            raise ProtocolError("no status line")
+        while True:
+            end = data.find(b"\r\n\r\n")
+            if end < 0:
+                if len(data) > LONGEST_HEAD_BYTES:
+                    raise ProtocolError("a head without an end")
+                self._head = data
+                return b""
+            self.head, data = data[: end + 2], data[end + 4 :]
+            status = _STATUS.match(self.head)
+            if status is None:
+                raise ProtocolError("no status line")
+            self.status = int(status[2])
+            if self.status >= 200:
+                break
+        self._head = b""
+        self._keep = status[1] == b"1" and _CLOSE.search(self.head) is None
+        self._body = self._framing()
+        return data
+
+    def _framing(self) -> Body:
+        """Say how the body ends (RFC 9112, section 6.3)."""
+        if self.status in (204, 304):
+            return Body(chunked=False, length=0)
+        if _CHUNKED.search(self.head) is not None:
+            return Body(chunked=True, length=0)
+        lengths = set(_LENGTH.findall(self.head))
+        if not lengths:
+            self._keep = False
+            return Body(chunked=False, length=UNTIL_CLOSE)
+        length = lengths.pop()
+        if lengths or not length.isdigit():
+            raise ProtocolError("no single length")
+        return Body(chunked=False, length=int(length))
+
+    def _take_content(self, data: bytes) -> None:
+        if self._body is None or self._body.done:
+            raise ProtocolError("bytes that belong to no reply")
+        content, rest = self._body.feed(data)
+        if content:
+            self._content.append(content)
+            self._waiting_bytes += len(content)
+            if self._waiting_bytes > PAUSE_ABOVE_BYTES and not self._paused and self._transport is not None:
+                self._paused = True
+                self._transport.pause_reading()
+        if rest:
+            self._keep = False  # what follows a reply that nobody asked for is not to be trusted
+
+
+def fields_of(head: bytes) -> dict[str, str]:
+    """Give the header fields of a head by lower-case name; the last of a name counts."""
+    fields = {}
+    for line in head.split(b"\r\n")[1:]:
+        name, colon, value = line.partition(b":")
+        if colon:
+            fields[name.decode("latin-1").lower()] = value.strip(b" \t").decode("latin-1")
+    return fields
