@@ -38,7 +38,7 @@ from gateway.runtime.ports import Target, Targets
 from gateway.runtime.recorder import Recorder
 from gateway.runtime.rehearsal import failures_of, rehearse
 from gateway.runtime.reloader import Parts as ReloadParts
-from gateway.runtime.reloader import Reloader, activate, follow, prepare
+from gateway.runtime.reloader import Reloader, activate, first, follow
 from gateway.simulator.faults import Faults
 from gateway.simulator.server import build_app as build_simulator
 from gateway.simulator.server import start as start_simulator
@@ -94,9 +94,14 @@ def gate(snapshot: Snapshot) -> tuple[Problem, ...]:
     return failures_of(rehearse(snapshot, SURFACES))
 
 
-def gate_with_secrets(snapshot: Snapshot) -> tuple[Problem, ...]:
-    """Give those and the secrets that cannot be had."""
-    return (*gate(snapshot), *secrets.missing(snapshot.providers, os.environ))
+def lacking(snapshot: Snapshot) -> tuple[Problem, ...]:
+    """Give the secrets that a snapshot needs and that cannot be had."""
+    return secrets.missing(snapshot.providers, os.environ)
+
+
+def nothing_lacking(_: Snapshot) -> tuple[Problem, ...]:
+    """Say that a rehearsal needs no secret."""
+    return ()
 
 
 def real_targets(snapshot: Snapshot) -> Targets:
@@ -135,25 +140,30 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
         stack.callback(state.close)
         disable_created_metrics()  # type: ignore[no-untyped-call] # the library has no types here
         metrics = Metrics(CollectorRegistry(), VERSION, simulated=settings.simulate)
-        simulator = await stack.enter_async_context(_simulator()) if settings.simulate else ""
+        simulator = await stack.enter_async_context(_simulator(settings.simulate_speed)) if settings.simulate else ""
         compiler = Compiler(catalogue.load())
         metrics.catalogue_age.set((clock.now().date() - compiler.catalogue.date).days)
         reload_parts = ReloadParts(
             read=_reader(settings),
             compiler=compiler,
-            gate=gate if settings.simulate else gate_with_secrets,
+            gate=gate,
+            lacking=nothing_lacking if settings.simulate else lacking,
             resolve=simulated_targets(simulator) if settings.simulate else real_targets,
             generations=state,
             meters=metrics,
             clock=clock,
         )
-        reloader = Reloader(reload_parts, activate(reload_parts, _first_snapshot(reload_parts, settings)))
+        started_with = first(reload_parts, use_last_good=settings.use_last_good)
+        if isinstance(started_with, Rejected):
+            raise StartError("\n".join(str(problem) for problem in started_with.problems))
+        reloader = Reloader(reload_parts, activate(reload_parts, started_with))
         metrics.prepare(reloader.active.snapshot)
         metrics.reloaded(reloader.active.snapshot, reloader.active.loaded_at)
         writer = LogWriter(
             data / "log",
             retention_days=lambda: reloader.active.snapshot.defaults.retention_days,
             failed=lambda: metrics.store_failed("log"),
+            dropped=metrics.dropped,
         )
         writer.start()
         stack.callback(writer.close)
@@ -164,8 +174,7 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
         rules = str(settings.rules) if settings.rules else "the shipped rules"
         daemon = Daemon(VERSION, rules, settings.simulate, LogReader(data / "log"), lambda: writer.healthy)
         app = build_web(parts, daemon, metrics)
-        if settings.rules is not None:
-            await stack.enter_async_context(_followed(settings.rules, reloader, clock))
+        await stack.enter_async_context(_followed(settings.rules, reloader, clock))
         port = await stack.enter_async_context(_listening(app, settings))
         gc.collect()
         gc.freeze()
@@ -201,42 +210,9 @@ def _reader(settings: Settings) -> Callable[[], tuple[RuleFile, ...] | sources.U
     return lambda: sources.read(directory)
 
 
-def _first_snapshot(parts: ReloadParts, settings: Settings) -> Snapshot:
-    """Compile what is on disk, or, when asked for, what ran last."""
-    result = prepare(parts, None)
-    if isinstance(result, Snapshot):
-        return result
-    if parts.generations.knows(result.fingerprint):
-        accepted = parts.compiler.compile(_files(parts))
-        if isinstance(accepted, Snapshot) and not secrets_missing(accepted, settings):
-            for problem in result.problems:
-                logger.warning("rules that ran before: %s", problem)
-            return accepted
-    if settings.use_last_good and (files := parts.generations.last_good()):
-        last = parts.compiler.compile(files)
-        if isinstance(last, Snapshot):
-            logger.error("the rules on disk do not run, the last good ones do:\n%s", _lines(result))
-            return last
-    raise StartError(_lines(result))
-
-
-def _files(parts: ReloadParts) -> tuple[RuleFile, ...]:
-    files = parts.read()
-    return () if isinstance(files, sources.Unreadable) else files
-
-
-def secrets_missing(snapshot: Snapshot, settings: Settings) -> bool:
-    """Say whether a real run lacks a secret."""
-    return not settings.simulate and bool(secrets.missing(snapshot.providers, os.environ))
-
-
-def _lines(rejected: Rejected) -> str:
-    return "\n".join(str(problem) for problem in rejected.problems)
-
-
 @asynccontextmanager
-async def _simulator() -> AsyncIterator[str]:
-    runner, port = await start_simulator(build_simulator(Faults()))
+async def _simulator(speed: float) -> AsyncIterator[str]:
+    runner, port = await start_simulator(build_simulator(Faults(), speed=speed))
     try:
         yield f"http://127.0.0.1:{port}"
     finally:
@@ -244,25 +220,29 @@ async def _simulator() -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def _followed(directory: Path, reloader: Reloader, clock: SystemClock) -> AsyncIterator[None]:
-    """Follow the directory's changes while the daemon runs."""
+async def _followed(directory: Path | None, reloader: Reloader, clock: SystemClock) -> AsyncIterator[None]:
+    """Follow the directory's changes while the daemon runs; the shipped rules, which have none, reload on SIGHUP."""
     loop = asyncio.get_running_loop()
     changed = asyncio.Event()
+
+    def stamp() -> object:
+        return None if directory is None else sources.stamp(directory)
 
     def wake() -> None:
         loop.call_soon_threadsafe(changed.set)
 
-    watch = DirectoryWatch(directory, lambda: sources.stamp(directory), wake)
-    watch.start()
     loop.add_signal_handler(signal.SIGHUP, changed.set)
-    async with asyncio.TaskGroup() as tasks:
-        task = tasks.create_task(follow(reloader, changed, lambda: sources.stamp(directory), clock))
-        try:
-            yield
-        finally:
-            task.cancel()
-            loop.remove_signal_handler(signal.SIGHUP)
-            await asyncio.to_thread(watch.close)
+    async with AsyncExitStack() as stack:
+        stack.callback(loop.remove_signal_handler, signal.SIGHUP)
+        if directory is not None:
+            watch = DirectoryWatch(directory, stamp, wake)
+            watch.start()
+            stack.push_async_callback(asyncio.to_thread, watch.close)
+        tasks = await asyncio.TaskGroup().__aenter__()
+        stack.push_async_callback(tasks.__aexit__, None, None, None)  # the daemon's errors are not the group's
+        task = tasks.create_task(follow(reloader, changed, stamp, clock))
+        stack.callback(task.cancel)
+        yield
 
 
 @asynccontextmanager

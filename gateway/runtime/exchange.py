@@ -84,13 +84,23 @@ class Exchange:
         return Blame(who, [shown(event) for event in self.history])
 
 
+@dataclass(frozen=True, slots=True)
+class Unrouted:
+    """A request that no rule takes, with what the caller is told."""
+
+    request: Request
+    features: Features
+    decision: Unroutable
+    refusal: Refusal
+
+
 def begin(
     request_id: str, started_s: float, at: datetime, active: Active, request: Request, caller: CallerDialect
-) -> Exchange | Refusal:
-    """Decide for a request, and open its exchange; a refusal where nothing answers to what it asks for."""
+) -> Exchange | Unrouted:
+    """Decide for a request, and open its exchange where a model answers to what it asks for."""
     features, decision = decide_request(active.snapshot, request, at)
     if isinstance(decision, Unroutable):
-        return unroutable(decision, active.snapshot)
+        return Unrouted(request, features, decision, unroutable(decision, active.snapshot))
     return Exchange(request_id, at, started_s, active, request, caller, features, decision)
 
 

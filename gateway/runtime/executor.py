@@ -14,7 +14,7 @@ from gateway.domain.rule import Step
 from gateway.domain.upstream import Call, Reply, UpstreamError
 from gateway.domain.words import Dialect, Failure, Outcome, Skip, Surface
 from gateway.engine.chain import Halt, Pass, Try, next_step
-from gateway.engine.failure import failure_of, final_error
+from gateway.engine.failure import failure_of, final_error, retry_after_s
 from gateway.runtime.exchange import Exchange
 from gateway.runtime.ports import Clock, Transport
 from gateway.runtime.running import Running, estimated_usage
@@ -22,6 +22,8 @@ from gateway.runtime.streamer import Stream
 
 NATIVE = {Surface.CHAT: Dialect.OPENAI, Surface.MESSAGES: Dialect.ANTHROPIC}
 """Surfaces whose bodies a provider of that dialect takes as they are."""
+OUR_FAULT = frozenset({Failure.AUTH, Failure.QUOTA, Failure.NOT_FOUND})
+"""Failures for which the gateway's account or its configuration is to blame, when a request ends with them."""
 UNKNOWN_MAX_OUTPUT_TOKENS = 4096
 """Output limit for a dialect that requires one, where neither the caller nor the catalogue says."""
 
@@ -35,10 +37,14 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Exhausted:
-    """No step answered: the status for the caller, and what to say; a refusal where no model could even be asked."""
+    """No step answered: the status for the caller, and what to say; a refusal where no model could even be asked.
+
+    `blame` says who is at fault: `gateway` or `provider`.
+    """
 
     status: int
     error: ProviderError | Refusal
+    blame: str
 
 
 class Executor:
@@ -111,8 +117,7 @@ class Executor:
             finally:
                 reply.close()
         if not 200 <= reply.status < 300:
-            error = _with_wait(dialect.read_error(reply.status, body), reply)
-            attempt.failed(failure_of(error), error, self._clock)
+            self._refused(attempt, dialect.read_error(reply.status, body), reply)
             return None
         answer = dialect.read_answer(body)
         if isinstance(answer, Bad):
@@ -122,7 +127,7 @@ class Executor:
 
     def _answered(self, attempt: Running, answer: Answer, body: bytes) -> Answered:
         exchange = attempt.exchange
-        usage = answer.usage or estimated_usage(exchange, len(answer.plain.text))
+        usage = answer.usage or estimated_usage(exchange, answer.characters)
         exchange.response_model = answer.plain.model
         attempt.answered(usage, self._clock)
         exchange.first_content_s = self._clock.monotonic() - exchange.started_s
@@ -131,32 +136,48 @@ class Executor:
         return Answered(exchange.caller.write_answer(answer.plain, usage, exchange.about))
 
     async def _stream(self, attempt: Running, call: Call, dialect: ProviderDialect, left_s: float) -> Stream | None:
-        timeouts = call.timeouts
-        exchange = attempt.exchange
-        async with asyncio.timeout(min(timeouts.headers_s, timeouts.total_s, left_s)):
-            reply = await self._transport.send(call)
-        keep = False
+        """Wait for the head, then for the first content; each has its limit, and both end with the whole attempt's."""
+        timeouts, exchange = call.timeouts, attempt.exchange
+        began_s = asyncio.get_running_loop().time()
+        last_s = began_s + min(timeouts.total_s, left_s)
+        reply: Reply | None = None
+        stream: Stream | None = None
         try:
-            async with asyncio.timeout(min(timeouts.first_content_s, timeouts.total_s, left_s)):
+            async with asyncio.timeout_at(min(began_s + timeouts.headers_s, last_s)) as limit:
+                reply = await self._transport.send(call)
+                limit.reschedule(min(asyncio.get_running_loop().time() + timeouts.first_content_s, last_s))
                 if not 200 <= reply.status < 300:
-                    error = _with_wait(dialect.read_error(reply.status, await reply.read()), reply)
-                    attempt.failed(failure_of(error), error, self._clock)
+                    self._refused(attempt, dialect.read_error(reply.status, await reply.read()), reply)
                     return None
-                native = _native(exchange, attempt.model)
-                writer = None if native else exchange.caller.stream_writer(exchange.request.fields, exchange.id)
-                hide = native and dialect.hides_usage(exchange.request)
-                relay = Relay(dialect.stream_reader(), writer, hide_usage=hide)
+                if reply.headers.get("content-type", "").startswith("application/json"):
+                    bad = _not_streamed(dialect.read_answer(await reply.read()))
+                    attempt.failed(bad.failure, bad.error, self._clock)
+                    return None
+                relay = _relay(exchange, dialect, attempt.model)
                 first = await _first_content(reply, relay)
             if relay.bad is not None:
                 attempt.failed(relay.bad.failure, relay.bad.error, self._clock)
                 return None
-            keep = True
+            stream = Stream(attempt, reply, relay, first, self._clock)
         finally:
-            if not keep:
+            if reply is not None and stream is None:
                 reply.close()
         exchange.first_content_s = self._clock.monotonic() - exchange.started_s
         exchange.model = attempt.model
-        return Stream(attempt, reply, relay, first, self._clock)
+        attempt.waited(self._clock)
+        return stream
+
+    def _refused(self, attempt: Running, error: ProviderError, reply: Reply) -> None:
+        """Note an attempt that was answered with an error status, and when the provider says to come again."""
+        wait_s = retry_after_s(reply.headers.get("retry-after", ""), self._clock.now())
+        attempt.failed(failure_of(error), replace(error, retry_after_s=wait_s), self._clock)
+
+
+def _relay(exchange: Exchange, dialect: ProviderDialect, model: Model) -> Relay:
+    if _native(exchange, model):
+        return Relay(dialect.stream_reader(texts=False), None, hide_usage=dialect.hides_usage(exchange.request))
+    writer = exchange.caller.stream_writer(exchange.request.fields, exchange.id)
+    return Relay(dialect.stream_reader(texts=True), writer, hide_usage=False)
 
 
 async def _first_content(reply: Reply, relay: Relay) -> bytes:
@@ -169,10 +190,11 @@ async def _first_content(reply: Reply, relay: Relay) -> bytes:
     return b""
 
 
-def _with_wait(error: ProviderError, reply: Reply) -> ProviderError:
-    """Add what the reply says about when to come again, in seconds."""
-    written = reply.headers.get("Retry-After", "")
-    return replace(error, retry_after_s=float(written)) if written.isdigit() else error
+def _not_streamed(answer: Answer | Bad) -> Bad:
+    """Say what a whole answer to a request for a stream is: the error within, else an answer that cannot be used."""
+    if isinstance(answer, Bad):
+        return answer
+    return Bad(Failure.MALFORMED, ProviderError(200, message="the provider did not stream its answer"))
 
 
 def _native(exchange: Exchange, model: Model) -> bool:
@@ -194,10 +216,16 @@ def _body(exchange: Exchange, dialect: ProviderDialect, model: Model, step: Step
 def _exhausted(exchange: Exchange, outcome: Outcome) -> Exhausted:
     if exchange.refusal is not None and not exchange.attempts:
         exchange.outcome = Outcome.REFUSED
-        return Exhausted(exchange.refusal.status, exchange.refusal)
+        return Exhausted(exchange.refusal.status, exchange.refusal, "gateway")
     exchange.outcome = outcome
-    status, error = final_error(exchange.attempts)
-    return Exhausted(status, error)
+    attempts = exchange.attempts
+    status, error = final_error(attempts)
+    ours = not attempts or (status == BAD_GATEWAY and attempts[-1].failure in OUR_FAULT)
+    return Exhausted(status, error, "gateway" if ours else "provider")
+
+
+BAD_GATEWAY = 502
+"""The status of a request that ends with a failure which the caller can do nothing about."""
 
 
 def _outcome(exchange: Exchange) -> Outcome:

@@ -2,15 +2,14 @@
 
 import hashlib
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from gateway.domain.attempt import Attempt
 from gateway.domain.entry import Entry
-from gateway.domain.request import Request
-from gateway.domain.words import Mode, Outcome, Surface
+from gateway.domain.words import Outcome, Surface
 from gateway.engine.recall import facts_of
-from gateway.runtime.exchange import Active, Exchange
+from gateway.runtime.exchange import Active, Exchange, Unrouted
 from gateway.runtime.ports import Clock, Log, Meters
 
 logger = logging.getLogger(__name__)
@@ -18,15 +17,15 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A request that ended before a decision: `request` None where not even its body could be read."""
+    """A request that ended without a decision: `unrouted` None where not even its body could be read."""
 
     id: str
     at: datetime
     started_s: float
     active: Active
     surface: Surface
-    request: Request | None
     outcome: Outcome
+    unrouted: Unrouted | None = None
 
 
 class Recorder:
@@ -41,57 +40,47 @@ class Recorder:
 
     def ended(self, exchange: Exchange) -> None:
         """Note a request whose exchange has an outcome."""
-        entry = self._entry(exchange)
-        self._meters.ended(entry)
         if exchange.garbage and exchange.model is not None:
             self._meters.garbage(exchange.model.name, exchange.garbage)
+        self._note(self._entry(exchange))
+
+    def refused(self, refused: Refused) -> None:
+        """Note a request that ended without a decision."""
+        self._note(self._refused_entry(refused))
+
+    def _note(self, entry: Entry) -> None:
+        self._meters.ended(entry)
         if not self._log.put(entry):
             self._meters.dropped()
         if logger.isEnabledFor(logging.DEBUG):
             logger.debug("request %s: rule %s, model %s, %s", entry.id, entry.rule, entry.model, entry.outcome)
 
-    def refused(self, refused: Refused) -> None:
-        """Note a request that ended before a decision."""
-        entry = self._refused_entry(refused)
-        self._meters.ended(entry)
-        if not self._log.put(entry):
-            self._meters.dropped()
-
     def _refused_entry(self, refused: Refused) -> Entry:
-        snapshot, request = refused.active.snapshot, refused.request
+        snapshot = refused.active.snapshot
         duration_s = self._clock.monotonic() - refused.started_s
-        return Entry(
+        entry = Entry(
             id=refused.id,
             at=refused.at,
             generation=snapshot.generation,
             fingerprint=snapshot.fingerprint,
-            caller="",
-            team="",
-            tags=(),
             surface=refused.surface.value,
-            requested_model=request.model[:LONGEST_NAME] if request else "",
-            prompt_hash="",
-            rule="",
-            mode=Mode.LIVE.value,
-            shadows=(),
-            category="",
-            facts={},
-            chain=(),
-            model="",
-            upstream_model="",
-            response_model="",
-            provider="",
-            propensity=1.0,
-            events=(),
-            usage=None,
-            price_version="",
-            cost_nano_usd=0,
-            first_content_s=None,
+            outcome=refused.outcome,
             duration_s=duration_s,
             overhead_s=duration_s,
-            stream=request.stream if request else False,
+            stream=False,
             simulated=self._simulated,
-            outcome=refused.outcome,
+        )
+        if refused.unrouted is None:
+            return entry
+        request, features = refused.unrouted.request, refused.unrouted.features
+        return replace(
+            entry,
+            tags=tuple(sorted(features["tags"])),
+            requested_model=request.model[:LONGEST_NAME],
+            prompt_hash=self._prompt_hash(features["text@user"]),
+            category=features["category@user"],
+            facts=facts_of(snapshot, features, refused.unrouted.decision),
+            stream=request.stream,
         )
 
     def _entry(self, exchange: Exchange) -> Entry:
@@ -109,12 +98,13 @@ class Recorder:
             fingerprint=snapshot.fingerprint,
             caller=request.caller.name,
             team=request.caller.team,
-            tags=tuple(sorted(request.caller.tags | (decision.matched.tags if decision.matched else frozenset()))),
+            tags=tuple(
+                sorted(exchange.features["tags"] | (decision.matched.tags if decision.matched else frozenset()))
+            ),
             surface=request.surface.value,
             requested_model=request.model[:LONGEST_NAME],
             prompt_hash=self._prompt_hash(exchange.features["text@user"]),
             rule=decision.rule,
-            mode=Mode.LIVE.value,
             shadows=decision.shadows,
             category=decision.category,
             facts=facts_of(snapshot, exchange.features, decision),

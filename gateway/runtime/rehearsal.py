@@ -19,11 +19,15 @@ NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What became of one test: `failed` holds a line for each expectation that was not met."""
+    """What became of one test: `failed` holds a line for each expectation that was not met.
+
+    `rule` decided, `shadows` would have; both are empty where the request was refused before any rule was asked.
+    """
 
     test: RuleTest
     rule: str
     failed: tuple[str, ...]
+    shadows: tuple[str, ...] = ()
 
     @property
     def problem(self) -> Problem:
@@ -45,7 +49,8 @@ def failures_of(verdicts: tuple[Verdict, ...]) -> tuple[Problem, ...]:
 def _verdict(test: RuleTest, snapshot: Snapshot, dialect: CallerDialect) -> Verdict:
     request = dialect.read_request(test.body, test.headers)
     if isinstance(request, Refusal):
-        return Verdict(test, "", (f"the request is refused: {request.message}",))
+        expected = test.expect == {"refused": True}
+        return Verdict(test, "", () if expected else (f"the request is refused: {request.message}",))
     features, decision = decide_request(snapshot, request, test.at or NOON)
     got: dict[str, Any] = {"category": features["category@user"], "refused": isinstance(decision, Unroutable)}
     match decision:
@@ -61,7 +66,7 @@ def _verdict(test: RuleTest, snapshot: Snapshot, dialect: CallerDialect) -> Verd
         for name, wanted in test.expect.items()
         if got[name] != wanted
     )
-    return Verdict(test, str(got["rule"]), failed)
+    return Verdict(test, str(got["rule"]), failed, decision.shadows if isinstance(decision, Decision) else ())
 
 
 def _words(value: object) -> str:

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from gateway.config.compile import Compiler
 from gateway.config.sources import Unreadable
-from gateway.domain.problem import Problem
+from gateway.domain.problem import Problem, StoreError
 from gateway.domain.snapshot import Rejected, RuleFile, Snapshot
 from gateway.runtime.exchange import Active
 from gateway.runtime.ports import Clock, Generations, Meters, Targets
@@ -31,11 +31,16 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a reload is made of. `gate` gives the reasons not to run a snapshot; `resolve` where providers are."""
+    """What a reload is made of.
+
+    `gate` gives the tests of a snapshot that fail, `lacking` the secrets that cannot be had; `resolve` says where its
+    providers are.
+    """
 
     read: Read
     compiler: Compiler
     gate: Gate
+    lacking: Gate
     resolve: Resolve
     generations: Generations
     meters: Meters
@@ -57,16 +62,24 @@ class Reloader:
             result = await asyncio.to_thread(prepare, self._parts, self.active)
             match result:
                 case Snapshot():
-                    if result is self.active.snapshot:
-                        self._cleared()
-                        return self.active
                     return await self._accept(result)
                 case Rejected():
                     return self._reject(result)
 
-    async def _accept(self, snapshot: Snapshot) -> Active:
+    async def _accept(self, snapshot: Snapshot) -> Active | Rejection:
+        """Run a snapshot; the one that runs already has its secrets read anew, for a key file may have changed."""
         before = self.active.snapshot
-        self.active = await asyncio.to_thread(activate, self._parts, snapshot)  # one assignment: no half change
+        if snapshot is before:
+            targets = await asyncio.to_thread(self._parts.resolve, before)
+            self.active = replace(self.active, targets=targets)
+            self._cleared()
+            return self.active
+        try:
+            active = await asyncio.to_thread(activate, self._parts, snapshot)
+        except StoreError as error:
+            hint = "free space or mend the data directory, and reload"
+            return self._reject(Rejected(snapshot.fingerprint, (Problem(".", 1, 1, str(error), hint),)))
+        self.active = active  # one assignment: no request sees half a change
         self._cleared()
         self._parts.meters.prepare(self.active.snapshot)
         self._parts.meters.reloaded(self.active.snapshot, self.active.loaded_at)
@@ -80,9 +93,9 @@ class Reloader:
             logger.info("rules are as they run again: %s", self.active.snapshot.label)
 
     def _reject(self, rejected: Rejected) -> Rejection:
-        seen_before = self.rejection is not None and self.rejection.fingerprint == rejected.fingerprint
-        if seen_before and self.rejection is not None:
-            return self.rejection
+        before = self.rejection
+        if before is not None and (before.fingerprint, before.problems) == (rejected.fingerprint, rejected.problems):
+            return before  # the same files, wrong in the same way: said once
         self.rejection = Rejection(self._parts.clock.now(), rejected.fingerprint, rejected.problems)
         self._parts.meters.rejected()
         running = self.active.snapshot.label
@@ -98,15 +111,49 @@ def prepare(parts: Parts, active: Active | None) -> Snapshot | Rejected:
         return Rejected("unreadable", files.problems)
     if active is not None and parts.compiler.fingerprint(files) == active.snapshot.fingerprint:
         return active.snapshot
-    if not files and (active is None or not active.snapshot.defaults.allow_empty):
-        words = "there is no rule file here" if active is None else "the directory was emptied: the last rules stay"
-        hint = "add a file that ends in .yaml; an empty set needs 'defaults: {allow_empty: true}' before"
-        return Rejected(parts.compiler.fingerprint(files), (Problem(".", 1, 1, words, hint),))
     result = parts.compiler.compile(files)
     if isinstance(result, Rejected):
         return result
-    problems = parts.gate(result)
+    before = None if active is None else active.snapshot
+    problems = _empty(result, before) or (*parts.gate(result), *parts.lacking(result))
     return Rejected(result.fingerprint, problems) if problems else result
+
+
+def _empty(snapshot: Snapshot, before: Snapshot | None) -> tuple[Problem, ...]:
+    """Give the Problem of a set that nothing could be answered by, unless it, or the one before, allows that."""
+    if snapshot.rules or snapshot.models or snapshot.defaults.allow_empty:
+        return ()
+    if before is not None and before.defaults.allow_empty:
+        return ()
+    here = "the rule files are empty" if snapshot.files else "there is no rule file here"
+    words = here if before is None else f"{here}: the last rules stay"
+    hint = "add a file that ends in .yaml; an empty set needs 'defaults: {allow_empty: true}'"
+    return (Problem(".", 1, 1, words, hint),)
+
+
+def first(parts: Parts, *, use_last_good: bool) -> Snapshot | Rejected:
+    """Give what a daemon starts with: the files on disk, or what ran last where that was asked for.
+
+    Files that were accepted before and now fail only their own tests run, with a warning: a test may stand on a
+    catalogue that has changed since.
+    """
+    result = prepare(parts, None)
+    if isinstance(result, Snapshot):
+        return result
+    files = parts.read()
+    if not isinstance(files, Unreadable) and parts.generations.knows(result.fingerprint):
+        accepted = parts.compiler.compile(files)
+        if isinstance(accepted, Snapshot) and not parts.lacking(accepted):
+            for problem in result.problems:
+                logger.warning("rules that ran before: %s", problem)
+            return accepted
+    last = parts.compiler.compile(parts.generations.last_good() or ()) if use_last_good else result
+    if isinstance(last, Rejected) or not (last.rules or last.models):
+        return result
+    if lacking := parts.lacking(last):
+        return Rejected(last.fingerprint, lacking)
+    logger.error("the rules on disk do not run, the last good ones do:\n%s", "\n".join(map(str, result.problems)))
+    return last
 
 
 def activate(parts: Parts, snapshot: Snapshot) -> Active:
@@ -118,16 +165,32 @@ def activate(parts: Parts, snapshot: Snapshot) -> Active:
 
 
 async def follow(reloader: Reloader, changed: asyncio.Event, stamp: Callable[[], object], clock: Clock) -> None:
-    """Reload whenever the directory has changed and then kept still for a moment; never ends."""
+    """Reload whenever the directory has changed and then kept still for a moment; never ends.
+
+    The first reload does not wait for a change: it notices files that were saved while the daemon started, and notes
+    the rejection of those on disk where others run instead.
+    """
     while True:
+        try:
+            await _settled(stamp, clock)
+            await reloader.reload()
+        except Exception:  # a bug must not end the following: the rules that run go on, and the next change is tried
+            logger.exception("reloading met a bug; the rules that run go on")
         await changed.wait()
         changed.clear()
-        before: object = None
-        while before != (now := await asyncio.to_thread(stamp)):
-            before = now
-            await clock.sleep(SETTLE_S)
-        await reloader.reload()
+
+
+async def _settled(stamp: Callable[[], object], clock: Clock) -> None:
+    """Wait until the files keep still, or no longer than is worth waiting."""
+    before: object = None
+    for _ in range(SETTLES_AT_MOST):
+        now = await asyncio.to_thread(stamp)
+        if now == before:
+            return
+        before = now
+        await clock.sleep(SETTLE_S)
 
 
 SETTLE_S = 0.1
 """How long the files must keep still before they are read: longer than an editor takes between its steps."""
+SETTLES_AT_MOST = 20

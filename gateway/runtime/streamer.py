@@ -2,6 +2,7 @@
 
 import asyncio
 
+from gateway.dialects.base import Bad
 from gateway.dialects.relay import Relay
 from gateway.domain.attempt import ProviderError
 from gateway.domain.upstream import Reply, UpstreamError
@@ -25,26 +26,21 @@ class Stream:
         self._first = first
         self._clock = clock
         self._timeouts = running.exchange.decision.chain.steps[running.position].timeouts
-        self._broken: tuple[Failure, ProviderError] | None = None
-        self._ended = False
 
     async def next(self) -> bytes:
         """Give the next piece as soon as it comes, empty at the end."""
         if self._first:
             piece, self._first = self._first, b""
             return piece
-        while not self._ended:
+        while not self._noted:
             if self._relay.closed or self._relay.bad is not None:
-                return self._last()
+                return self._end(self._relay.bad)
             try:
                 piece = await self._piece()
             except UpstreamError as error:
-                self._broken = (error.failure, ProviderError(0, message=str(error)))
-                return self._last()
+                return self._end(Bad(error.failure, ProviderError(0, message=str(error))))
             except TimeoutError:
-                words = "the provider stopped sending in the middle of the answer"
-                self._broken = (Failure.TIMEOUT, ProviderError(0, message=words))
-                return self._last()
+                return self._end(SILENT)
             if piece:
                 return piece
         return b""
@@ -55,30 +51,35 @@ class Stream:
             data = await self._reply.chunk()
         return self._relay.feed(data) if data else self._relay.end()
 
-    def _last(self) -> bytes:
-        """Give the event that ends a stream which is not whole, else nothing."""
-        self._ended = True
-        if self._relay.bad is not None:
-            self._broken = (self._relay.bad.failure, self._relay.bad.error)
-        if self._broken is None:
+    def _end(self, bad: Bad | None) -> bytes:
+        """Note the end; give the event that ends a stream which is not whole, else nothing."""
+        self._note(bad)
+        if bad is None:
             return b""
         exchange = self._running.exchange
-        return exchange.caller.error_event(self._broken[1], exchange.blame("provider"), exchange.id)
+        return exchange.caller.error_event(self._running.said(bad.error), exchange.blame("provider"), exchange.id)
 
     def close(self, *, caller_left: bool = False) -> None:
-        """Let go of the provider and note how the attempt ended, what it used and what it cost."""
-        exchange = self._running.exchange
-        if exchange.outcome is not None:
-            return
-        self._reply.close()
-        if caller_left:
-            self._broken = (Failure.CANCELLED, ProviderError(0, message="the caller left"))
-        elif not self._relay.closed and self._broken is None:
-            self._broken = (Failure.TRUNCATED, ProviderError(0, message="the stream was not read to its end"))
-        usage = self._relay.usage if self._relay.closed else None
-        failure, error = self._broken or (None, None)
-        exchange.response_model = self._relay.model
-        exchange.garbage += self._relay.garbage
-        self._running.ended(usage or estimated_usage(exchange, self._relay.text_bytes), failure, error, self._clock)
+        """Let go of the provider where the stream was not read to its end, and note what was used until then."""
+        if not self._noted:
+            self._note(CALLER_LEFT if caller_left else UNREAD)
+
+    @property
+    def _noted(self) -> bool:
+        return self._running.exchange.outcome is not None
+
+    def _note(self, bad: Bad | None) -> None:
+        exchange, relay = self._running.exchange, self._relay
+        self._reply.close(finished=relay.closed)
+        exchange.response_model = relay.model
+        exchange.garbage += relay.garbage
+        reported = relay.usage
+        usage = reported if reported and relay.closed else estimated_usage(exchange, relay.characters, reported)
+        self._running.ended(usage, bad.failure if bad else None, bad.error if bad else None, self._clock)
         step = next_step(exchange.decision.chain, exchange.history, 0.0)
         exchange.outcome = step.outcome if isinstance(step, Halt) else Outcome.FAILED
+
+
+SILENT = Bad(Failure.TIMEOUT, ProviderError(0, message="the provider stopped sending in the middle of the answer"))
+CALLER_LEFT = Bad(Failure.CANCELLED, ProviderError(0, message="the caller left"))
+UNREAD = Bad(Failure.TRUNCATED, ProviderError(0, message="the stream was not read to its end"))

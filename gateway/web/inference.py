@@ -1,5 +1,8 @@
 """The inference surfaces: one request from its bytes to the answer's bytes."""
 
+import asyncio
+import logging
+import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from typing import assert_never
 
@@ -10,15 +13,18 @@ from gateway.dialects.base import Blame, CallerDialect
 from gateway.domain.refusal import Refusal, RefusalKind
 from gateway.domain.request import Request
 from gateway.domain.words import Outcome, Surface
-from gateway.runtime.exchange import Exchange, begin
+from gateway.runtime.exchange import Exchange, Unrouted, begin
 from gateway.runtime.executor import Answered, Exhausted
 from gateway.runtime.recorder import Refused
 from gateway.runtime.streamer import Stream
 from gateway.web.ids import new_id
 from gateway.web.keys import PARTS, Parts
 
+logger = logging.getLogger(__name__)
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
+BROKEN = Refusal(RefusalKind.INTERNAL, "the gateway failed with a mistake of its own; its log says where")
 _NEVER_KEPT = frozenset({"authorization", "x-api-key", "cookie", "proxy-authorization"})
 _JSON = "application/json"
 
@@ -33,27 +39,38 @@ def surface_handler(surface: Surface, dialect: CallerDialect) -> Handler:
         active = parts.reloader.active
         parts.meters.began()
         outcome = Outcome.CANCELLED
-        request: Request | None = None
+        unrouted: Unrouted | None = None
         exchange: Exchange | None = None
         try:
             read = await read_request(http, dialect, active.snapshot.defaults.max_body_bytes)
             if isinstance(read, Refusal):
                 outcome = Outcome.REFUSED
                 return refuse(dialect, read, request_id)
-            request = read
-            began = begin(request_id, started_s, at, active, request, dialect)
-            if isinstance(began, Refusal):
-                outcome = Outcome.REFUSED
-                return refuse(dialect, began, request_id)
+            began = begin(request_id, started_s, at, active, read, dialect)
+            if isinstance(began, Unrouted):
+                outcome, unrouted = Outcome.REFUSED, began
+                return refuse(dialect, began.refusal, request_id)
             exchange = began
             return await _answer(http, parts, exchange)
+        except Exception as error:  # noqa: BLE001 - the edge: a bug is answered like an error
+            log_bug(request_id, error)
+            outcome = Outcome.FAILED
+            if exchange is not None and exchange.first_content_s is not None and http.transport is not None:
+                http.transport.abort()  # the answer may have begun: it must not look as if it were whole
+            return refuse(dialect, BROKEN, request_id)
         finally:
             if exchange is None:
-                parts.recorder.refused(Refused(request_id, at, started_s, active, surface, request, outcome))
+                parts.recorder.refused(Refused(request_id, at, started_s, active, surface, outcome, unrouted))
             else:
                 parts.recorder.ended(exchange)
 
     return handle
+
+
+def log_bug(request_id: str, error: Exception) -> None:
+    """Log where a bug is: its kind and its place, without its words, which may quote the request."""
+    place = "".join(traceback.format_tb(error.__traceback__))
+    logger.error("request %s met a bug, %s:\n%s", request_id, type(error).__name__, place)
 
 
 async def read_request(http: web.Request, dialect: CallerDialect, limit_bytes: int) -> Request | Refusal:
@@ -65,10 +82,13 @@ async def read_request(http: web.Request, dialect: CallerDialect, limit_bytes: i
 
 
 async def read_body(http: web.Request, limit_bytes: int) -> bytes | Refusal:
-    """Read a body of at most `limit_bytes`; a larger one is refused, at once where it says its length."""
+    """Read a body of at most `limit_bytes`; a larger one is refused, at once where it says its length.
+
+    A compressed body is measured as it unfolds, for its length says nothing.
+    """
     too_large = Refusal(RefusalKind.TOO_LARGE, f"the request body is larger than {limit_bytes} bytes")
     length = http.content_length
-    if length is not None:
+    if length is not None and "Content-Encoding" not in http.headers:
         return too_large if length > limit_bytes else await http.read()
     body = bytearray()
     while piece := await http.content.readany():
@@ -97,11 +117,9 @@ async def _answer(http: web.Request, parts: Parts, exchange: Exchange) -> web.St
 
 
 async def _stream(http: web.Request, parts: Parts, exchange: Exchange, stream: Stream) -> web.StreamResponse:
-    left = True
+    left = False
     try:
-        exchange.waited_s += exchange.first_content_s or 0.0  # time to the first content is the provider's so far
         headers = _headers(parts, exchange, "text/event-stream; charset=utf-8")
-        exchange.waited_s -= exchange.first_content_s or 0.0
         headers["Cache-Control"] = "no-cache"
         headers["X-Accel-Buffering"] = "no"
         response = web.StreamResponse(headers=headers)
@@ -109,9 +127,12 @@ async def _stream(http: web.Request, parts: Parts, exchange: Exchange, stream: S
         while piece := await stream.next():
             await response.write(piece)
         await response.write_eof()
-        left = False
     except ConnectionError:
+        left = True
         return web.Response(status=499)  # the caller left: nobody reads this
+    except asyncio.CancelledError:
+        left = True
+        raise
     else:
         return response
     finally:
@@ -120,11 +141,11 @@ async def _stream(http: web.Request, parts: Parts, exchange: Exchange, stream: S
 
 def _exhausted(parts: Parts, exchange: Exchange, exhausted: Exhausted) -> web.Response:
     headers = _headers(parts, exchange, _JSON)
-    error = exhausted.error
+    error, blame = exhausted.error, exchange.blame(exhausted.blame)
     if isinstance(error, Refusal):
-        body = exchange.caller.refusal(error, exchange.blame("gateway"), exchange.id)
+        body = exchange.caller.refusal(error, blame, exchange.id)
     else:
-        body = exchange.caller.failure(exhausted.status, error, exchange.blame("provider"), exchange.id)
+        body = exchange.caller.failure(exhausted.status, error, blame, exchange.id)
         if error.retry_after_s is not None:
             headers["Retry-After"] = str(max(1, round(error.retry_after_s)))
     return web.Response(status=exhausted.status, body=body, headers=headers)

@@ -1,0 +1,53 @@
+"""Answers as a caller reads them who knows no SDK: the text, the model that is named, how it ended."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Said:
+    """What an answer says; `whole` when it has its dialect's end, `error` its error object if there is one."""
+
+    text: str
+    model: str
+    whole: bool
+    error: dict[str, Any] | None
+    events: int = 0
+
+
+def read(surface: str, body: bytes, *, stream: bool) -> Said:
+    """Read an answer or an error."""
+    if not stream or body.startswith(b"{"):
+        return _whole(surface, json.loads(body))
+    events = [json.loads(data) for data in _data(body) if data != "[DONE]"]
+    errors = [event["error"] for event in events if "error" in event]
+    if surface == "messages":
+        texts = [event["delta"].get("text", "") for event in events if event.get("type") == "content_block_delta"]
+        models = [event["message"]["model"] for event in events if event.get("type") == "message_start"]
+        ended = bool(events) and events[-1].get("type") == "message_stop"
+    else:
+        choices = [event["choices"][0] for event in events if event.get("choices")]
+        texts = [choice["delta"].get("content") or "" for choice in choices]
+        models = [event["model"] for event in events if event.get("choices")]
+        ended = _data(body)[-1:] == ["[DONE]"] and choices[-1]["finish_reason"] is not None
+    assert len(set(models)) <= 1, f"a stream names {set(models)}"
+    return Said("".join(texts), models[0] if models else "", ended, errors[-1] if errors else None, len(events))
+
+
+def _data(body: bytes) -> list[str]:
+    blocks = body.decode().split("\n\n")
+    assert blocks[-1] == "", "a stream ends with a whole event"
+    lines = [line for block in blocks for line in block.split("\n")]
+    return [line.removeprefix("data:").strip() for line in lines if line.startswith("data:")]
+
+
+def _whole(surface: str, answer: dict[str, Any]) -> Said:
+    if "error" in answer:
+        return Said("", "", whole=False, error=answer["error"])
+    if surface == "execute":
+        return Said(answer["text"], answer["model"], whole=True, error=None)
+    if surface == "messages":
+        return Said(answer["content"][0]["text"], answer["model"], whole=bool(answer["stop_reason"]), error=None)
+    choice = answer["choices"][0]
+    return Said(choice["message"]["content"], answer["model"], whole=bool(choice["finish_reason"]), error=None)

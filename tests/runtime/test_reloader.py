@@ -1,0 +1,113 @@
+"""The active set is the last good one, whatever was written in between; real files, real state, no waiting."""
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry
+
+from gateway.adapters.clock import SystemClock
+from gateway.adapters.metrics import Metrics
+from gateway.adapters.state_sqlite import State
+from gateway.app import gate, nothing_lacking, simulated_targets
+from gateway.config import catalogue, sources
+from gateway.config.compile import Compiler
+from gateway.domain.snapshot import Snapshot
+from gateway.runtime.reloader import Parts, Rejection, Reloader, activate, prepare
+from tests.fakes.rule_files import MODELS, to_model
+
+GOOD: dict[str, Mapping[str, str]] = {
+    "one file": {"rules.yaml": to_model("nano")},
+    "the same with a comment": {"rules.yaml": to_model("nano") + "# why\n"},
+    "another model": {"rules.yaml": to_model("haiku")},
+    "two files": {"a.yaml": MODELS, "b.yml": "rules:\n  - {name: all, route: [mini]}\n"},
+    "beside files of others": {"rules.yaml": to_model("mini"), ".rules.yaml.swp": "\0", "notes.txt": "{"},
+    "a test that holds": {
+        "rules.yaml": to_model("nano"),
+        "t.yaml": "tests:\n  - {name: t, request: {prompt: hi}, expect: {model: nano}}\n",
+    },
+}
+BAD: dict[str, Mapping[str, str]] = {
+    "nothing": {},
+    "an empty file": {"rules.yaml": ""},
+    "a typo": {"rules.yaml": to_model("nano").replace("route", "rout")},
+    "half written": {"rules.yaml": to_model("nano")[:-4]},
+    "no such model": {"rules.yaml": to_model("gpt-99")},
+    "one good and one bad": {
+        "a.yaml": to_model("nano"),
+        "b.yaml": "rules: [{name: x, when: {wrods: 1}, route: [nano]}]",
+    },
+    "not UTF-8": {"rules.yaml": "providers: \udcff"},
+    "a test that fails": {
+        "rules.yaml": to_model("nano"),
+        "t.yaml": "tests:\n  - {name: t, request: {prompt: hi}, expect: {model: haiku}}\n",
+    },
+}
+SETS = GOOD | BAD
+COMPILER = Compiler(catalogue.load())
+walks = st.lists(st.sampled_from(sorted(SETS)), min_size=1, max_size=8)
+
+
+def write(directory: Path, files: Mapping[str, str]) -> None:
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir()
+    for name, text in files.items():
+        (directory / name).write_bytes(text.encode("utf-8", "surrogateescape"))
+
+
+def visible(files: Mapping[str, str]) -> dict[str, bytes]:
+    return {name: text.encode() for name, text in files.items() if sources.counts(name)}
+
+
+async def walk(directory: Path, names: list[str]) -> None:
+    rules = directory / "rules.d"
+    last = GOOD["one file"]
+    write(rules, last)
+    metrics = Metrics(CollectorRegistry(), "0", simulated=True)
+    state = State(directory / "state.db")
+    try:
+        parts = Parts(
+            read=lambda: sources.read(rules),
+            compiler=COMPILER,
+            gate=gate,
+            lacking=nothing_lacking,
+            resolve=simulated_targets("http://127.0.0.1:1"),
+            generations=state,
+            meters=metrics,
+            clock=SystemClock(),
+        )
+        first = prepare(parts, None)
+        assert isinstance(first, Snapshot)
+        reloader = Reloader(parts, activate(parts, first))
+        metrics.reloaded(reloader.active.snapshot, reloader.active.loaded_at)
+        generation = 1
+        for name in names:
+            write(rules, SETS[name])
+            result = await reloader.reload()
+            if name in GOOD:
+                generation += visible(GOOD[name]) != visible(last)
+                last = GOOD[name]
+            assert isinstance(result, Rejection) == (name in BAD)
+            assert (reloader.rejection is None) == (name in GOOD)
+            snapshot = reloader.active.snapshot
+            assert {file.name: file.data for file in snapshot.files} == visible(last)
+            assert snapshot.generation == generation
+            assert set(reloader.active.targets) == set(snapshot.providers)
+            assert metrics.registry.get_sample_value("rulegate_config_last_reload_successful") == (name in GOOD)
+            kept = state.last_good()
+            assert kept is not None
+            assert {file.name: file.data for file in kept} == visible(last)
+    finally:
+        state.close()
+
+
+@given(walks)
+@settings(max_examples=25, deadline=None)
+def test_after_any_sequence_of_sets_the_last_good_one_is_active(names: list[str]) -> None:
+    """U-86 U-87 U-90: all or nothing, over files that are right and files that are wrong in every way."""
+    with tempfile.TemporaryDirectory() as directory:
+        asyncio.run(walk(Path(directory), names))
