@@ -33,7 +33,7 @@ THIRD_PARTY: dict[str, frozenset[str]] = {
     "engine": frozenset(),
     "dialects": frozenset({"msgspec"}),
     "config": frozenset({"yaml", "jsonschema", "re2", "msgspec"}),
-    "adapters": frozenset({"aiohappyeyeballs", "prometheus_client", "watchdog"}),
+    "adapters": frozenset({"aiohappyeyeballs", "msgspec", "prometheus_client", "watchdog"}),
     "runtime": frozenset(),
     "web": frozenset({"aiohttp", "multidict", "msgspec"}),
     "simulator": frozenset({"aiohttp"}),

@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+import msgspec
+
 from gateway.domain.attempt import shown
 from gateway.domain.entry import Entry
 from gateway.domain.usage import Usage
@@ -60,7 +62,10 @@ COLUMNS = {
 
 _JSON = ("tags", "shadows", "facts", "chain", "attempts")
 _FLAGS = ("stream", "simulated")
-_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+
+
+def _encode(value: object) -> str:
+    return msgspec.json.encode(value).decode()
 
 
 def row_of(entry: Entry) -> tuple[object, ...]:

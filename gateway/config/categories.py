@@ -1,10 +1,13 @@
 """The `categories` section, and the shipped categories that it adds to."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from gateway.config.conditions import RE2_HINT, compile_pattern
+import re2
+
+from gateway.config.conditions import RE2_HINT, compile_pattern, pattern_options
 from gateway.config.node import Findings, Node
 from gateway.domain.category import Category, Complexity, Pattern
+from gateway.engine.classify import Scanner
 
 
 def category_of(name: str, node: Node, findings: Findings) -> Category:
@@ -23,6 +26,20 @@ def category_of(name: str, node: Node, findings: Findings) -> Category:
         patterns=tuple(patterns),
     )
 
+
+def all_at_once(patterns: Sequence[Pattern]) -> Scanner:
+    """Make a scanner that looks for all patterns of the categories in one pass over a text."""
+    together = re2.Set.SearchSet(pattern_options(any_case=True, most_bytes=_SET_BYTES))
+    for pattern in patterns:
+        together.Add(pattern.pattern)  # type: ignore[attr-defined] # what compile_pattern gives has its text
+    if not patterns:
+        return lambda _: ()
+    together.Compile()
+    return lambda text: together.Match(text) or ()  # None stands for none
+
+
+_SET_BYTES = 64 * 1024 * 1024
+"""What the automaton of all patterns together may grow to; it grows with the texts that it sees."""
 
 LISTED_WEIGHT = 1.0
 """The weight of a word in a list; a map says its own."""

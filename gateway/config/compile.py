@@ -7,7 +7,7 @@ from functools import cached_property
 from operator import is_
 
 from gateway.config import packaged, schema, yamltree
-from gateway.config.categories import category_of
+from gateway.config.categories import all_at_once, category_of
 from gateway.config.lint import warnings_of
 from gateway.config.merge import Merged
 from gateway.config.node import Findings, Node
@@ -99,7 +99,7 @@ class Compiler:
     def _table(self, categories: tuple[Category, ...]) -> Table:
         """Compile a table of categories, which takes most of the time of a reload, or give the one there is."""
         if self._last_table is None or not _same(self._last_table.categories, categories):
-            self._last_table = compile_table(categories)
+            self._last_table = compile_table(categories, all_at_once)
         return self._last_table
 
     def _assemble(

@@ -36,15 +36,20 @@ _PLAIN = re.compile(r"[\w./:@*?+-]+")
 """Text that stands for itself in `Leaf.wanted`; other text is quoted there, so that no two conditions look alike."""
 
 
-def compile_pattern(pattern: str, *, any_case: bool = False) -> Any:  # noqa: ANN401 - re2 has no types
-    """Compile an RE2 pattern; raises ValueError with RE2's own words."""
+def pattern_options(*, any_case: bool, most_bytes: int) -> Any:  # noqa: ANN401 - re2 has no types
+    """Give how patterns are compiled: no captures, no words on standard error, and a bound on their memory."""
     options = re2.Options()
     options.never_capture = True
     options.case_sensitive = not any_case
     options.log_errors = False
-    options.max_mem = _PATTERN_SIZE * 16
+    options.max_mem = most_bytes
+    return options
+
+
+def compile_pattern(pattern: str, *, any_case: bool = False) -> Any:  # noqa: ANN401 - re2 has no types
+    """Compile an RE2 pattern; raises ValueError with RE2's own words."""
     try:
-        return re2.compile(pattern, options)
+        return re2.compile(pattern, pattern_options(any_case=any_case, most_bytes=_PATTERN_SIZE * 16))
     except re2.error as error:
         words = error.args[0] if error.args else "not a regular expression"
         raise ValueError(words.decode() if isinstance(words, bytes) else str(words)) from error

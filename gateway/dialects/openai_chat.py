@@ -221,15 +221,16 @@ def conversation_of(fields: Fields) -> Conversation:
     turns: list[Turn] = []
     has: set[str] = set()
     attachments = 0
-    for message in filter(None, map(dict_of, fields["messages"])):
-        texts = []
-        for kind, text in _parts(message.get("content")):
-            if kind == "text":
-                texts.append(text)
-            else:
-                has.add(kind)
-                attachments += 1
-        text = "\n".join(texts)
+    for message in fields["messages"]:
+        if type(message) is not dict:
+            continue
+        text = message.get("content")
+        if type(text) is not str:
+            parts = list(_parts(text))
+            others = [kind for kind, _ in parts if kind != "text"]
+            has.update(others)
+            attachments += len(others)
+            text = "\n".join(part for kind, part in parts if kind == "text")
         match message.get("role"):
             case "system" | "developer":
                 system.append(text)

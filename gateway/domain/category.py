@@ -4,7 +4,7 @@ A category is written as weighted words, phrases and patterns. This file holds w
 came out; `gateway.engine.classify` decides.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -76,7 +76,9 @@ class Table:
     votes: Mapping[str, Votes]
     anchors: Mapping[str, tuple[tuple[str, str], ...]]
     substrings: tuple[str, ...]
-    patterns: tuple[tuple[str, Pattern, Votes], ...]
+    patterns: tuple[tuple[str, Votes], ...]
+    matching: Callable[[str], Iterable[int]]
+    """Gives the positions in `patterns` of those that hold in a case-folded text."""
 
     def named(self, name: str) -> Category | None:
         """Give the category of that name; `unsure` has none."""

@@ -5,7 +5,7 @@ with dictionary lookups, so its time is linear and capped. Nothing is learned he
 the points of a category are the sum of weights that an operator can read in a file.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from math import fsum
 
 from gateway.domain.category import UNSURE, Category, Classification, Pattern, Table, Votes
@@ -35,8 +35,21 @@ def considered(text: str) -> str:
     return f"{text[:OPENING]}\n[...]\n{text[-CLOSING:]}"
 
 
-def compile_table(categories: Sequence[Category]) -> Table:
+Scanner = Callable[[str], Iterable[int]]
+"""Gives, for a text, the positions of the patterns that hold in it."""
+
+
+def one_by_one(patterns: Sequence[Pattern]) -> Scanner:
+    """Make a scanner that asks each pattern in turn."""
+    return lambda text: [position for position, pattern in enumerate(patterns) if pattern.search(text) is not None]
+
+
+def compile_table(
+    categories: Sequence[Category], scanner: Callable[[Sequence[Pattern]], Scanner] = one_by_one
+) -> Table:
     """Index the categories; the order of categories and of their keywords changes nothing in the answers.
+
+    `scanner` makes one scanner of all patterns: whoever has an engine for that hands it in.
 
     Phrases of one category that fold to the same words count once, with the greatest of their weights.
     """
@@ -66,7 +79,8 @@ def compile_table(categories: Sequence[Category]) -> Table:
         votes={phrase: tuple(per_category.items()) for phrase, per_category in weights.items()},
         anchors={word: tuple(phrases) for word, phrases in anchors.items()},
         substrings=tuple(sorted(substrings)),
-        patterns=tuple((written, pattern, tuple(votes)) for written, (pattern, votes) in patterns.items()),
+        patterns=tuple((written, tuple(votes)) for written, (_, votes) in patterns.items()),
+        matching=scanner([pattern for pattern, _ in patterns.values()]),
     )
 
 
@@ -104,7 +118,9 @@ def _evidence(folded: str, table: Table) -> list[tuple[str, float, Votes]]:
         for phrase in _phrases_in(zone, table):
             factors.setdefault(phrase, factor)
     found = [(phrase, factor, table.votes[phrase]) for phrase, factor in factors.items()]
-    found += [(written, 1.0, votes) for written, pattern, votes in table.patterns if pattern.search(folded) is not None]
+    for position in table.matching(folded):
+        written, votes = table.patterns[position]
+        found.append((written, 1.0, votes))
     return found
 
 

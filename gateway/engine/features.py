@@ -10,7 +10,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, Self
 
-from gateway.domain.category import Classification, Table
+from gateway.domain.category import Classification, Complexity, Table
 from gateway.domain.chat import Conversation, Role
 from gateway.domain.request import Request
 from gateway.domain.words import Prefer
@@ -40,7 +40,17 @@ class Features(dict[str, Any]):
     @classmethod
     def of(cls, request: Request, table: Table, prefer: Prefer, at: datetime) -> Self:
         """Start from a request; `prefer` is the default where the caller has none, `at` is an aware time."""
-        return cls(request, table, {"at": at, "prefer": request.prefer or prefer})
+        values = {
+            "at": at,
+            "prefer": request.prefer or prefer,
+            "model": request.model,
+            "surface": request.surface,
+            "stream": request.stream,
+            "max_tokens": request.max_tokens,
+            "caller": request.caller.name,
+            "team": request.caller.team,
+        }
+        return cls(request, table, values)
 
     @classmethod
     def recorded(cls, values: Mapping[str, Any]) -> Self:
@@ -142,12 +152,6 @@ _PLAIN: Mapping[str, Callable[[Features], Any]] = {
     "conversation_hash": _conversation_hash,
     "turns": _turns,
     "has": _has,
-    "model": lambda features: features.request.model,
-    "stream": lambda features: features.request.stream,
-    "max_tokens": lambda features: features.request.max_tokens,
-    "surface": lambda features: features.request.surface,
-    "caller": lambda features: features.request.caller.name,
-    "team": lambda features: features.request.caller.team,
     "tags": _tags,
 }
 
@@ -168,26 +172,44 @@ def _read(part: str, table: Table) -> tuple[Classification, Demand]:
 
 
 def _of_text(look: str) -> dict[str, Callable[[Features], Any]]:
-    """Give the features of the text that `look` names."""
-    text, demand, classified = f"text@{look}", f"demand@{look}", f"classification@{look}"
-    judged, score = f"judged@{look}", f"score@{look}"
+    """Give the features of the text that `look` names; those that come of one reading are noted together."""
+    text, classified, demand = f"text@{look}", f"classification@{look}", f"demand@{look}"
+    category, confidence = f"category@{look}", f"confidence@{look}"
+    complexity, score, reasoning = f"complexity@{look}", f"score@{look}", f"needs_reasoning@{look}"
+
+    def classify_text(features: Features) -> Classification:
+        classification, features[demand] = _read(considered(features[text]), features.table)
+        features[category], features[confidence] = classification.category, classification.confidence
+        return classification
+
+    def judge(features: Features) -> Complexity:
+        classification: Classification = features[classified]
+        level, height = complexity_of(features[demand], classification, features.table, features["estimated_tokens"])
+        features[score] = height
+        features[reasoning] = needs_reasoning_of(features[demand], classification, features.table, height)
+        return level
+
+    def after(key: str, first: str) -> Callable[[Features], Any]:
+        """Compute a feature by computing the one it is noted together with."""
+
+        def compute(features: Features) -> Any:  # noqa: ANN401 - a feature
+            features[first]
+            return features[key]
+
+        return compute
+
     return {
         text: lambda features: _TEXTS[look](features["conversation"]),
-        demand: lambda features: _read(considered(features[text]), features.table)[1],
-        classified: lambda features: _read(considered(features[text]), features.table)[0],
-        judged: lambda features: complexity_of(
-            features[demand], features[classified], features.table, features["estimated_tokens"]
-        ),
-        score: lambda features: features[judged][1],
+        classified: classify_text,
+        complexity: judge,
+        demand: after(demand, classified),
+        category: after(category, classified),
+        confidence: after(confidence, classified),
+        score: after(score, complexity),
+        reasoning: after(reasoning, complexity),
         f"folded@{look}": lambda features: folded(features[text]),
         f"words@{look}": lambda features: len(features[text].split()),
         f"characters@{look}": lambda features: len(features[text]),
-        f"category@{look}": lambda features: features[classified].category,
-        f"confidence@{look}": lambda features: features[classified].confidence,
-        f"complexity@{look}": lambda features: features[judged][0],
-        f"needs_reasoning@{look}": lambda features: needs_reasoning_of(
-            features[demand], features[classified], features.table, features[score]
-        ),
     }
 
 

@@ -24,9 +24,7 @@ ALWAYS_KEPT = (
     "prefer",
     "caller",
     "team",
-    "tags",
     "turns",
-    "has",
     "estimated_tokens",
     "words@user",
     "characters@user",
@@ -36,6 +34,7 @@ ALWAYS_KEPT = (
     "score@user",
     "needs_reasoning@user",
 )
+WORD_SETS = ("has", "tags")
 SCORES = "scores@user"
 HELD = "held"
 """The keys of category scores, and of the bits of private conditions: `1` held, `0` did not, by place in the rules."""
@@ -43,7 +42,9 @@ HELD = "held"
 
 def facts_of(snapshot: Snapshot, features: Features, decision: Decision | Unroutable) -> dict[str, Any]:
     """Give what the row keeps: JSON values by feature key."""
-    facts: dict[str, Any] = {key: _json(features[key]) for key in ALWAYS_KEPT}
+    facts: dict[str, Any] = {key: features[key] for key in ALWAYS_KEPT}
+    for key in WORD_SETS:
+        facts[key] = sorted(features[key])
     facts[SCORES] = {name: round(score, 3) for name, score in features.classification().scores.items() if score}
     rules = _walked(snapshot, decision)
     held = ""
@@ -117,4 +118,4 @@ def _json(value: Any) -> Any:  # noqa: ANN401 - a feature value
 
 
 def _value(key: str, value: Any) -> Any:  # noqa: ANN401 - a feature value
-    return frozenset(value) if key in ("has", "tags") else value
+    return frozenset(value) if key in WORD_SETS else value

@@ -8,10 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.config import catalogue, packaged
+from gateway.config.categories import all_at_once
 from gateway.config.compile import Compiler
 from gateway.domain.registry import EnvSecret
 from gateway.domain.snapshot import Rejected, RuleFile, Snapshot
 from gateway.domain.words import DEFAULT_FALL_BACK_ON, Failure, Mode, Prefer
+from gateway.engine.classify import one_by_one
 from gateway.engine.features import Features
 from gateway.engine.match import first_miss
 
@@ -311,3 +313,13 @@ def test_own_categories_are_added_and_replace() -> None:
     assert dict(replaced.keywords) == {"traduire": 1.0}
     alone = compiled("categories: {law: {}}\ndefaults: {shipped_categories: false}").table
     assert [category.name for category in alone.categories] == ["law"]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "zzz", "write a python function:\n```\ndef f(x):\n```", "1) a. 2\nb. 3\nhow many are 3 * 4?"]
+)
+def test_patterns_in_one_pass_are_those_that_hold_one_by_one(text: str) -> None:
+    """The shipped patterns, scanned together and each alone."""
+    patterns = [pattern for category in compiled("{}").table.categories for _, pattern, _ in category.patterns]
+    assert patterns
+    assert list(all_at_once(patterns)(text)) == list(one_by_one(patterns)(text))
