@@ -225,3 +225,18 @@ async def test_many_saves_in_a_row_end_with_the_last(tmp_path: Path) -> None:
 
         assert await until(runs_last, "last rules")
         assert (await served(running))[0] == "sonnet"
+
+
+async def test_a_key_file_that_was_rotated_is_read_by_a_reload(tmp_path: Path) -> None:
+    """U-92: the rules are the same, and the next request carries the new key."""
+    key = tmp_path / "key"
+    key.write_text("sk-old\n")
+    rules = to_model("nano").replace("api_key: none", f"api_key: {{file: {key}}}")
+    async with daemon(tmp_path, {"rules.yaml": rules}, simulate=False) as running:
+        before = running.reloader.active
+        key.write_text("sk-new\n")
+        await running.reloader.reload()
+        now = running.reloader.active
+        assert {target.secret for target in before.targets.values()} == {"sk-old"}
+        assert {target.secret for target in now.targets.values()} == {"sk-new"}
+        assert now.snapshot is before.snapshot

@@ -181,3 +181,24 @@ async def test_sighup_reloads_what_no_file_of_the_directory_tells(tmp_path: Path
             return (await status(http, daemon))["generation"] == 2 or None
 
         await until(taken_up, "generation 2")
+
+
+async def test_sighup_on_the_shipped_rules_ends_nothing(tmp_path: Path, http: aiohttp.ClientSession) -> None:
+    """U-126: there is no directory to read again, and the daemon goes on."""
+    async with serving("--simulate", directory=tmp_path) as daemon:
+        label = await ask(http, daemon)
+        os.kill(daemon.process.pid, signal.SIGHUP)
+        assert await ask(http, daemon) == label
+        assert await daemon.end(signal.SIGTERM) == 0
+
+
+async def test_the_last_good_rules_do_not_run_without_their_secret(tmp_path: Path) -> None:
+    """U-92: --use-last-good forgives the files on disk, not a request without its key."""
+    (tmp_path / "rules.d").mkdir()
+    rules = tmp_path / "rules.d" / "rules.yaml"
+    rules.write_text(to_model("nano").replace("api_key: none", "api_key: {env: A_KEY_OF_MINE}"))
+    async with serving(directory=tmp_path, env={"A_KEY_OF_MINE": "sk-1"}) as daemon:
+        await daemon.end(signal.SIGTERM)
+    rules.write_text(TYPO)
+    code, said = await fails("--use-last-good", directory=tmp_path)
+    assert (code, "A_KEY_OF_MINE" in said, "Traceback" in said) == (1, True, False)
