@@ -30,7 +30,7 @@ from gateway.dialects.anthropic import AnthropicMessages
 from gateway.dialects.base import CallerDialect, ProviderDialect
 from gateway.dialects.execute import Execute
 from gateway.dialects.openai_chat import OpenAIChat
-from gateway.domain.problem import Problem
+from gateway.domain.problem import Problem, StoreError
 from gateway.domain.snapshot import Rejected, RuleFile, Snapshot
 from gateway.domain.words import Dialect, Surface
 from gateway.runtime.executor import Executor
@@ -53,6 +53,8 @@ VERSION = version("rulegate")
 SIMULATED = "simulated"
 """The folder under the data directory that a rehearsal keeps to."""
 SHIPPED_RULES = "rules.d"
+DRAIN_S = 30.0
+"""How long requests in flight have at a stop; aiohttp waits for them twice, half of it each time."""
 GC_THRESHOLDS = (50_000, 50, 50)
 """Objects between collections: requests make few cycles, and a full collection stalls every stream."""
 
@@ -156,7 +158,11 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
         started_with = first(reload_parts, use_last_good=settings.use_last_good)
         if isinstance(started_with, Rejected):
             raise StartError("\n".join(str(problem) for problem in started_with.problems))
-        reloader = Reloader(reload_parts, activate(reload_parts, started_with))
+        try:
+            reloader = Reloader(reload_parts, activate(reload_parts, started_with))
+            hash_key = state.hash_key()
+        except StoreError as error:
+            raise StartError(f"{error}\n  free space or mend {data}, or give another one with --data DIR") from error
         metrics.prepare(reloader.active.snapshot)
         metrics.reloaded(reloader.active.snapshot, reloader.active.loaded_at)
         writer = LogWriter(
@@ -169,7 +175,7 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
         stack.callback(writer.close)
         transport = HttpTransport()
         stack.push_async_callback(transport.close)
-        recorder = Recorder(writer, metrics, clock, state.hash_key(), simulated=settings.simulate)
+        recorder = Recorder(writer, metrics, clock, hash_key, simulated=settings.simulate)
         parts = Parts(reloader, Executor(transport, clock, PROVIDERS), recorder, metrics, clock)
         rules = str(settings.rules) if settings.rules else "the shipped rules"
         daemon = Daemon(VERSION, rules, settings.simulate, LogReader(data / "log"), lambda: writer.healthy)
@@ -247,7 +253,9 @@ async def _followed(directory: Path | None, reloader: Reloader, clock: SystemClo
 
 @asynccontextmanager
 async def _listening(app: web.Application, settings: Settings) -> AsyncIterator[int]:
-    runner = web.AppRunner(app, access_log=None, handle_signals=False, handler_cancellation=True, shutdown_timeout=30.0)
+    runner = web.AppRunner(
+        app, access_log=None, handle_signals=False, handler_cancellation=True, shutdown_timeout=DRAIN_S / 2
+    )
     await runner.setup()
     try:
         site = web.TCPSite(runner, settings.listen.host, settings.listen.port, backlog=1024)

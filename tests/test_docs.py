@@ -27,7 +27,7 @@ from gateway.config import catalogue, packaged
 from gateway.config.compile import Compiler
 from gateway.config.settings import Address, Settings
 from gateway.domain.attempt import Attempt, ProviderError
-from gateway.domain.refusal import STATUS, RefusalKind
+from gateway.domain.refusal import STATUS
 from gateway.domain.snapshot import Defaults, Rejected, RuleFile, Snapshot
 from gateway.domain.words import DEFAULT_FALL_BACK_ON, Failure
 from gateway.engine import classify, complexity
@@ -361,7 +361,7 @@ def test_the_statuses_are_those_that_callers_get() -> None:
     told_failures = {Failure(row[0].strip("`")) for row in rows_of("docs/http.md", "| failure | status |")}
     assert told_failures == set(Failure) - {Failure.CANCELLED}
     refusals = {int(row[0]) for row in rows_of("docs/http.md", "| status | for |")}
-    assert refusals == {status for kind, status in STATUS.items() if kind is not RefusalKind.UNAVAILABLE}
+    assert refusals == {*STATUS.values(), 403}  # which `/api` answers other machines with
 
 
 def test_every_column_of_the_log_is_described() -> None:

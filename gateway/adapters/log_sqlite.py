@@ -9,7 +9,7 @@ import queue
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -227,24 +227,24 @@ class LogReader:
         """Give up to `limit` rows that are older than the id `before`, newest first."""
         rows: list[dict[str, Any]] = []
         for path in self._files(day_of(before) if before else None):
-            with _reading(path) as database:
-                if not _is_made(database):
-                    continue
-                values = (before or _AFTER_ALL_IDS, limit - len(rows))
-                rows += [shown_row(dict(row)) for row in database.execute(_PAGE, values)]
+            rows += self._page(path, before or _AFTER_ALL_IDS, limit - len(rows))
             if len(rows) >= limit:
                 break
         return rows
+
+    def _page(self, path: Path, before: str, most: int) -> Iterator[dict[str, Any]]:
+        return map(shown_row, _read(path, lambda database: database.execute(_PAGE, (before, most))))
 
     def find(self, row_id: str) -> dict[str, Any] | None:
         """Give one row by its id, None where there is none."""
         day = day_of(row_id)
         path = self._directory / _file_name(day) if day else None
-        row: sqlite3.Row | None = None
-        if path is not None and path.exists():
-            with _reading(path) as database:
-                row = database.execute(_ONE, (row_id,)).fetchone() if _is_made(database) else None
-        return shown_row(dict(row)) if row is not None else None
+        found = (
+            _read(path, lambda database: database.execute(_ONE, (row_id,)))
+            if path is not None and path.exists()
+            else []
+        )
+        return shown_row(found[0]) if found else None
 
     def _files(self, newest: date | None) -> Iterator[Path]:
         for path in sorted(self._directory.glob("requests-????????.db"), reverse=True):
@@ -256,17 +256,16 @@ _AFTER_ALL_IDS = "g"
 """Sorts after every id: those are hexadecimal."""
 
 
-@contextmanager
-def _reading(path: Path) -> Iterator[sqlite3.Connection]:
-    """Open a day file for reading; the block is left at the first thing that cannot be read."""
+def _read(path: Path, ask: Callable[[sqlite3.Connection], sqlite3.Cursor]) -> list[dict[str, Any]]:
+    """Give the rows of a day file that are asked for; none, with a warning, where the file cannot be read."""
+    address = f"{path.absolute().as_uri()}?mode=ro"
     try:
-        with closing(
-            sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_S)
-        ) as database:
+        with closing(sqlite3.connect(address, uri=True, timeout=BUSY_TIMEOUT_S)) as database:
             database.row_factory = sqlite3.Row
-            yield database
+            return [dict(row) for row in ask(database)] if _is_made(database) else []
     except sqlite3.Error as error:
         logger.warning("the log file %s cannot be read: %s", path.name, error)
+        return []
 
 
 def _is_made(database: sqlite3.Connection) -> bool:

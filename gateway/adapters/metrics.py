@@ -19,6 +19,7 @@ from gateway.domain.decision import REQUESTED_MODEL
 from gateway.domain.entry import Entry
 from gateway.domain.price import NANO_USD_PER_USD
 from gateway.domain.snapshot import FINGERPRINT_SHOWN, Snapshot
+from gateway.domain.usage import Usage
 from gateway.domain.words import Failure, Outcome, Skip, Surface
 
 OTHER = "other"
@@ -165,12 +166,10 @@ class Metrics:
             match event:
                 case Attempt():
                     self.attempts[name, event.failure.value if event.failure else NO_FAILURE].inc()
+                    if event.usage is not None:
+                        self._used(name, event.usage)
                 case Skipped():
                     self.skips[name, event.skip.value].inc()
-        if entry.usage is not None:
-            for kind, counter in _TOKEN_TYPES.items():
-                if count := getattr(entry.usage, counter):
-                    self.tokens[model, kind].inc(count)
         if entry.cost_nano_usd:
             category = entry.category if entry.category in self._categories else OTHER
             self.cost.add((rule, model), entry.cost_nano_usd)
@@ -179,6 +178,11 @@ class Metrics:
         if entry.first_content_s is not None:
             self.first_content[(model,)].observe(entry.first_content_s)
         self.overhead.observe(entry.overhead_s)
+
+    def _used(self, model: str, usage: Usage) -> None:
+        for kind, counter in _TOKEN_TYPES.items():
+            if count := getattr(usage, counter):
+                self.tokens[model, kind].inc(count)
 
     def _model(self, name: str) -> str:
         return name if name in self._models else OTHER

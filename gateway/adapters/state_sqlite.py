@@ -106,12 +106,15 @@ class State:
         return None if last is None else self.files(last[1])
 
     def hash_key(self) -> bytes:
-        """Give the key of the prompt hashes, made at the first call and kept with the data."""
-        with self._database as database:
-            new = ("prompt_hash", secrets.token_bytes(HASH_KEY_BYTES))
-            database.execute("insert or ignore into keys values (?, ?)", new)
-            value: bytes = database.execute("select value from keys where name = 'prompt_hash'").fetchone()[0]
-            return value
+        """Give the key of the prompt hashes, made at the first call and kept with the data. Raises StoreError."""
+        new = ("prompt_hash", secrets.token_bytes(HASH_KEY_BYTES))
+        try:
+            with self._database as database:
+                database.execute("insert or ignore into keys values (?, ?)", new)
+                value: bytes = database.execute("select value from keys where name = 'prompt_hash'").fetchone()[0]
+                return value
+        except sqlite3.Error as error:
+            raise StoreError(f"the key of the prompt hashes cannot be kept in state.db: {error}") from error
 
 
 def _open(path: Path) -> sqlite3.Connection:

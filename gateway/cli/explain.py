@@ -188,7 +188,7 @@ def _decided(account: dict[str, Any]) -> list[str]:
 
 
 def _judged(account: dict[str, Any]) -> list[str]:
-    words = ", ".join(f"{each['word'].strip()} {each['weight']:g}" for each in account["deciding"])
+    words = ", ".join(f"{cut(each['word'].strip())} {each['weight']:g}" for each in account["deciding"])
     runner_up = account["runner_up"]
     after = f"; next is {runner_up['category']}" if runner_up else ""
     why = f": {words}" if words else ""
@@ -197,3 +197,11 @@ def _judged(account: dict[str, Any]) -> list[str]:
         f"category    {account['category']}, confidence {account['confidence']:.2f}{why}{after}",
         f"complexity  {account['complexity']} (score {account['score']:.2f}), about {tokens} tokens in",
     ]
+
+
+LONGEST_WORD = 40
+
+
+def cut(word: str) -> str:
+    """Give a word, or the beginning of a pattern that is too long for a line."""
+    return word if len(word) <= LONGEST_WORD else f"{word[:LONGEST_WORD]}…"

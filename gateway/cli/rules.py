@@ -9,6 +9,7 @@ from gateway.config import catalogue, sources
 from gateway.config.compile import Compiler
 from gateway.domain.problem import Problem
 from gateway.domain.snapshot import Rejected, RuleFile, Snapshot
+from gateway.runtime.reloader import emptiness
 
 DEFAULT_RULES = Path("rules.d")
 
@@ -51,7 +52,12 @@ def read_rules(directory: Path | None) -> tuple[RuleFile, ...] | Rejected:
 def compile_rules(directory: Path | None) -> Snapshot | Rejected:
     """Read and compile; the same verdict as the daemon's, less its tests."""
     files = read_rules(directory)
-    return files if isinstance(files, Rejected) else Compiler(catalogue.load()).compile(files)
+    if isinstance(files, Rejected):
+        return files
+    result = Compiler(catalogue.load()).compile(files)
+    if isinstance(result, Snapshot) and (problems := emptiness(result, None)):
+        return Rejected(result.fingerprint, problems)
+    return result
 
 
 def snapshot_or_exit(given: Path | None) -> tuple[Snapshot, Path | None]:

@@ -109,14 +109,15 @@ def welcome(daemon: Running, settings: Settings) -> str:
         return "\n".join(lines)
     lines[0] += ", and simulates the providers: no key, no network, no cost"
     lines.append(f"  faults  {daemon.simulator}/faults makes a simulated model fail")
-    model = next(iter(snapshot.models.values())).upstream if snapshot.models else "gpt-5"
+    translate = f'{daemon.address}/v1/execute -d \'{{"prompt": "Translate into French: good morning"}}\''
     lines += [
         "",
         "Try, in another terminal:",
         f'  curl -s {daemon.address}/v1/execute -d \'{{"prompt": "Write a Python function that parses a CSV file"}}\'',
-        f'  curl -s {daemon.address}/v1/execute -d \'{{"prompt": "Translate into French: good morning"}}\'',
+        f"  curl -s {translate}",
         f'  curl -s {daemon.address}/v1/route -d \'{{"prompt": "Prove that the square root of 2 is irrational"}}\'',
-        f'  curl -s {daemon.simulator}/faults -d \'{{"model": "{model}", "fault": "overloaded", "count": 1}}\'',
+        f'  curl -s {daemon.simulator}/faults -d \'{{"model": "*", "fault": "overloaded", "count": 1}}\'',
+        f"  curl -si {translate} | grep x-rulegate   # the next model answers",
         f"  curl -s '{daemon.address}/api/log?limit=1'",
         f"  curl -s {daemon.address}/metrics | grep rulegate_cost",
         "",

@@ -14,6 +14,12 @@ from gateway.domain.words import Failure, Mode
 
 _IMPLIED = Leaf("model", "model", AUTO, AUTO.__eq__, implied=True)
 """The condition of every rule that mentions `model` nowhere."""
+_HINTS = {
+    "model": "the chain says which model answers: name it there",
+    "messages": "a rule cannot change what was said: take this out",
+    "stream": "the caller says whether the answer streams: take this out",
+}
+"""What is no parameter: price, decision and surface stand on these fields."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +50,9 @@ def rule_of(node: Node, known: Known, findings: Findings) -> Rule | None:
     when = _with_implied_model(condition_of(node.get("when"), findings, known.categories))
     defaults = known.defaults
     base = Step(
-        "", timeouts_of(node.get("timeout"), defaults.timeouts), params=params_of(node.get("params"), NO_PARAMS)
+        "",
+        timeouts_of(node.get("timeout"), defaults.timeouts),
+        params=params_of(node.get("params"), NO_PARAMS, findings),
     )
     written = node["route"]
     chain = known.chains.get(written.value) if isinstance(written.value, str) else written
@@ -106,7 +114,7 @@ def _place(node: Node, base: Step, known: Known, findings: Findings) -> Step | S
         step,
         timeouts=timeouts_of(node.get("timeout"), base.timeouts),
         tries=node["tries"].value if "tries" in node.value else 1,
-        params=params_of(node.get("params"), base.params),
+        params=params_of(node.get("params"), base.params, findings),
     )
 
 
@@ -119,10 +127,16 @@ def _step(node: Node, name: str, base: Step, known: Known, findings: Findings) -
     return replace(base, model=name, window_tokens=model.window_tokens if model else None)
 
 
-def params_of(node: Node | None, base: Params) -> Params:
+def params_of(node: Node | None, base: Params, findings: Findings) -> Params:
     """Give the edits of a `params` map after those it stands within; the inner one wins."""
     if node is None:
         return base
+    for part in (node[name] for name in node.value):
+        named = part.items() if isinstance(part.value, dict) else ((each.value, each) for each in part)
+        for name, each in named:
+            if name in _HINTS:
+                words = f"'{name}' is no parameter that a rule may change"
+                findings.add(each.problem(words, _HINTS[name], at_key=isinstance(part.value, dict)))
     parts = {name: node[name].value if name in node.value else {} for name in ("set", "default", "cap")}
     drop = tuple(node["drop"].value) if "drop" in node.value else ()
     return Params(

@@ -55,12 +55,12 @@ def _check_chain(node: Node | None, known: Known, findings: Findings) -> None:
 
 
 def _body(request: Node, surface: Surface) -> bytes:
+    model = {} if surface is Surface.EXECUTE else {"model": AUTO}
     if "body" in request.value:
-        return msgspec.json.encode({"model": AUTO, **request["body"].value})
+        return msgspec.json.encode({**model, **request["body"].value})
     prompt = request["prompt"].value
-    if surface is Surface.EXECUTE:
-        return msgspec.json.encode({"prompt": prompt})
-    return msgspec.json.encode({"model": AUTO, "messages": [{"role": "user", "content": prompt}]})
+    asked = {"prompt": prompt} if surface is Surface.EXECUTE else {"messages": [{"role": "user", "content": prompt}]}
+    return msgspec.json.encode({**model, **asked})
 
 
 def _moment(node: Node, findings: Findings) -> datetime | None:

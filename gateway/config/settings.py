@@ -41,13 +41,11 @@ class Settings:
     simulate: bool = False
     simulate_speed: float = 1.0
     use_last_good: bool = False
-    allow_anonymous: bool = False
-    log_level: str = "info"
 
 
 def address_of(text: str) -> Address:
     """Read `HOST:PORT`, `:PORT` (loopback) or `[IPV6]:PORT`; raises ValueError with the remedy."""
     host, colon, port = text.rpartition(":")
-    if not colon or not port.isdigit() or not 0 <= int(port) <= 65_535:
+    if not colon or not port.isdecimal() or not 0 <= int(port) <= 65_535:
         raise ValueError(f"'{text}' is not an address: write HOST:PORT, such as 127.0.0.1:8080")
     return Address(host.strip("[]") or "127.0.0.1", int(port))

@@ -4,6 +4,7 @@ Source: the API reference of `POST /v1/messages`, version 2023-06-01.
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -46,6 +47,7 @@ _ERROR_TYPES = {
     404: "not_found_error",
     413: "request_too_large",
     429: "rate_limit_error",
+    503: "overloaded_error",
     504: "timeout_error",
     529: "overloaded_error",
 }
@@ -169,15 +171,16 @@ class AnthropicMessages:
             return bad_of(answer.get("error"))
         content = [dict_of(block) for block in list_of(answer.get("content"))]
         stop = stop_of(answer.get("stop_reason"))
+        used = usage_of(reported_in(answer.get("usage")))
         if not any(map(says_something, content)):
-            return REFUSED if stop is Stop.REFUSAL else NOTHING
+            return replace(REFUSED if stop is Stop.REFUSAL else NOTHING, usage=used)
         whole = PlainAnswer(
             id=text_of(answer.get("id")),
             model=text_of(answer.get("model")),
             text="".join(text_of(block.get("text")) for block in content),
             stop=stop,
         )
-        return Answer(whole, usage_of(reported_in(answer.get("usage"))), sum(map(characters_in, content)))
+        return Answer(whole, used, sum(map(characters_in, content)))
 
     def read_error(self, status: int, body: bytes) -> ProviderError:
         """Read `{"type": "error", "error": {...}}`; anything else is a message of its first 500 characters."""

@@ -25,6 +25,7 @@ class Bad:
 
     failure: Failure
     error: ProviderError
+    usage: Usage | None = None
 
 
 TOO_LONG = Bad(Failure.MALFORMED, ProviderError(200, message="the provider sent an event without an end"))

@@ -60,6 +60,8 @@ def decode_object(body: bytes) -> dict[str, Any] | Refusal:
     A body that is nested almost too deeply to be decoded is refused as well: whoever walks over it later stands deeper
     in the stack than this function does.
     """
+    if not body.strip():
+        return Refusal(RefusalKind.INVALID_REQUEST, "the request body is empty")
     try:
         if len(body) <= _SMALL_BYTES and body.count(b"[") + body.count(b"{") <= _SHALLOW:
             return _decode(body)

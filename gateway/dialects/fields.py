@@ -54,8 +54,13 @@ def prefer_of(headers: Mapping[str, str]) -> Prefer | None:
 
 
 def metadata_of(fields: Mapping[str, Any]) -> dict[str, str]:
-    """Read the request's `metadata` as text values."""
-    return {name: str(value) for name, value in dict_of(fields.get("metadata")).items()}
+    """Read the request's `metadata` as text values: a string as it is, anything else as JSON, null as absent."""
+    values = dict_of(fields.get("metadata")).items()
+    return {name: _word(value) for name, value in values if value is not None}
+
+
+def _word(value: Any) -> str:  # noqa: ANN401 - decoded JSON
+    return value if type(value) is str else msgspec.json.encode(value).decode()
 
 
 def created_at(request_id: str) -> int:

@@ -4,6 +4,7 @@ Source: the API reference of `POST /v1/chat/completions`.
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -185,15 +186,16 @@ class OpenAIChat:
         choices = [dict_of(choice) for choice in list_of(answer.get("choices"))] or [{}]
         stop = stop_of(choices[0].get("finish_reason"))
         messages = [dict_of(choice.get("message")) for choice in choices]
+        used = usage_of(reported_in(answer.get("usage")), answer.get("service_tier"))
         if not any(map(says_something, messages)):
-            return REFUSED if stop is Stop.REFUSAL else NOTHING
+            return replace(REFUSED if stop is Stop.REFUSAL else NOTHING, usage=used)
+        refusal = text_of(messages[0].get("refusal"))
         whole = PlainAnswer(
             id=text_of(answer.get("id")),
             model=text_of(answer.get("model")),
-            text=text_of(messages[0].get("content")),
-            stop=stop,
+            text=text_of(messages[0].get("content")) or refusal,
+            stop=Stop.REFUSAL if refusal else stop,
         )
-        used = usage_of(reported_in(answer.get("usage")), answer.get("service_tier"))
         return Answer(whole, used, sum(map(characters_in, messages)))
 
     def read_error(self, status: int, body: bytes) -> ProviderError:

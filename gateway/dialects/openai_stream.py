@@ -69,6 +69,7 @@ class Reader:
         self.id = ""
         self.model = ""
         self.stop = Stop.END
+        self._refused = False
         self.bad: Bad | None = None
         self._reported: dict[str, Any] = {}
         self._tier: Any = None
@@ -129,10 +130,11 @@ class Reader:
             delta = dict_of(parts.get("delta"))
             if says_something(delta):
                 kind = Kind.CONTENT
-                text += text_of(delta.get("content"))
+                text += text_of(delta.get("content")) or text_of(delta.get("refusal"))
+                self._refused = self._refused or bool(delta.get("refusal"))
                 characters += characters_in(delta)
             if reason := parts.get("finish_reason"):
-                self.stop = stop_of(reason)
+                self.stop = Stop.REFUSAL if self._refused else stop_of(reason)
                 kind = Kind.TAIL if kind is Kind.PREAMBLE else kind
         return Block(raw, kind, text, characters)
 

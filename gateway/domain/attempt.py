@@ -25,7 +25,8 @@ class Attempt:
     """One HTTP request to a provider and how it ended.
 
     `failure` None means answered. `committed` means that the caller already holds a part of the answer, so that
-    no other model may go on with it.
+    no other model may go on with it. `status` is 0 where no reply came; `garbage` counts events that could not be
+    read.
     """
 
     position: int
@@ -38,6 +39,7 @@ class Attempt:
     duration_s: float = 0.0
     usage: Usage | None = None
     cost_nano_usd: int = 0
+    garbage: int = 0
 
 
 @dataclass(frozen=True, slots=True)

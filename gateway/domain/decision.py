@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from gateway.domain.rule import Chain, Condition, Rule
 
@@ -48,6 +47,7 @@ class Unroutable:
 
     requested: str
     tried: tuple[Tried, ...]
+    shadows: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,3 @@ class Flip:
 
     rule: str
     conditions: tuple[str, ...]
-
-
-Facts = Mapping[str, Any]
-"""Feature values by feature key (see `engine.features`)."""

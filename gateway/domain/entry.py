@@ -16,8 +16,9 @@ class Entry:
 
     `id` is its UUIDv7. `facts` are the feature values that a decision can be made from again, JSON values by feature
     key. `prompt_hash` is keyed with a key of the data directory. `model` is who answered, empty where nobody did;
-    `response_model` is what the provider says answered. Seconds are since the request came; `first_content_s` None
-    where no content came. `propensity` is the probability with which the route chose its model.
+    `response_model` is what the provider says answered. `usage` is that of all attempts. Seconds are since the
+    request came; `first_content_s` None where no content came. `propensity` is the probability with which the route
+    chose its model.
     """
 
     id: str

@@ -11,9 +11,7 @@ class RefusalKind(StrEnum):
     MODEL_NOT_FOUND = "model_not_found"
     NOT_FOUND = "not_found"
     TOO_LARGE = "too_large"
-    FORBIDDEN = "forbidden"
     INTERNAL = "internal"
-    UNAVAILABLE = "unavailable"
 
 
 STATUS = {
@@ -21,9 +19,7 @@ STATUS = {
     RefusalKind.MODEL_NOT_FOUND: 404,
     RefusalKind.NOT_FOUND: 404,
     RefusalKind.TOO_LARGE: 413,
-    RefusalKind.FORBIDDEN: 403,
     RefusalKind.INTERNAL: 500,
-    RefusalKind.UNAVAILABLE: 503,
 }
 
 

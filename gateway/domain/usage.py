@@ -4,7 +4,8 @@ Every dialect normalises the usage object of its provider to this one shape, str
 money.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, fields, replace
 from typing import Final
 
 STANDARD: Final = "standard"
@@ -43,3 +44,18 @@ class Usage:
         return (
             self.fresh_input_tokens + self.cache_read_tokens + self.cache_write_5m_tokens + self.cache_write_1h_tokens
         )
+
+
+def total_of(usages: Iterable[Usage]) -> Usage | None:
+    """Add up what several attempts used, None for none; the tier is the last one's, and one guess makes it a guess."""
+    total: Usage | None = None
+    for usage in usages:
+        if total is None:
+            total = usage
+            continue
+        sums = {name: getattr(total, name) + getattr(usage, name) for name in _COUNTERS}
+        total = replace(usage, **sums, estimated=total.estimated or usage.estimated)
+    return total
+
+
+_COUNTERS: Final = tuple(each.name for each in fields(Usage) if each.name not in ("service_tier", "estimated"))

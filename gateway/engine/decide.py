@@ -55,7 +55,7 @@ def _requested(
     asked: str = features["model"]
     name = asked if asked in snapshot.models else snapshot.by_upstream.get(asked)
     if name is None:
-        return Unroutable(asked, tried)
+        return Unroutable(asked, tried, shadows)
     defaults = snapshot.defaults
     step = Step(name, defaults.timeouts, window_tokens=snapshot.models[name].window_tokens)
     return Decision(
@@ -80,11 +80,16 @@ def smallest_flip(decision: Decision | Unroutable, features: Features) -> Flip |
     """Give the live rule that needed the fewest changes to take the request.
 
     Of equals it is the one that was tried first: a change that suits a later one may suit it too, and then it would
-    take the request.
+    take the request. Of a row only rules are considered whose conditions it kept.
     """
-    flips = [
-        Flip(tried.rule.name, tuple(describe(miss) for miss in misses(tried.rule.when, features)))
-        for tried in decision.tried
-        if tried.rule.mode is Mode.LIVE
-    ]
+    flips = [flip for tried in decision.tried if (flip := _flip(tried, features)) is not None]
     return min(flips, key=lambda flip: len(flip.conditions), default=None)
+
+
+def _flip(tried: Tried, features: Features) -> Flip | None:
+    if tried.rule.mode is not Mode.LIVE:
+        return None
+    try:
+        return Flip(tried.rule.name, tuple(describe(miss) for miss in misses(tried.rule.when, features)))
+    except KeyError:
+        return None

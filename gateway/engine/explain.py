@@ -33,6 +33,7 @@ def account_of(snapshot: Snapshot, features: Features, decision: Decision | Unro
         "generation": snapshot.generation,
         "fingerprint": snapshot.fingerprint,
         "tried": [_tried(tried, features) for tried in decision.tried],
+        "shadows": list(decision.shadows),
         "flip": None if flip is None else {"rule": flip.rule, "conditions": list(flip.conditions)},
     }
     match decision:
@@ -59,7 +60,6 @@ def _routed(snapshot: Snapshot, features: Features, decision: Decision) -> dict[
         "chain_name": decision.chain_name or None,
         "chain": [step.model for step in decision.chain.steps],
         "split": None if not decision.split else {str(place): name for place, name in decision.split.items()},
-        "shadows": list(decision.shadows),
         "estimated_cost_usd": estimated_cost_nano_usd(snapshot, features, decision) / NANO_USD_PER_USD,
         "assumed_output_tokens": output_tokens_of(features),
     }

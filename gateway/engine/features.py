@@ -5,6 +5,7 @@ A feature has a key. Keys that read text end in where they look: `words@user`, `
 """
 
 import hashlib
+import json
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import lru_cache
@@ -130,15 +131,26 @@ def _tags(features: Features) -> frozenset[str]:
     return features.request.caller.tags | {tag for each in written if (tag := each.strip())}
 
 
+def _first_user_message(request: Request) -> str:
+    """Give the first user message as JSON; the whole body where there is none."""
+    messages = request.fields.get("messages")
+    each = messages if isinstance(messages, list) else []
+    first = next((one for one in each if isinstance(one, dict) and one.get("role") == "user"), request.fields)
+    return json.dumps(first, sort_keys=True)
+
+
 def _conversation_hash(features: Features) -> int:
-    """Hash what names a conversation to 64 bits: the caller's header, or caller, system and first user turn."""
+    """Hash what names a conversation to 64 bits: the caller's header, or caller, system and first user turn.
+
+    A first user turn without text, such as one of images only, is named by the whole message.
+    """
     request = features.request
     if named := request.headers.get("x-rulegate-conversation"):
         parts = [request.caller.name, named]
     else:
         conversation: Conversation = features["conversation"]
         first = next((turn.text for turn in conversation.turns if turn.role is Role.USER), "")
-        parts = [request.caller.name, conversation.system, first]
+        parts = [request.caller.name, conversation.system, first or _first_user_message(request)]
     digest = hashlib.blake2b(digest_size=8)
     for part in parts:
         data = part.encode("utf-8", "surrogatepass")

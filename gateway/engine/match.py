@@ -64,11 +64,15 @@ def describe(condition: Condition) -> str:
 def seen(condition: Condition, features: Features) -> dict[str, object]:
     """Give the values a condition looked at, by the name of each leaf; private ones only say whether they held.
 
-    Where leaves of one name saw different things, each goes by its whole text.
+    Where leaves of one name saw different things, each goes by its whole text. A row knows only what its decision hung
+    on: what it did not keep is left out.
     """
     saw: list[tuple[Leaf, object]] = []
     for leaf in leaves(condition):
-        value = features[leaf.feature]
+        try:
+            value = features[leaf.feature]
+        except KeyError:
+            continue
         saw.append((leaf, leaf.test(value) if leaf.private else shown(value)))
     different = {leaf.name for leaf, value in saw for other, what in saw if leaf.name == other.name and value != what}
     return {describe(leaf) if leaf.name in different else leaf.name: value for leaf, value in saw}

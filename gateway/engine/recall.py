@@ -11,7 +11,7 @@ from typing import Any, assert_never
 
 from gateway.domain.category import Classification
 from gateway.domain.decision import Decision, Unroutable
-from gateway.domain.rule import AllOf, AnyOf, Condition, Leaf, Not, Rule
+from gateway.domain.rule import AllOf, AnyOf, Condition, Leaf, Not, Rule, leaves
 from gateway.domain.snapshot import Snapshot
 from gateway.engine.decide import decide
 from gateway.engine.features import ARMS, Features
@@ -38,6 +38,8 @@ WORD_SETS = ("has", "tags")
 SCORES = "scores@user"
 HELD = "held"
 """The keys of category scores, and of the bits of private conditions: `1` held, `0` did not, by place in the rules."""
+UNSEEN = "-"
+"""The bit of a private condition that nothing hung on, so that nobody looked."""
 
 
 def facts_of(snapshot: Snapshot, features: Features, decision: Decision | Unroutable) -> dict[str, Any]:
@@ -47,18 +49,48 @@ def facts_of(snapshot: Snapshot, features: Features, decision: Decision | Unrout
         facts[key] = sorted(features[key])
     facts[SCORES] = {name: round(score, 3) for name, score in features.classification().scores.items() if score}
     rules = _walked(snapshot, decision)
-    held = ""
-    for rule in rules:
-        for leaf in rule.leaves:
-            if leaf.private:
-                held += "1" if leaf.test(features[leaf.feature]) else "0"
-            elif leaf.feature not in facts and leaf.feature != "at":
-                facts[leaf.feature] = _json(features[leaf.feature])
+    looked = _Looked(features)
+    held = "".join(looked.at(rule.when)[1] for rule in rules)
+    facts |= {key: _json(features[key]) for key in looked.keys - facts.keys() - {"at"}}
     if held:
         facts[HELD] = held
     if isinstance(decision, Decision) and decision.split:
         facts[ARMS] = {str(place): model for place, model in decision.split.items()}
     return facts
+
+
+class _Looked:
+    """Walks conditions as the decision did, no further than it had to: text is not searched for the log alone."""
+
+    def __init__(self, features: Features) -> None:
+        self._features = features
+        self.keys: set[str] = set()
+        """The features that conditions without private text looked at."""
+
+    def at(self, condition: Condition) -> tuple[bool, str]:
+        """Say whether a condition holds, with a bit for each private leaf in reading order."""
+        match condition:
+            case Leaf():
+                holds = bool(condition.test(self._features[condition.feature]))
+                if condition.private:
+                    return holds, "1" if holds else "0"
+                self.keys.add(condition.feature)
+                return holds, ""
+            case AllOf() | AnyOf():
+                decisive = isinstance(condition, AnyOf)
+                holds, bits = not decisive, ""
+                for part in condition.parts:
+                    if holds is decisive:
+                        bits += UNSEEN * sum(1 for leaf in leaves(part) if leaf.private)
+                        continue
+                    holds, more = self.at(part)
+                    bits += more
+                return holds, bits
+            case Not():
+                holds, bits = self.at(condition.part)
+                return not holds, bits
+            case _:
+                assert_never(condition)
 
 
 def decide_again(snapshot: Snapshot, facts: Mapping[str, Any], at: datetime) -> tuple[Features, Decision | Unroutable]:
@@ -69,7 +101,7 @@ def decide_again(snapshot: Snapshot, facts: Mapping[str, Any], at: datetime) -> 
     values["at"] = at
     values[ARMS] = {int(place): model for place, model in facts.get(ARMS, {}).items()}
     held = str(facts.get(HELD, ""))
-    values |= {f"{HELD}.{position}": bit == "1" for position, bit in enumerate(held)}
+    values |= {f"{HELD}.{position}": bit == "1" for position, bit in enumerate(held) if bit != UNSEEN}
     features = Features.recorded(values)
     return features, decide(replace(snapshot, rules=_with_bits(snapshot.rules, len(held))), features)
 

@@ -33,8 +33,9 @@ class Active:
 class Exchange:
     """The state of one request; it is read by the log when the request has ended.
 
-    `started_s` is monotonic. `waited_s` is time spent on providers, which is not the gateway's own. `refusal` says
-    why steps were passed over that could not carry the request.
+    `started_s` is monotonic, when the body was there. `waited_s` is time spent on providers, which is not the
+    gateway's own. `refusal` says why steps were passed over that could not carry the request. `begun` once a part of
+    a stream is with the caller.
     """
 
     id: str
@@ -50,11 +51,10 @@ class Exchange:
     model: Model | None = None
     response_model: str = ""
     usage: Usage | None = None
-    cost_nano_usd: int = 0
     first_content_s: float | None = None
     waited_s: float = 0.0
-    garbage: int = 0
     refusal: Refusal | None = None
+    begun: bool = False
 
     def upstream_of(self, step: Step) -> tuple[Model, Provider, Target]:
         """Give who stands behind a step."""
@@ -66,6 +66,11 @@ class Exchange:
     def attempts(self) -> tuple[Attempt, ...]:
         """The attempts so far, without the steps that were passed over."""
         return tuple(event for event in self.history if isinstance(event, Attempt))
+
+    @property
+    def cost_nano_usd(self) -> int:
+        """What all attempts so far have cost, the failed ones included."""
+        return sum(event.cost_nano_usd for event in self.history if isinstance(event, Attempt))
 
     @property
     def about(self) -> About:
@@ -107,9 +112,12 @@ def begin(
 def unroutable(decision: Unroutable, snapshot: Snapshot) -> Refusal:
     """Say that nothing answers to the name, and what would."""
     asked = decision.requested
-    why = "no rule takes this request" if asked == AUTO else f"there is no model '{asked[:LONGEST_NAME_SHOWN]}'"
-    there = ", ".join((AUTO, *sorted(snapshot.models)))
-    return Refusal(RefusalKind.MODEL_NOT_FOUND, f"{why}; there is {there}", "model")
+    names = sorted(snapshot.models)
+    if asked == AUTO:
+        words = f"no rule takes this request; a model can be asked for by name: {', '.join(names)}"
+    else:
+        words = f"there is no model '{asked[:LONGEST_NAME_SHOWN]}'; there is {', '.join((AUTO, *names))}"
+    return Refusal(RefusalKind.MODEL_NOT_FOUND, words, "model")
 
 
 LONGEST_NAME_SHOWN = 100

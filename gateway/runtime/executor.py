@@ -18,7 +18,7 @@ from gateway.engine.failure import failure_of, final_error, retry_after_s
 from gateway.runtime.exchange import Exchange
 from gateway.runtime.ports import Clock, Transport
 from gateway.runtime.running import Running, estimated_usage
-from gateway.runtime.streamer import Stream
+from gateway.runtime.streamer import CALLER_LEFT, Stream
 
 NATIVE = {Surface.CHAT: Dialect.OPENAI, Surface.MESSAGES: Dialect.ANTHROPIC}
 """Surfaces whose bodies a provider of that dialect takes as they are."""
@@ -98,13 +98,12 @@ class Executor:
                 return await self._stream(attempt, call, dialect, left_s)
             return await self._whole(attempt, call, dialect, left_s)
         except UpstreamError as error:
-            attempt.failed(error.failure, ProviderError(0, message=str(error)), self._clock)
+            attempt.failed(Bad(error.failure, ProviderError(0, message=str(error))), self._clock)
         except TimeoutError:
-            attempt.failed(
-                Failure.TIMEOUT, ProviderError(0, message=f"{model.name} did not answer in time"), self._clock
-            )
+            words = f"{model.name} did not answer in time"
+            attempt.failed(Bad(Failure.TIMEOUT, ProviderError(0, message=words)), self._clock)
         except asyncio.CancelledError:
-            attempt.failed(Failure.CANCELLED, None, self._clock)
+            attempt.failed(CALLER_LEFT, self._clock)
             exchange.outcome = Outcome.CANCELLED
             raise
         return None
@@ -112,6 +111,7 @@ class Executor:
     async def _whole(self, attempt: Running, call: Call, dialect: ProviderDialect, left_s: float) -> Answered | None:
         async with asyncio.timeout(min(call.timeouts.total_s, left_s)):
             reply = await self._transport.send(call)
+            attempt.status = reply.status
             try:
                 body = await reply.read()
             finally:
@@ -121,7 +121,7 @@ class Executor:
             return None
         answer = dialect.read_answer(body)
         if isinstance(answer, Bad):
-            attempt.failed(answer.failure, answer.error, self._clock)
+            attempt.failed(answer, self._clock)
             return None
         return self._answered(attempt, answer, body)
 
@@ -129,7 +129,7 @@ class Executor:
         exchange = attempt.exchange
         usage = answer.usage or estimated_usage(exchange, answer.characters)
         exchange.response_model = answer.plain.model
-        attempt.answered(usage, self._clock)
+        attempt.ended(usage, None, self._clock)
         exchange.first_content_s = self._clock.monotonic() - exchange.started_s
         if _native(exchange, attempt.model):
             return Answered(body)
@@ -145,18 +145,20 @@ class Executor:
         try:
             async with asyncio.timeout_at(min(began_s + timeouts.headers_s, last_s)) as limit:
                 reply = await self._transport.send(call)
+                attempt.status = reply.status
                 limit.reschedule(min(asyncio.get_running_loop().time() + timeouts.first_content_s, last_s))
                 if not 200 <= reply.status < 300:
                     self._refused(attempt, dialect.read_error(reply.status, await reply.read()), reply)
                     return None
                 if reply.headers.get("content-type", "").startswith("application/json"):
                     bad = _not_streamed(dialect.read_answer(await reply.read()))
-                    attempt.failed(bad.failure, bad.error, self._clock)
+                    attempt.failed(bad, self._clock)
                     return None
                 relay = _relay(exchange, dialect, attempt.model)
                 first = await _first_content(reply, relay)
             if relay.bad is not None:
-                attempt.failed(relay.bad.failure, relay.bad.error, self._clock)
+                attempt.garbage = relay.garbage
+                attempt.failed(replace(relay.bad, usage=relay.usage), self._clock)
                 return None
             stream = Stream(attempt, reply, relay, first, self._clock)
         finally:
@@ -170,7 +172,7 @@ class Executor:
     def _refused(self, attempt: Running, error: ProviderError, reply: Reply) -> None:
         """Note an attempt that was answered with an error status, and when the provider says to come again."""
         wait_s = retry_after_s(reply.headers.get("retry-after", ""), self._clock.now())
-        attempt.failed(failure_of(error), replace(error, retry_after_s=wait_s), self._clock)
+        attempt.failed(Bad(failure_of(error), replace(error, retry_after_s=wait_s)), self._clock)
 
 
 def _relay(exchange: Exchange, dialect: ProviderDialect, model: Model) -> Relay:

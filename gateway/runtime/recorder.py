@@ -5,8 +5,8 @@ import logging
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from gateway.domain.attempt import Attempt
 from gateway.domain.entry import Entry
+from gateway.domain.usage import total_of
 from gateway.domain.words import Outcome, Surface
 from gateway.engine.recall import facts_of
 from gateway.runtime.exchange import Active, Exchange, Unrouted
@@ -38,15 +38,16 @@ class Recorder:
         self._hash_key = hash_key
         self._simulated = simulated
 
-    def ended(self, exchange: Exchange) -> None:
-        """Note a request whose exchange has an outcome."""
-        if exchange.garbage and exchange.model is not None:
-            self._meters.garbage(exchange.model.name, exchange.garbage)
-        self._note(self._entry(exchange))
-
-    def refused(self, refused: Refused) -> None:
-        """Note a request that ended without a decision."""
-        self._note(self._refused_entry(refused))
+    def ended(self, ended: Exchange | Refused) -> None:
+        """Note a request that has ended, with or without a decision."""
+        match ended:
+            case Exchange():
+                for attempt in ended.attempts:
+                    if attempt.garbage:
+                        self._meters.garbage(attempt.model, attempt.garbage)
+                self._note(self._entry(ended))
+            case Refused():
+                self._note(self._refused_entry(ended))
 
     def _note(self, entry: Entry) -> None:
         self._meters.ended(entry)
@@ -76,6 +77,7 @@ class Recorder:
         return replace(
             entry,
             tags=tuple(sorted(features["tags"])),
+            shadows=refused.unrouted.decision.shadows,
             requested_model=request.model[:LONGEST_NAME],
             prompt_hash=self._prompt_hash(features["text@user"]),
             category=features["category@user"],
@@ -115,9 +117,9 @@ class Recorder:
             provider=model.provider if model else "",
             propensity=propensity_of(exchange),
             events=tuple(exchange.history),
-            usage=exchange.usage,
+            usage=total_of(attempt.usage for attempt in exchange.attempts if attempt.usage is not None),
             price_version=model.price_version if model else "",
-            cost_nano_usd=sum(event.cost_nano_usd for event in exchange.history if isinstance(event, Attempt)),
+            cost_nano_usd=exchange.cost_nano_usd,
             first_content_s=exchange.first_content_s,
             duration_s=duration_s,
             overhead_s=max(0.0, duration_s - exchange.waited_s),

@@ -57,7 +57,13 @@ class Reloader:
         self.rejection: Rejection | None = None
 
     async def reload(self) -> Active | Rejection:
-        """Read, compile and test the files off the loop, then swap by one assignment, or change nothing."""
+        """Read, compile and test the files off the loop, then swap by one assignment, or change nothing.
+
+        Whoever asked may leave: a reload that has begun goes on to its end, and only then the next one begins.
+        """
+        return await asyncio.shield(self._reload())
+
+    async def _reload(self) -> Active | Rejection:
         async with self._one_at_a_time:
             result = await asyncio.to_thread(prepare, self._parts, self.active)
             match result:
@@ -72,7 +78,9 @@ class Reloader:
         if snapshot is before:
             targets = await asyncio.to_thread(self._parts.resolve, before)
             self.active = replace(self.active, targets=targets)
-            self._cleared()
+            if self.rejection is not None:
+                self._clear()
+                logger.info("rules are as they run again: %s", before.label)
             return self.active
         try:
             active = await asyncio.to_thread(activate, self._parts, snapshot)
@@ -80,17 +88,17 @@ class Reloader:
             hint = "free space or mend the data directory, and reload"
             return self._reject(Rejected(snapshot.fingerprint, (Problem(".", 1, 1, str(error), hint),)))
         self.active = active  # one assignment: no request sees half a change
-        self._cleared()
         self._parts.meters.prepare(self.active.snapshot)
-        self._parts.meters.reloaded(self.active.snapshot, self.active.loaded_at)
+        self._clear()
+        for warning in self.active.snapshot.warnings:
+            logger.warning("rules: %s", warning)
         logger.info("rules reloaded: %s replaces %s", self.active.snapshot.label, before.label)
         return self.active
 
-    def _cleared(self) -> None:
-        if self.rejection is not None:
-            self.rejection = None
-            self._parts.meters.reloaded(self.active.snapshot, self.active.loaded_at)
-            logger.info("rules are as they run again: %s", self.active.snapshot.label)
+    def _clear(self) -> None:
+        """Note that the rules on disk are those that run."""
+        self.rejection = None
+        self._parts.meters.reloaded(self.active.snapshot, self.active.loaded_at)
 
     def _reject(self, rejected: Rejected) -> Rejection:
         before = self.rejection
@@ -110,16 +118,17 @@ def prepare(parts: Parts, active: Active | None) -> Snapshot | Rejected:
     if isinstance(files, Unreadable):
         return Rejected("unreadable", files.problems)
     if active is not None and parts.compiler.fingerprint(files) == active.snapshot.fingerprint:
-        return active.snapshot
+        lacking = parts.lacking(active.snapshot)  # a key file may be gone by now
+        return Rejected(active.snapshot.fingerprint, lacking) if lacking else active.snapshot
     result = parts.compiler.compile(files)
     if isinstance(result, Rejected):
         return result
     before = None if active is None else active.snapshot
-    problems = _empty(result, before) or (*parts.gate(result), *parts.lacking(result))
+    problems = emptiness(result, before) or (*parts.gate(result), *parts.lacking(result))
     return Rejected(result.fingerprint, problems) if problems else result
 
 
-def _empty(snapshot: Snapshot, before: Snapshot | None) -> tuple[Problem, ...]:
+def emptiness(snapshot: Snapshot, before: Snapshot | None) -> tuple[Problem, ...]:
     """Give the Problem of a set that nothing could be answered by, unless it, or the one before, allows that."""
     if snapshot.rules or snapshot.models or snapshot.defaults.allow_empty:
         return ()

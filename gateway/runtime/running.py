@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass, replace
 
+from gateway.dialects.base import Bad
 from gateway.domain.attempt import Attempt, ProviderError
 from gateway.domain.registry import Model
 from gateway.domain.usage import Usage
-from gateway.domain.words import Failure
 from gateway.engine.pricing import cost_nano_usd, price_at
 from gateway.runtime.exchange import Exchange
 from gateway.runtime.ports import Clock
@@ -16,13 +16,15 @@ HIDDEN = "***"
 
 @dataclass(slots=True)
 class Running:
-    """An attempt that is under way."""
+    """An attempt that is under way; `status` is that of the reply's head, 0 until one has come."""
 
     exchange: Exchange
     position: int
     model: Model
     started_s: float
     counted_s: float = 0.0
+    status: int = 0
+    garbage: int = 0
 
     def waited(self, clock: Clock) -> None:
         """Count the time since the start, or since the last count, as time spent on the provider."""
@@ -38,44 +40,33 @@ class Running:
         words = [text.replace(secret, HIDDEN) for text in (error.type, error.code, error.message)]
         return replace(error, type=words[0], code=words[1], message=words[2])
 
-    def failed(self, failure: Failure, error: ProviderError | None, clock: Clock) -> None:
-        """Note that it failed before anything reached the caller."""
-        self._note(clock, failure=failure, error=error)
+    def failed(self, bad: Bad, clock: Clock) -> None:
+        """Note that it failed before anything reached the caller; what it used all the same is paid."""
+        self._note(clock, bad, bad.usage, committed=False)
 
-    def answered(self, usage: Usage, clock: Clock) -> None:
-        """Note that it answered, and what that cost."""
-        self.ended(usage, None, None, clock)
-
-    def ended(self, usage: Usage, failure: Failure | None, error: ProviderError | None, clock: Clock) -> None:
+    def ended(self, usage: Usage, bad: Bad | None, clock: Clock) -> None:
         """Note how an attempt ended whose content reached the caller, and what that cost."""
-        exchange = self.exchange
-        price = price_at(self.model.price, exchange.at.date())
-        exchange.model = self.model
-        exchange.usage = usage
-        exchange.cost_nano_usd = cost_nano_usd(usage, price)
-        self._note(clock, failure=failure, error=error, usage=usage)
+        self.exchange.model = self.model
+        self.exchange.usage = usage
+        self._note(clock, bad, usage, committed=True)
 
-    def _note(
-        self,
-        clock: Clock,
-        *,
-        failure: Failure | None,
-        error: ProviderError | None,
-        usage: Usage | None = None,
-    ) -> None:
+    def _note(self, clock: Clock, bad: Bad | None, usage: Usage | None, *, committed: bool) -> None:
         self.waited(clock)
-        self.exchange.history.append(
+        exchange = self.exchange
+        cost = 0 if usage is None else cost_nano_usd(usage, price_at(self.model.price, exchange.at.date()))
+        exchange.history.append(
             Attempt(
                 position=self.position,
                 model=self.model.name,
                 provider=self.model.provider,
-                failure=failure,
-                committed=usage is not None,
-                error=error and self.said(error),
-                status=error.status if error else 200 if failure is None else 0,
+                failure=bad.failure if bad else None,
+                committed=committed,
+                error=self.said(bad.error) if bad else None,
+                status=self.status,
                 duration_s=self.counted_s,
                 usage=usage,
-                cost_nano_usd=self.exchange.cost_nano_usd if usage is not None else 0,
+                cost_nano_usd=cost,
+                garbage=self.garbage,
             )
         )
 

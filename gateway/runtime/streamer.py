@@ -72,10 +72,10 @@ class Stream:
         exchange, relay = self._running.exchange, self._relay
         self._reply.close(finished=relay.closed)
         exchange.response_model = relay.model
-        exchange.garbage += relay.garbage
+        self._running.garbage = relay.garbage
         reported = relay.usage
         usage = reported if reported and relay.closed else estimated_usage(exchange, relay.characters, reported)
-        self._running.ended(usage, bad.failure if bad else None, bad.error if bad else None, self._clock)
+        self._running.ended(usage, bad, self._clock)
         step = next_step(exchange.decision.chain, exchange.history, 0.0)
         exchange.outcome = step.outcome if isinstance(step, Halt) else Outcome.FAILED
 

@@ -1,12 +1,11 @@
 """The surfaces that call no model: what there is, and what would be decided."""
 
 from collections.abc import Mapping
-from typing import Any
 
-import msgspec
 from aiohttp import web
 
 from gateway.dialects.base import CallerDialect
+from gateway.dialects.fields import object_of
 from gateway.domain.refusal import Refusal, RefusalKind
 from gateway.domain.request import AUTO
 from gateway.domain.words import Surface
@@ -39,12 +38,7 @@ def route_handler(surfaces: Mapping[Surface, CallerDialect]) -> Handler:
 
 def surface_of(body: bytes, headers: Mapping[str, str]) -> Surface:
     """Tell whose body it is: a prompt alone is execute's, a system text beside the messages is Anthropic's."""
-    try:
-        fields: Any = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError):
-        return Surface.CHAT
-    if not isinstance(fields, dict):
-        return Surface.CHAT
+    fields = object_of(body) or {}
     if "prompt" in fields:
         return Surface.EXECUTE
     return Surface.MESSAGES if "anthropic-version" in headers or "system" in fields else Surface.CHAT

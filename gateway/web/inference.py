@@ -4,6 +4,7 @@ import asyncio
 import logging
 import traceback
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import assert_never
 
 from aiohttp import web
@@ -34,37 +35,46 @@ def surface_handler(surface: Surface, dialect: CallerDialect) -> Handler:
 
     async def handle(http: web.Request) -> web.StreamResponse:
         parts = http.app[PARTS]
-        started_s, at = parts.clock.monotonic(), parts.clock.now()
+        came_s, at = parts.clock.monotonic(), parts.clock.now()
         request_id = new_id(at)
         active = parts.reloader.active
         parts.meters.began()
-        outcome = Outcome.CANCELLED
-        unrouted: Unrouted | None = None
-        exchange: Exchange | None = None
+        refused = Refused(request_id, at, came_s, active, surface, Outcome.CANCELLED)
+        ended: Exchange | Refused = refused
         try:
             read = await read_request(http, dialect, active.snapshot.defaults.max_body_bytes)
             if isinstance(read, Refusal):
-                outcome = Outcome.REFUSED
-                return refuse(dialect, read, request_id)
+                ended = replace(refused, outcome=Outcome.REFUSED)
+                return await send(http, refuse(dialect, read, request_id))
+            started_s = parts.clock.monotonic()  # the upload is neither the gateway's time nor the deadline's
             began = begin(request_id, started_s, at, active, read, dialect)
             if isinstance(began, Unrouted):
-                outcome, unrouted = Outcome.REFUSED, began
-                return refuse(dialect, began.refusal, request_id)
-            exchange = began
-            return await _answer(http, parts, exchange)
+                ended = replace(refused, outcome=Outcome.REFUSED, unrouted=began)
+                return await send(http, refuse(dialect, began.refusal, request_id))
+            ended = began
+            return await send(http, await _answer(http, parts, began))
         except Exception as error:  # noqa: BLE001 - the edge: a bug is answered like an error
             log_bug(request_id, error)
-            outcome = Outcome.FAILED
-            if exchange is not None and exchange.first_content_s is not None and http.transport is not None:
-                http.transport.abort()  # the answer may have begun: it must not look as if it were whole
+            if isinstance(ended, Refused):
+                ended = replace(ended, outcome=Outcome.FAILED)
+            elif ended.begun and http.transport is not None:
+                http.transport.abort()  # a part of the answer is out: it must not look as if it were whole
             return refuse(dialect, BROKEN, request_id)
         finally:
-            if exchange is None:
-                parts.recorder.refused(Refused(request_id, at, started_s, active, surface, outcome, unrouted))
-            else:
-                parts.recorder.ended(exchange)
+            parts.recorder.ended(ended)
 
     return handle
+
+
+async def send(http: web.Request, response: web.StreamResponse) -> web.StreamResponse:
+    """Send a response now, so that the caller does not wait for the request to be noted."""
+    if not response.prepared:
+        try:
+            await response.prepare(http)
+            await response.write_eof()
+        except ConnectionError:
+            pass  # the caller left: nobody reads this
+    return response
 
 
 def log_bug(request_id: str, error: Exception) -> None:
@@ -86,16 +96,23 @@ async def read_body(http: web.Request, limit_bytes: int) -> bytes | Refusal:
 
     A compressed body is measured as it unfolds, for its length says nothing.
     """
-    too_large = Refusal(RefusalKind.TOO_LARGE, f"the request body is larger than {limit_bytes} bytes")
     length = http.content_length
     if length is not None and "Content-Encoding" not in http.headers:
-        return too_large if length > limit_bytes else await http.read()
+        return _too_large(limit_bytes) if length > limit_bytes else await http.read()
     body = bytearray()
-    while piece := await http.content.readany():
-        body += piece
-        if len(body) > limit_bytes:
-            return too_large
+    try:
+        while piece := await http.content.readany():
+            body += piece
+            if len(body) > limit_bytes:
+                return _too_large(limit_bytes)
+    except web.RequestPayloadError:
+        words = f"the request body is not {http.headers.get('Content-Encoding', 'whole')[:20]}: send it as it is"
+        return Refusal(RefusalKind.INVALID_REQUEST, words)
     return bytes(body)
+
+
+def _too_large(limit_bytes: int) -> Refusal:
+    return Refusal(RefusalKind.TOO_LARGE, f"the request body is larger than {limit_bytes} bytes")
 
 
 def kept_headers(headers: Mapping[str, str]) -> dict[str, str]:
@@ -124,6 +141,7 @@ async def _stream(http: web.Request, parts: Parts, exchange: Exchange, stream: S
         headers["X-Accel-Buffering"] = "no"
         response = web.StreamResponse(headers=headers)
         await response.prepare(http)
+        exchange.begun = True
         while piece := await stream.next():
             await response.write(piece)
         await response.write_eof()

@@ -19,6 +19,7 @@ from gateway.web.keys import PARTS
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 MOST_ROWS = 1_000
+MOST_DIGITS = 4
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 
 
@@ -169,7 +170,9 @@ async def reload(http: web.Request) -> web.Response:
 async def log(http: web.Request) -> web.Response:
     """Give rows of the log, newest first; `next` is the `before` of the next page."""
     written = http.query.get("limit", "100")
-    if not written.isdigit() or not 1 <= int(written) <= MOST_ROWS:
+    if not (
+        written.isascii() and written.isdecimal() and len(written) <= MOST_DIGITS and 1 <= int(written) <= MOST_ROWS
+    ):
         return answer({"error": {"message": f"limit is a number from 1 to {MOST_ROWS}"}}, 400)
     limit = int(written)
     rows = await asyncio.to_thread(http.app[DAEMON].log.rows, limit, http.query.get("before"))

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from gateway.cli import main
+from gateway.runtime.reloader import Rejection
 from tests.fakes.answers import read
 from tests.fakes.daemon import Daemon, daemon, until
 from tests.fakes.rule_files import UPSTREAM, to_model
@@ -240,3 +241,16 @@ async def test_a_key_file_that_was_rotated_is_read_by_a_reload(tmp_path: Path) -
         assert {target.secret for target in before.targets.values()} == {"sk-old"}
         assert {target.secret for target in now.targets.values()} == {"sk-new"}
         assert now.snapshot is before.snapshot
+
+
+async def test_a_key_file_that_is_gone_changes_nothing(tmp_path: Path) -> None:
+    """U-86 U-92: the request after a reload still carries the key, and the reload says what is missing."""
+    key = tmp_path / "key"
+    key.write_text("sk-1\n")
+    rules = to_model("nano").replace("api_key: none", f"api_key: {{file: {key}}}")
+    async with daemon(tmp_path, {"rules.yaml": rules}, simulate=False) as running:
+        key.unlink()
+        result = await running.reloader.reload()
+        assert isinstance(result, Rejection)
+        assert str(key) in str(result.problems[0])
+        assert {target.secret for target in running.reloader.active.targets.values()} == {"sk-1"}

@@ -33,12 +33,12 @@ FACTS = {
     "held": "0100",
     "conversation_hash": 0.7310585786300049,
 }
+USED = Usage(1200, 300, 40, 50, 600, 200, 7, 8, 9, 2, "priority")
 FALLEN_BACK = (
     Attempt(0, "sonnet", "anthropic", Failure.OVERLOADED, error=ProviderError(529, message="secret words"), status=529),
     Skipped(1, "llama", Skip.INCAPABLE),
-    Attempt(2, "gpt", "openai", None, True, status=200, duration_s=3.25, cost_nano_usd=12_345_678),
+    Attempt(2, "gpt", "openai", None, True, status=200, duration_s=3.25, usage=USED, cost_nano_usd=12_345_678),
 )
-USED = Usage(1200, 300, 40, 50, 600, 200, 7, 8, 9, 2, "priority")
 ENTRY = Entry(
     id="",
     at=NOON,

@@ -252,3 +252,17 @@ def test_a_full_disk_costs_no_row(tmp_path: Path) -> None:
         check=False,
     )
     assert (done.stdout.strip(), done.returncode) == ("1500", 0), done.stderr
+
+
+def test_a_day_that_cannot_be_opened_is_skipped_with_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A file that is gone, or is none, when it is opened has no rows, and the other days still have theirs."""
+    writer = LogWriter(tmp_path, lambda: 30, lambda: None)
+    writer.start()
+    writer.put(entry(1))
+    writer.close()
+    (tmp_path / "requests-20261124.db").symlink_to(tmp_path / "gone")
+    (tmp_path / "requests-20261125.db").mkdir()
+    assert [row["id"] for row in LogReader(tmp_path).rows(10)] == [entry(1).id]
+    assert sum("cannot be read" in each.message for each in caplog.records) == 2

@@ -219,7 +219,11 @@ def test_requests_by_outcome_add_up_to_the_requests(ends: list[tuple[Outcome, st
         ({"rule": "x"}, "requests_total", {"surface": "chat", "rule": "other", "outcome": "answered_after_fallback"}),
         ({"rule": "x"}, "cost_usd_total", {"rule": "other", "model": "gpt"}),
         ({"model": "x"}, "cost_usd_total", {"rule": "code", "model": "other"}),
-        ({"model": "x"}, "tokens_total", {"model": "other", "type": "input"}),
+        (
+            {"events": (Attempt(0, "x", "acme", None, usage=Usage(fresh_input_tokens=5)),)},
+            "tokens_total",
+            {"model": "other", "type": "input"},
+        ),
         ({"model": "x"}, "time_to_first_content_seconds_count", {"model": "other"}),
         ({"category": "x"}, "category_cost_usd_total", {"category": "other", "model": "gpt"}),
         ({"category": "unsure"}, "category_cost_usd_total", {"category": "unsure", "model": "gpt"}),
@@ -341,6 +345,7 @@ def test_money_shown_is_the_sum_rounded_once(amounts: list[tuple[str, int]]) -> 
 
 
 def test_usage_of_a_model_nobody_knows_the_price_of_is_counted(metrics: Metrics) -> None:
-    metrics.ended(entry(usage=Usage(fresh_input_tokens=5), cost_nano_usd=0))
+    used = Attempt(0, "gpt", "openai", None, usage=Usage(fresh_input_tokens=5))
+    metrics.ended(entry(events=(used,), cost_nano_usd=0))
     assert value(metrics, "tokens_total", model="gpt", type="input") == 5
     assert value(metrics, "cost_usd_total", rule="code", model="gpt") is None

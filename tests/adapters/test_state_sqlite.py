@@ -13,6 +13,7 @@ import pytest
 
 from gateway.adapters import state_sqlite
 from gateway.adapters.state_sqlite import HASH_KEY_BYTES, MIGRATIONS, DataDirectoryError, Lock, State, migrate
+from gateway.domain.problem import StoreError
 from gateway.domain.snapshot import RuleFile
 
 AT = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -184,3 +185,11 @@ def test_a_directory_that_cannot_be_made_is_named_with_the_remedy(tmp_path: Path
     with pytest.raises(DataDirectoryError) as caught:
         Lock(tmp_path / "data")
     assert str(caught.value) == f"cannot write to {tmp_path / 'data'}: file exists; give another one with --data DIR"
+
+
+def test_a_key_that_cannot_be_kept_is_a_store_error(path: Path) -> None:
+    with opened(path) as state:
+        with closing(sqlite3.connect(path)) as database:
+            database.execute("drop table keys")
+        with pytest.raises(StoreError, match=r"cannot be kept in state\.db"):
+            state.hash_key()

@@ -151,6 +151,18 @@ def test_a_directory_that_is_not_there_or_empty_is_told(command: str, tmp_path: 
     assert "there is no rule file here (add a file that ends in .yaml" in result.output
 
 
+@pytest.mark.parametrize("command", ["check", "test", "explain"])
+@pytest.mark.parametrize("text", ["", "defaults: {prefer: cost}\n"])
+def test_files_without_a_rule_and_a_model_are_refused_as_the_daemon_does(
+    command: str, text: str, tmp_path: Path
+) -> None:
+    """One verdict: what `serve` would not start with is not called ok."""
+    (tmp_path / "a.yaml").write_text(text)
+    result = run(command, *(("hello",) if command == "explain" else ()), "--rules", str(tmp_path))
+    assert result.exit_code == 1
+    assert "the rule files are empty" in result.output
+
+
 def test_without_a_directory_the_shipped_rules_are_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert "ok the shipped rules: 5 files" in run("check").stdout

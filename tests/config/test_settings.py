@@ -23,7 +23,9 @@ def test_an_address_is_read(text: str, host: str, port: int, loopback: bool, url
     assert (address.host, address.port, address.loopback, address.url()) == (host, port, loopback, url)
 
 
-@pytest.mark.parametrize("text", ["", "8080", "host", "host:", "host:port", "host:65536", "host:-1", "host:1.5"])
+@pytest.mark.parametrize(
+    "text", ["", "8080", "host", "host:", "host:port", "host:65536", "host:-1", "host:1.5", "host:\u00b2"]
+)
 def test_what_is_no_address_is_refused_with_the_form(text: str) -> None:
     with pytest.raises(ValueError, match="is not an address: write HOST:PORT, such as"):
         address_of(text)

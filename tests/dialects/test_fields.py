@@ -19,7 +19,10 @@ def test_no_preference_is_none(headers: dict[str, str]) -> None:
 
 
 def test_metadata_is_read_as_text() -> None:
-    assert metadata_of({"metadata": {"a": "b", "n": 1}}) == {"a": "b", "n": "1"}
+    """A string is as it is, null is absent, and anything else is as JSON writes it."""
+    metadata = {"a": "b", "n": 1, "f": 0.5, "yes": True, "no": False, "none": None, "list": [True, "x"]}
+    read = {"a": "b", "n": "1", "f": "0.5", "yes": "true", "no": "false", "list": '[true,"x"]'}
+    assert metadata_of({"metadata": metadata}) == read
 
 
 @pytest.mark.parametrize("metadata", [None, [], "x", 1])

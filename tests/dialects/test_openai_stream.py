@@ -35,7 +35,7 @@ CALLS = [{"index": 0, "id": "call_1", "function": {"name": "f", "arguments": '{"
         (chunk({"content": "Hi"}), Kind.CONTENT, "Hi", 2),
         (chunk({"content": "Hi"}, "stop"), Kind.CONTENT, "Hi", 2),
         (chunk({"reasoning_content": "Hmm"}), Kind.CONTENT, "", 3),
-        (chunk({"refusal": "No"}), Kind.CONTENT, "", 2),
+        (chunk({"refusal": "No"}), Kind.CONTENT, "No", 2),
         (chunk({"tool_calls": CALLS}), Kind.CONTENT, "", 4),
         (chunk({}, "stop"), Kind.TAIL, "", 0),
         (chunk(), Kind.PREAMBLE, "", 0),

@@ -10,7 +10,5 @@ def test_every_kind_of_refusal_has_its_status() -> None:
         "model_not_found": 404,
         "not_found": 404,
         "too_large": 413,
-        "forbidden": 403,
         "internal": 500,
-        "unavailable": 503,
     }

@@ -15,6 +15,7 @@ from gateway.domain.request import Request
 from gateway.domain.snapshot import Snapshot
 from gateway.domain.words import DEFAULT_FALL_BACK_ON, Mode
 from gateway.engine.decide import decide, decide_request, smallest_flip
+from gateway.engine.explain import account_of
 from gateway.engine.features import Features
 from gateway.engine.match import describe, first_miss
 from tests import strategies
@@ -343,3 +344,15 @@ def test_the_stated_change_really_hands_the_request_to_the_stated_rule(
         then = decide(snapshot, Features.recorded({**recorded, **changes}))
         assert isinstance(then, Decision)
         assert then.rule == flip.rule
+
+
+def test_a_request_that_no_rule_takes_names_its_shadows() -> None:
+    """What a shadow rule would have taken is known for a refused request too, and its account says so."""
+    text = RULES.replace("when: {words: {gt: 1}}", "when: {model: nothing}")
+    assert text != RULES
+    snapshot = snapshot_of(text)
+    request = asked("an invoice", "nothing")
+    features, found = decide_request(snapshot, request, MONDAY_NOON)
+    assert isinstance(found, Unroutable)
+    assert found.shadows == ("watched",)
+    assert account_of(snapshot, features, found)["shadows"] == ["watched"]

@@ -269,3 +269,15 @@ def test_an_empty_header_names_no_conversation() -> None:
 
 def test_a_lone_surrogate_has_a_hash() -> None:
     assert hash_of(request_of("\ud800")) != hash_of(request_of("?"))
+
+
+def test_conversations_that_begin_with_an_image_only_are_told_apart() -> None:
+    """U-53: the first message names a conversation that begins without text, whatever is said later."""
+
+    def begun_with(image: str, *later: str) -> int:
+        messages = [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": image}}]}]
+        messages += [{"role": "user", "content": each} for each in later]
+        return hash_of(replace(request_of(conversation_of("", *later)), fields={"messages": messages}))
+
+    assert begun_with("a") != begun_with("b")
+    assert begun_with("a") == begun_with("a", "and now?")

@@ -300,7 +300,7 @@ def refusal(asked: str | None, outcome: Outcome = Outcome.REFUSED, *, simulated:
     book = Book()
     asks = None if asked is None else unrouted(asked)
     told = Refused("0192f0c4-7001", AT, STARTED_S, active(), Surface.MESSAGES, outcome, asks)
-    recorder(book, simulated=simulated).refused(told)
+    recorder(book, simulated=simulated).ended(told)
     assert book.rows == book.counted
     (entry,) = book.rows
     return entry
@@ -327,17 +327,20 @@ def test_a_row_that_the_log_does_not_take_is_counted_and_the_request_still_is() 
     notes = recorder(book)
     notes.ended(exchange())
     assert (book.lost, len(book.counted)) == (1, 1)
-    notes.refused(Refused("id", AT, STARTED_S, active(), Surface.CHAT, Outcome.REFUSED))
+    notes.ended(Refused("id", AT, STARTED_S, active(), Surface.CHAT, Outcome.REFUSED))
     assert (book.lost, len(book.counted)) == (2, 2)
 
 
 def test_what_could_not_be_read_of_a_stream_is_counted_for_its_model() -> None:
+    """U-08: of attempts that failed before any content too."""
     book = Book()
-    notes = recorder(book)
-    notes.ended(exchange(garbage=3, model=active().snapshot.models["large"]))
-    notes.ended(exchange(garbage=3))
-    notes.ended(exchange(model=active().snapshot.models["large"]))
-    assert book.garbled == [("large", 3)]
+    history = [
+        Attempt(0, "small", "local", Failure.MALFORMED, garbage=1),
+        Attempt(1, "large", "local", None, garbage=3),
+    ]
+    recorder(book).ended(exchange(history=history))
+    recorder(book).ended(exchange(history=[Attempt(0, "small", "local", None)]))
+    assert book.garbled == [("small", 1), ("large", 3)]
 
 
 def test_a_name_that_nothing_answers_to_can_be_explained_from_its_row() -> None:

@@ -33,6 +33,13 @@ def snapshot_of(name: str, text: str) -> Snapshot:
     return result
 
 
+def test_a_body_for_execute_has_only_what_it_states() -> None:
+    """The surface `execute` knows no model, so none is added to a body for it."""
+    request = "{surface: execute, body: {prompt: hello}}"
+    verdict = verdict_of(f"{{name: t, request: {request}, at: '2026-01-05T12:00:00Z', expect: {{rule: greeting}}}}")
+    assert verdict.failed == ()
+
+
 def verdict_of(test: str) -> Verdict:
     snapshot = snapshot_of("rules.yaml", f"{RULES}tests: [{test}]")
     return rehearse(snapshot, SURFACES)[0]

@@ -1,0 +1,25 @@
+"""A start that cannot note what it must."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from gateway.adapters.state_sqlite import State
+from gateway.app import StartError, running
+from gateway.config.settings import Address, Settings
+
+
+@pytest.mark.parametrize("table", ["keys", "generations"])
+async def test_a_state_that_cannot_be_written_is_told_with_the_remedy(tmp_path: Path, table: str) -> None:
+    """The daemon ends in words, without a trace, when what it must note at the start cannot be kept."""
+    data = tmp_path / "data" / "simulated"
+    data.mkdir(parents=True)
+    State(data / "state.db").close()
+    with closing(sqlite3.connect(data / "state.db")) as database:
+        database.execute(f"drop table {table}")
+        database.execute(f"create view {table} as select 1 as number, '' as fingerprint, '' as name, '' as value")
+    with pytest.raises(StartError, match="or give another one with --data DIR"):
+        async with running(Settings(None, tmp_path / "data", Address("127.0.0.1", 0), simulate=True)):
+            pass
