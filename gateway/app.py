@@ -144,7 +144,7 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
         metrics = Metrics(CollectorRegistry(), VERSION, simulated=settings.simulate)
         simulator = await stack.enter_async_context(_simulator(settings.simulate_speed)) if settings.simulate else ""
         compiler = Compiler(catalogue.load())
-        metrics.catalogue_age.set((clock.now().date() - compiler.catalogue.date).days)
+        metrics.catalogue(compiler.catalogue.date, lambda: clock.now().date())
         reload_parts = ReloadParts(
             read=_reader(settings),
             compiler=compiler,

@@ -4,8 +4,8 @@ Children are bound once, when a generation is taken up, so that counting is a di
 `docs/metrics.md` describes each series.
 """
 
-from collections.abc import Iterable, Iterator
-from datetime import datetime
+from collections.abc import Callable, Iterable, Iterator
+from datetime import date, datetime
 from typing import TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -123,12 +123,16 @@ class Metrics:
         self.reload_ok = gauge("config_last_reload_successful", "Whether the rules on disk are those that run.")
         self.reload_at = gauge("config_last_reload_success_timestamp_seconds", "When the running rules were taken up.")
         self.config = gauge("config_info", "The rules that run.", "fingerprint", "generation", "simulated")
-        self.catalogue_age = gauge("catalogue_age_days", "Days since the price catalogue was made.")
+        self._catalogue_age = gauge("catalogue_age_days", "Days since the price catalogue was made.")
         gauge("build_info", "The version that runs.", "version").labels(version).set(1)
         self._rules: set[str] = set()
         self._models: set[str] = set()
         self._categories: set[str] = set()
         _make(self.store_failures, ((store,) for store in STORES))
+
+    def catalogue(self, made: date, today: Callable[[], date]) -> None:
+        """Show the age of the price catalogue, anew at each scrape."""
+        self._catalogue_age.set_function(lambda: float((today() - made).days))
 
     def prepare(self, snapshot: Snapshot) -> None:
         """Make the series of a snapshot's rules and models, so that a zero is visible.

@@ -1,7 +1,8 @@
 """The way to providers over HTTP: a pool of our own HTTP/1.1 connections, with none of a browser's comforts.
 
 No cookies are kept, nothing is decompressed, no redirect is followed (it could carry a key to another host), and no
-header is sent that was not asked for. A call is sent once: whether to try again is for the chain to say.
+header is sent that was not asked for. A call is sent once, and whether to try again is for the chain to say; but for a
+kept connection that the peer closes without a byte of a reply, which is made anew.
 """
 
 import asyncio
@@ -71,21 +72,31 @@ class HttpTransport:
 
     async def send(self, call: Call) -> "HttpReply":
         """Send a call; give the reply once its head has come. Raises UpstreamError."""
-        connection: Connection | None = None
-        answered = False
         try:
             place = place_of(call.url)
             request = _request(place, call)
-            connection = self._take(place) or await self._connect(place, call.timeouts.connect_s)
+            idle = self._take(place)
+            if idle is not None:
+                try:
+                    return await self._over(idle, request, place, call.provider)
+                except ClosedError as error:
+                    if error.began:
+                        raise
+                    # the peer had closed it while it was idle, and what came in between was for nobody
+            return await self._over(await self._connect(place, call.timeouts.connect_s), request, place, call.provider)
+        except (ClosedError, ProtocolError, OSError, ValueError) as error:
+            raise _failed(error, call.provider) from error
+
+    async def _over(self, connection: Connection, request: bytes, place: Place, provider: str) -> "HttpReply":
+        answered = False
+        try:
             connection.send(request)
             await connection.reply()
             answered = True
-        except (ClosedError, ProtocolError, OSError, ValueError) as error:
-            raise _failed(error, call.provider) from error
         finally:
-            if connection is not None and not answered:
+            if not answered:
                 connection.abort()
-        return HttpReply(connection, place, self, call.provider)
+        return HttpReply(connection, place, self, provider)
 
     async def close(self) -> None:
         """Close all connections, and let the loop finish with them."""

@@ -365,3 +365,28 @@ async def test_an_endless_answer_is_given_up_at_the_bound() -> None:
 
 def test_the_bound_is_far_above_any_answer_of_a_model() -> None:
     assert LARGEST_ANSWER_BYTES >= 32 * 1024 * 1024
+
+
+async def test_a_kept_connection_that_the_peer_has_closed_is_made_anew(transport: HttpTransport) -> None:
+    """U-09: a server's idle limit is no failure of a model; a new connection that is closed is one."""
+    heads: list[bytes] = []
+
+    async def once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            heads.append(await reader.readuntil(b"\r\n\r\n"))
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
+            await reader.readuntil(b"\r\n\r\n")  # the second request is read, and never answered
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(once, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    try:
+        for _ in range(3):
+            reply = await transport.send(call(f"http://127.0.0.1:{port}/v1"))
+            assert await reply.read() == b"ok"
+            reply.close()
+        assert len(heads) == 3
+    finally:
+        await transport.close()
+        server.close()
