@@ -158,6 +158,9 @@ class Rule:
     mark: Mark
     leaves: tuple[Leaf, ...] = field(init=False, repr=False, compare=False)
     """Every leaf of `when`, in reading order."""
+    private: bool = field(init=False, repr=False, compare=False)
+    """Whether one of them reads text or headers."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "leaves", leaves(self.when))
+        object.__setattr__(self, "private", any(leaf.private for leaf in self.leaves))

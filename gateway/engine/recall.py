@@ -48,10 +48,14 @@ def facts_of(snapshot: Snapshot, features: Features, decision: Decision | Unrout
     for key in WORD_SETS:
         facts[key] = sorted(features[key])
     facts[SCORES] = {name: round(score, 3) for name, score in features.classification().scores.items() if score}
-    rules = _walked(snapshot, decision)
-    looked = _Looked(features)
-    held = "".join(looked.at(rule.when)[1] for rule in rules)
-    facts |= {key: _json(features[key]) for key in looked.keys - facts.keys() - {"at"}}
+    missed = {tried.rule.name: tried.missed for tried in decision.tried}
+    held = ""
+    for rule in _walked(snapshot, decision):
+        for leaf in rule.leaves:
+            if leaf.feature not in facts and leaf.feature in features and not leaf.private and leaf.feature != "at":
+                facts[leaf.feature] = _json(features[leaf.feature])
+        if rule.private:
+            held += _bits_of(rule, missed.get(rule.name), features)
     if held:
         facts[HELD] = held
     if isinstance(decision, Decision) and decision.split:
@@ -59,38 +63,45 @@ def facts_of(snapshot: Snapshot, features: Features, decision: Decision | Unrout
     return facts
 
 
-class _Looked:
-    """Walks conditions as the decision did, no further than it had to: text is not searched for the log alone."""
+def _bits_of(rule: Rule, missed: Condition | None, features: Features) -> str:
+    """Give a bit for each private leaf of a rule that was looked at, `missed` being its first that did not hold.
 
-    def __init__(self, features: Features) -> None:
-        self._features = features
-        self.keys: set[str] = set()
-        """The features that conditions without private text looked at."""
+    In a rule that is a plain list of conditions, all before the missed one held and nobody looked at those after it.
+    """
+    if not isinstance(rule.when, AllOf) or any(not isinstance(part, Leaf) for part in rule.when.parts):
+        return _walk(rule.when, features)[1]
+    bits, bit = "", "1"
+    for leaf in rule.leaves:
+        here = "0" if leaf is missed else bit
+        bit = UNSEEN if leaf is missed else bit
+        bits += here if leaf.private else ""
+    return bits
 
-    def at(self, condition: Condition) -> tuple[bool, str]:
-        """Say whether a condition holds, with a bit for each private leaf in reading order."""
-        match condition:
-            case Leaf():
-                holds = bool(condition.test(self._features[condition.feature]))
-                if condition.private:
-                    return holds, "1" if holds else "0"
-                self.keys.add(condition.feature)
-                return holds, ""
-            case AllOf() | AnyOf():
-                decisive = isinstance(condition, AnyOf)
-                holds, bits = not decisive, ""
-                for part in condition.parts:
-                    if holds is decisive:
-                        bits += UNSEEN * sum(1 for leaf in leaves(part) if leaf.private)
-                        continue
-                    holds, more = self.at(part)
-                    bits += more
-                return holds, bits
-            case Not():
-                holds, bits = self.at(condition.part)
-                return not holds, bits
-            case _:
-                assert_never(condition)
+
+def _walk(condition: Condition, features: Features) -> tuple[bool, str]:
+    """Say whether a condition holds, with a bit for each private leaf in reading order.
+
+    Walks as the decision did, no further than it had to: no text is searched for the log alone.
+    """
+    match condition:
+        case Leaf():
+            holds = bool(condition.test(features[condition.feature]))
+            return holds, ("1" if holds else "0") if condition.private else ""
+        case AllOf() | AnyOf():
+            decisive = isinstance(condition, AnyOf)
+            holds, bits = not decisive, ""
+            for part in condition.parts:
+                if holds is decisive:
+                    bits += UNSEEN * sum(1 for leaf in leaves(part) if leaf.private)
+                    continue
+                holds, more = _walk(part, features)
+                bits += more
+            return holds, bits
+        case Not():
+            holds, bits = _walk(condition.part, features)
+            return not holds, bits
+        case _:
+            assert_never(condition)
 
 
 def decide_again(snapshot: Snapshot, facts: Mapping[str, Any], at: datetime) -> tuple[Features, Decision | Unroutable]:
