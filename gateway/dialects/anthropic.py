@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from gateway.dialects import edit, plain, sse
+from gateway.dialects import edit, envelope, plain, sse
 from gateway.dialects.anthropic_stream import (
     REASONS,
     Reader,
@@ -24,10 +24,10 @@ from gateway.dialects.anthropic_stream import (
     usage_of,
 )
 from gateway.dialects.base import NOT_JSON, NOTHING, REFUSED, About, Answer, Bad, Blame, Fields
-from gateway.dialects.fields import count_of, dict_of, list_of, metadata_of, object_of, prefer_of, text_of
+from gateway.dialects.fields import dict_of, list_of, object_of, text_of
 from gateway.domain.attempt import ProviderError
 from gateway.domain.chat import Conversation, PlainAnswer, PlainChat, Role, Stop, Turn
-from gateway.domain.refusal import Refusal, RefusalKind
+from gateway.domain.refusal import Refusal
 from gateway.domain.request import Request
 from gateway.domain.rule import Params
 from gateway.domain.usage import Usage
@@ -66,26 +66,7 @@ class AnthropicMessages:
 
     def read_request(self, body: bytes, headers: Mapping[str, str]) -> Request | Refusal:
         """Read a request body."""
-        decoded = edit.decode_object(body)
-        if isinstance(decoded, Refusal):
-            return decoded
-        model = edit.model_of(decoded, body)
-        if isinstance(model, Refusal):
-            return model
-        if not isinstance(decoded.get("messages"), list):
-            return Refusal(RefusalKind.INVALID_REQUEST, "a request needs 'messages': a list", "messages")
-        return Request(
-            surface=Surface.MESSAGES,
-            model=model,
-            stream=decoded.get("stream") is True,
-            max_tokens=count_of(decoded.get("max_tokens")),
-            body=body,
-            fields=decoded,
-            read=lambda: conversation_of(decoded),
-            prefer=prefer_of(headers),
-            headers=headers,
-            metadata=metadata_of(decoded),
-        )
+        return envelope.read_chat(body, headers, Surface.MESSAGES, LIMITS, conversation_of)
 
     def plain(self, fields: Fields) -> PlainChat | Refusal:
         """Give the plain text chat, or name the field that keeps it from being one."""

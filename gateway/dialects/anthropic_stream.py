@@ -3,13 +3,14 @@
 Source: the API reference of streaming messages, version 2023-06-01.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
 from gateway.dialects import sse, usage
-from gateway.dialects.base import TOO_LONG, Bad, Block, Kind
+from gateway.dialects.base import Bad, Block, Kind
+from gateway.dialects.events import EventReader
 from gateway.dialects.fields import dict_of, object_of, text_of, word_of
 from gateway.domain.attempt import ProviderError
 from gateway.domain.chat import Stop
@@ -48,45 +49,20 @@ FAILURES = {
 _encode = msgspec.json.encode
 
 
-class Reader:
+class Reader(EventReader):
     """Reads message_start ... message_stop; usage is spread over message_start and message_delta.
 
     Without `texts` plain deltas are told by their bytes and not decoded.
     """
 
-    def __init__(self, *, texts: bool = True) -> None:
-        self._texts = texts
-        self.id = ""
-        self.model = ""
-        self.stop = Stop.END
-        self.bad: Bad | None = None
-        self._reported: dict[str, Any] = {}
-        self._splitter = sse.Splitter()
-
     @property
     def usage(self) -> Usage | None:
         """What the events reported so far, the last value of each counter that was not null."""
-        return usage_of(self._reported)
+        return usage_of(self.reported)
 
-    def feed(self, data: bytes) -> Iterator[Block]:
-        """Give the blocks that `data` completes."""
-        try:
-            events = self._splitter.feed(data)
-        except sse.TooLongError:
-            self.bad = TOO_LONG
-            yield Block(b"", Kind.ERROR)
-            return
-        for raw in events:
-            yield self._block(raw)
-
-    def end(self) -> Iterator[Block]:
-        """Give the event that the connection's end cut short, if it says something all the same."""
-        rest = self._splitter.end()
-        if rest and (block := self._block(rest)).kind not in (Kind.GARBAGE, Kind.PREAMBLE):
-            yield block
-
-    def _block(self, raw: bytes) -> Block:
-        if not self._texts and (characters := plain_characters(raw)):
+    def block(self, raw: bytes) -> Block:
+        """Say what one event means, and take in what it says."""
+        if not self.texts and (characters := plain_characters(raw)):
             return Block(raw, Kind.CONTENT, "", characters)
         _, data = sse.fields(raw)
         if not data:
@@ -102,12 +78,12 @@ class Reader:
             case "message_start":
                 message = dict_of(event.get("message"))
                 self.id, self.model = text_of(message.get("id")), text_of(message.get("model"))
-                self._reported |= reported_in(message.get("usage"))
+                self.reported |= reported_in(message.get("usage"))
                 return Block(raw, Kind.PREAMBLE)
             case "message_delta":
                 if reason := dict_of(event.get("delta")).get("stop_reason"):
                     self.stop = stop_of(reason)
-                self._reported |= reported_in(event.get("usage"))
+                self.reported |= reported_in(event.get("usage"))
                 return Block(raw, Kind.TAIL)
             case "message_stop":
                 return Block(raw, Kind.END)

@@ -9,9 +9,9 @@ from typing import Any
 
 import msgspec
 
-from gateway.dialects import edit, plain, sse
+from gateway.dialects import edit, envelope, plain, sse
 from gateway.dialects.base import NOT_JSON, NOTHING, REFUSED, About, Answer, Bad, Blame, Fields
-from gateway.dialects.fields import count_of, created_at, dict_of, list_of, metadata_of, object_of, prefer_of, text_of
+from gateway.dialects.fields import created_at, dict_of, list_of, object_of, text_of
 from gateway.dialects.openai_stream import (
     FINISH,
     Reader,
@@ -79,26 +79,7 @@ class OpenAIChat:
 
     def read_request(self, body: bytes, headers: Mapping[str, str]) -> Request | Refusal:
         """Read a request body."""
-        decoded = edit.decode_object(body)
-        if isinstance(decoded, Refusal):
-            return decoded
-        model = edit.model_of(decoded, body)
-        if isinstance(model, Refusal):
-            return model
-        if not isinstance(decoded.get("messages"), list):
-            return Refusal(RefusalKind.INVALID_REQUEST, "a request needs 'messages': a list", "messages")
-        return Request(
-            surface=Surface.CHAT,
-            model=model,
-            stream=decoded.get("stream") is True,
-            max_tokens=next((most for name in LIMITS if (most := count_of(decoded.get(name))) is not None), None),
-            body=body,
-            fields=decoded,
-            read=lambda: conversation_of(decoded),
-            prefer=prefer_of(headers),
-            headers=headers,
-            metadata=metadata_of(decoded),
-        )
+        return envelope.read_chat(body, headers, Surface.CHAT, LIMITS, conversation_of)
 
     def plain(self, fields: Fields) -> PlainChat | Refusal:
         """Give the plain text chat, or name the field that keeps it from being one."""

@@ -3,13 +3,14 @@
 Source: the API reference of `POST /v1/chat/completions`, streaming.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
 from gateway.dialects import sse, usage
-from gateway.dialects.base import TOO_LONG, Bad, Block, Kind
+from gateway.dialects.base import Bad, Block, Kind
+from gateway.dialects.events import EventReader
 from gateway.dialects.fields import dict_of, list_of, object_of, text_of, word_of
 from gateway.domain.attempt import ProviderError
 from gateway.domain.chat import Stop
@@ -61,44 +62,22 @@ _SILENT = frozenset({"role", "annotations", "audio_id"})
 _encode = msgspec.json.encode
 
 
-class Reader:
+class Reader(EventReader):
     """Reads chat.completion.chunk events; without `texts` plain ones are told by their bytes and not decoded."""
 
     def __init__(self, *, texts: bool = True) -> None:
-        self._texts = texts
-        self.id = ""
-        self.model = ""
-        self.stop = Stop.END
+        super().__init__(texts=texts)
         self._refused = False
-        self.bad: Bad | None = None
-        self._reported: dict[str, Any] = {}
         self._tier: Any = None
-        self._splitter = sse.Splitter()
 
     @property
     def usage(self) -> Usage | None:
         """What the chunks reported so far, the last value of each counter that was not null."""
-        return usage_of(self._reported, self._tier)
+        return usage_of(self.reported, self._tier)
 
-    def feed(self, data: bytes) -> Iterator[Block]:
-        """Give the blocks that `data` completes."""
-        try:
-            events = self._splitter.feed(data)
-        except sse.TooLongError:
-            self.bad = TOO_LONG
-            yield Block(b"", Kind.ERROR)
-            return
-        for raw in events:
-            yield self._block(raw)
-
-    def end(self) -> Iterator[Block]:
-        """Give the event that the connection's end cut short, if it says something all the same."""
-        rest = self._splitter.end()
-        if rest and (block := self._block(rest)).kind not in (Kind.GARBAGE, Kind.PREAMBLE):
-            yield block
-
-    def _block(self, raw: bytes) -> Block:
-        if not self._texts and self.id and (characters := plain_characters(raw)):
+    def block(self, raw: bytes) -> Block:
+        """Say what one event means, and take in what it says."""
+        if not self.texts and self.id and (characters := plain_characters(raw)):
             return Block(raw, Kind.CONTENT, "", characters)
         _, data = sse.fields(raw)
         if not data:
@@ -118,7 +97,7 @@ class Reader:
             self.id, self.model = text_of(chunk.get("id")), text_of(chunk.get("model"))
         reported = chunk.get("usage")
         if reported:
-            self._reported |= reported_in(reported)
+            self.reported |= reported_in(reported)
         if tier := chunk.get("service_tier"):
             self._tier = tier
         choices = list_of(chunk.get("choices"))
