@@ -121,6 +121,11 @@ def final_error(attempts: tuple[Attempt, ...]) -> tuple[int, ProviderError]:
     return status, ProviderError(error.status, error.type, error.code, error.message or said_nothing, wait)
 
 
+def blame_of(attempts: tuple[Attempt, ...]) -> str:
+    """Say who is at fault for a request whose attempts all failed: `gateway` or `provider`."""
+    return "gateway" if not attempts or _decisive(attempts)[1].failure in _OUR_FAULT else "provider"
+
+
 def _decisive(attempts: tuple[Attempt, ...]) -> tuple[int, Attempt]:
     """Give the status, and the attempt that decides it: the last one of the most actionable failure."""
     last = {attempt.failure: attempt for attempt in attempts}

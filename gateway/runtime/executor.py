@@ -14,7 +14,7 @@ from gateway.domain.rule import Step
 from gateway.domain.upstream import Call, Reply, UpstreamError
 from gateway.domain.words import Dialect, Failure, Outcome, Skip, Surface
 from gateway.engine.chain import Halt, Pass, Try, next_step
-from gateway.engine.failure import failure_of, final_error, retry_after_s
+from gateway.engine.failure import blame_of, failure_of, final_error, retry_after_s
 from gateway.runtime.exchange import Exchange
 from gateway.runtime.ports import Clock, Transport
 from gateway.runtime.running import Running, estimated_usage
@@ -22,8 +22,6 @@ from gateway.runtime.streamer import CALLER_LEFT, Stream
 
 NATIVE = {Surface.CHAT: Dialect.OPENAI, Surface.MESSAGES: Dialect.ANTHROPIC}
 """Surfaces whose bodies a provider of that dialect takes as they are."""
-OUR_FAULT = frozenset({Failure.AUTH, Failure.QUOTA, Failure.NOT_FOUND})
-"""Failures for which the gateway's account or its configuration is to blame, when a request ends with them."""
 UNKNOWN_MAX_OUTPUT_TOKENS = 4096
 """Output limit for a dialect that requires one, where neither the caller nor the catalogue says."""
 
@@ -222,12 +220,7 @@ def _exhausted(exchange: Exchange, outcome: Outcome) -> Exhausted:
     exchange.outcome = outcome
     attempts = exchange.attempts
     status, error = final_error(attempts)
-    ours = not attempts or (status == BAD_GATEWAY and attempts[-1].failure in OUR_FAULT)
-    return Exhausted(status, error, "gateway" if ours else "provider")
-
-
-BAD_GATEWAY = 502
-"""The status of a request that ends with a failure which the caller can do nothing about."""
+    return Exhausted(status, error, blame_of(attempts))
 
 
 def _outcome(exchange: Exchange) -> Outcome:

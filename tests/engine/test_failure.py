@@ -12,7 +12,7 @@ from gateway.dialects.base import ProviderDialect
 from gateway.dialects.openai_chat import OpenAIChat
 from gateway.domain.attempt import Attempt, ProviderError
 from gateway.domain.words import Failure
-from gateway.engine.failure import failure_of, final_error
+from gateway.engine.failure import blame_of, failure_of, final_error
 from tests import strategies
 
 OPENAI, ANTHROPIC = OpenAIChat(), AnthropicMessages()
@@ -378,3 +378,19 @@ def test_without_any_attempt_the_deadline_is_to_blame() -> None:
     status, error = final_error(())
     assert status == 504
     assert "deadline" in error.message
+
+
+@pytest.mark.parametrize(
+    ("failures", "blame"),
+    [
+        ((), "gateway"),
+        ((Failure.AUTH,), "gateway"),
+        ((Failure.OVERLOADED, Failure.QUOTA), "provider"),
+        ((Failure.SERVER_ERROR, Failure.NOT_FOUND), "gateway"),
+        ((Failure.NOT_FOUND, Failure.SERVER_ERROR), "provider"),
+        ((Failure.BAD_REQUEST,), "provider"),
+    ],
+)
+def test_the_blame_is_that_of_the_failure_that_decides(failures: tuple[Failure, ...], blame: str) -> None:
+    """U-62: nobody is sent to a provider for our own credential, nor to us for an overload."""
+    assert blame_of(tuple(Attempt(at, "m", "acme", each) for at, each in enumerate(failures))) == blame

@@ -1,6 +1,7 @@
 """What is noted of a request: every field of its row, and each counter once."""
 
 import json
+import logging
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -349,3 +350,20 @@ def test_a_name_that_nothing_answers_to_can_be_explained_from_its_row() -> None:
     _, decision = decide_again(active().snapshot, json.loads(json.dumps(entry.facts)), entry.at)
     assert isinstance(decision, Unroutable)
     assert unrouted("gpt-99").refusal.kind is RefusalKind.MODEL_NOT_FOUND
+
+
+def test_a_provider_that_turns_us_away_is_said_once_and_that_it_answers_again(caplog: pytest.LogCaptureFixture) -> None:
+    """U-103: once for each change, whatever the traffic."""
+    notes = recorder(Book())
+    away = [Attempt(0, "small", "acme", Failure.AUTH, status=401)]
+    with caplog.at_level(logging.INFO):
+        for _ in range(3):
+            notes.ended(exchange(history=away))
+        notes.ended(exchange(history=[Attempt(0, "small", "acme", Failure.TIMEOUT)]))
+        notes.ended(exchange(history=[Attempt(0, "small", "acme", None)]))
+        notes.ended(exchange(history=[Attempt(0, "small", "acme", None)]))
+    said = [record.getMessage() for record in caplog.records]
+    assert said == [
+        "provider 'acme' turns the gateway away (auth): see to its key and its credit",
+        "provider 'acme' answers again",
+    ]
