@@ -17,14 +17,13 @@ from gateway.dialects.anthropic_stream import (
     bad_of,
     characters_in,
     error_of,
-    reported_in,
     says_something,
     stop_of,
     usage_object,
     usage_of,
 )
 from gateway.dialects.base import NOT_JSON, NOTHING, REFUSED, About, Answer, Bad, Blame, Fields
-from gateway.dialects.fields import dict_of, list_of, object_of, text_of
+from gateway.dialects.fields import dict_of, list_of, object_of, reported_in, text_of
 from gateway.domain.attempt import ProviderError
 from gateway.domain.chat import Conversation, PlainAnswer, PlainChat, Role, Stop, Turn
 from gateway.domain.refusal import Refusal

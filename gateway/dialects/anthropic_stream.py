@@ -11,7 +11,7 @@ import msgspec
 from gateway.dialects import sse, usage
 from gateway.dialects.base import Bad, Block, Kind
 from gateway.dialects.events import EventReader
-from gateway.dialects.fields import dict_of, object_of, text_of, word_of
+from gateway.dialects.fields import dict_of, object_of, reported_in, text_of, word_of
 from gateway.domain.attempt import ProviderError
 from gateway.domain.chat import Stop
 from gateway.domain.usage import Usage
@@ -163,11 +163,6 @@ def characters_in(part: Mapping[str, Any]) -> int:
 def stop_of(reason: Any) -> Stop:  # noqa: ANN401 - decoded JSON
     """Give why a model stopped; a reason that is not known is an end like any other."""
     return STOPS.get(text_of(reason), Stop.END)
-
-
-def reported_in(usage_field: Any) -> dict[str, Any]:  # noqa: ANN401 - decoded JSON
-    """Give the counters of a usage object that are not null."""
-    return {name: value for name, value in dict_of(usage_field).items() if value is not None}
 
 
 def usage_of(reported: Mapping[str, Any]) -> Usage | None:

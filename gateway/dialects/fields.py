@@ -47,6 +47,11 @@ def count_of(value: Any) -> int | None:  # noqa: ANN401 - decoded JSON
     return value if type(value) is int else None
 
 
+def reported_in(usage_field: Any) -> dict[str, Any]:  # noqa: ANN401 - decoded JSON
+    """Give the counters of a usage object that are not null."""
+    return {name: value for name, value in dict_of(usage_field).items() if value is not None}
+
+
 def prefer_of(headers: Mapping[str, str]) -> Prefer | None:
     """Read the `x-rulegate-prefer` header; a word that is none is as if it were not there."""
     word = headers.get("x-rulegate-prefer", "").strip().lower()

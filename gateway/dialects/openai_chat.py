@@ -11,7 +11,7 @@ import msgspec
 
 from gateway.dialects import edit, envelope, plain, sse
 from gateway.dialects.base import NOT_JSON, NOTHING, REFUSED, About, Answer, Bad, Blame, Fields
-from gateway.dialects.fields import created_at, dict_of, list_of, object_of, text_of
+from gateway.dialects.fields import created_at, dict_of, list_of, object_of, reported_in, text_of
 from gateway.dialects.openai_stream import (
     FINISH,
     Reader,
@@ -19,7 +19,6 @@ from gateway.dialects.openai_stream import (
     bad_of,
     characters_in,
     error_of,
-    reported_in,
     says_something,
     stop_of,
     usage_object,
