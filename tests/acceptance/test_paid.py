@@ -107,12 +107,14 @@ async def test_a_slow_upload_is_neither_our_time_nor_the_deadlines(tmp_path: Pat
         upload_ms = (loop.time() - began_s) * 1000
         yield b'"content": "hello"}]}'
 
-    async with providers() as url, daemon(tmp_path, rules(url, "plain"), simulate=False) as running:
-        async with running.http.post(
-            f"{running.url}/v1/chat/completions", data=body(), headers={"content-type": "application/json"}
-        ) as response:
-            assert response.status == 200
-            assert float(response.headers["x-rulegate-overhead-ms"]) < upload_ms
+    said = {"content-type": "application/json"}
+    async with (
+        providers() as url,
+        daemon(tmp_path, rules(url, "plain"), simulate=False) as running,
+        running.http.post(f"{running.url}/v1/chat/completions", data=body(), headers=said) as response,
+    ):
+        assert response.status == 200
+        assert float(response.headers["x-rulegate-overhead-ms"]) < upload_ms
 
 
 async def test_bytes_that_are_not_what_they_say_are_refused_and_no_bug(tmp_path: Path, caplog: Any) -> None:  # noqa: ANN401 - pytest's
