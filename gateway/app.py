@@ -20,6 +20,7 @@ from prometheus_client.aiohttp import make_aiohttp_handler
 from gateway.adapters.clock import SystemClock
 from gateway.adapters.log_sqlite import LogReader, LogWriter
 from gateway.adapters.metrics import Metrics
+from gateway.adapters.model_states import ModelStates
 from gateway.adapters.state_sqlite import Lock, State
 from gateway.adapters.transport import HttpTransport
 from gateway.adapters.watch import DirectoryWatch
@@ -34,6 +35,7 @@ from gateway.domain.problem import Problem, StoreError
 from gateway.domain.snapshot import Rejected, RuleFile, Snapshot
 from gateway.domain.words import Dialect, Surface
 from gateway.runtime.executor import Executor
+from gateway.runtime.health import HealthBoard
 from gateway.runtime.ports import Target, Targets
 from gateway.runtime.recorder import Recorder
 from gateway.runtime.rehearsal import failures_of, rehearse
@@ -45,7 +47,7 @@ from gateway.simulator.server import start as start_simulator
 from gateway.web.catalogue import models, nothing_here, route_handler
 from gateway.web.inference import surface_handler
 from gateway.web.keys import PARTS, Parts
-from gateway.web.operations import DAEMON, Daemon, config, livez, log, private, readyz, reload, status
+from gateway.web.operations import DAEMON, Daemon, config, livez, log, model_health, private, readyz, reload, status
 
 logger = logging.getLogger("gateway")
 
@@ -143,6 +145,7 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
         disable_created_metrics()  # type: ignore[no-untyped-call] # the library has no types here
         metrics = Metrics(CollectorRegistry(), VERSION, simulated=settings.simulate)
         simulator = await stack.enter_async_context(_simulator(settings.simulate_speed)) if settings.simulate else ""
+        board = HealthBoard(clock)
         compiler = Compiler(catalogue.load())
         metrics.catalogue(compiler.catalogue.date, lambda: clock.now().date())
         reload_parts = ReloadParts(
@@ -153,6 +156,7 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
             resolve=simulated_targets(simulator) if settings.simulate else real_targets,
             generations=state,
             meters=metrics,
+            mended=board.mended,
             clock=clock,
         )
         started_with = first(reload_parts, use_last_good=settings.use_last_good)
@@ -165,6 +169,7 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
             raise StartError(f"{error}\n  free space or mend {data}, or give another one with --data DIR") from error
         metrics.prepare(reloader.active.snapshot)
         metrics.reloaded(reloader.active.snapshot, reloader.active.loaded_at)
+        ModelStates(metrics.registry, lambda: board.states(reloader.active.snapshot.models))
         writer = LogWriter(
             data / "log",
             retention_days=lambda: reloader.active.snapshot.defaults.retention_days,
@@ -176,7 +181,7 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
         transport = HttpTransport()
         stack.push_async_callback(transport.close)
         recorder = Recorder(writer, metrics, clock, hash_key, simulated=settings.simulate)
-        parts = Parts(reloader, Executor(transport, clock, PROVIDERS), recorder, metrics, clock)
+        parts = Parts(reloader, Executor(transport, clock, PROVIDERS, board), board, recorder, metrics, clock)
         rules = str(settings.rules) if settings.rules else "the shipped rules"
         daemon = Daemon(VERSION, rules, settings.simulate, LogReader(data / "log"), lambda: writer.healthy)
         app = build_web(parts, daemon, metrics)
@@ -201,6 +206,7 @@ def build_web(parts: Parts, daemon: Daemon, metrics: Metrics) -> web.Application
     app.router.add_get("/metrics", make_aiohttp_handler(metrics.registry))
     app.router.add_get("/api/status", private(status))
     app.router.add_get("/api/config", private(config))
+    app.router.add_get("/api/models", private(model_health))
     app.router.add_get("/api/log", private(log))
     app.router.add_post("/api/reload", private(reload))
     there = tuple(f"{route.method} {route.resource.canonical}" for route in app.router.routes() if route.resource)

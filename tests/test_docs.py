@@ -31,7 +31,7 @@ from gateway.domain.refusal import STATUS
 from gateway.domain.snapshot import Defaults, Rejected, RuleFile, Snapshot
 from gateway.domain.words import DEFAULT_FALL_BACK_ON, Failure
 from gateway.engine import classify, complexity
-from gateway.engine.chain import SAME_STEP_AGAIN
+from gateway.engine.effects import EFFECTS
 from gateway.engine.failure import final_error
 from gateway.runtime.rehearsal import failures_of, rehearse
 from gateway.simulator.faults import Fault
@@ -297,11 +297,13 @@ def test_the_defaults_that_are_told_are_those_that_hold() -> None:
 
 
 def test_every_failure_is_described_as_it_is_treated() -> None:
-    """The words, whether the next step is tried, and whether the same one is."""
-    rows = rows_of("docs/rules.md", "| failure | when | next step by default | `tries` again |")
+    """The words, whether the next step is tried, whether the same one is, and whether the model is left alone."""
+    rows = rows_of("docs/rules.md", "| failure | when | next step by default | `tries` again | model cools |")
     moves = {"yes": True, "no": False, "never": False}
-    told = {row[0].strip("`"): (moves.get(row[2], True), moves[row[3]]) for row in rows}
-    assert told == {each.value: (each in DEFAULT_FALL_BACK_ON, each in SAME_STEP_AGAIN) for each in Failure}
+    told = {row[0].strip("`"): (moves.get(row[2], True), moves[row[3]], row[4].split(",")[0]) for row in rows}
+    assert told == {
+        each.value: (each in DEFAULT_FALL_BACK_ON, EFFECTS[each].again, EFFECTS[each].cools.value) for each in Failure
+    }
 
 
 # -- commands, endpoints, log, categories

@@ -1,7 +1,8 @@
 """A `when` to a Condition: each leaf gets the feature it reads and a test that is pure and linear."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from difflib import get_close_matches
 from typing import Any
@@ -55,7 +56,15 @@ def compile_pattern(pattern: str, *, any_case: bool = False) -> Any:  # noqa: AN
         raise ValueError(words.decode() if isinstance(words, bytes) else str(words)) from error
 
 
-def condition_of(node: Node | None, findings: Findings, categories: Mapping[str, object]) -> Condition:
+@dataclass(frozen=True, slots=True)
+class Named:
+    """The names that conditions may refer to."""
+
+    categories: Collection[str]
+    models: Collection[str] = ()
+
+
+def condition_of(node: Node | None, findings: Findings, named: Named) -> Condition:
     """Compile a map of conditions; a missing `when` always holds."""
     if node is None:
         return ALWAYS
@@ -68,12 +77,16 @@ def condition_of(node: Node | None, findings: Findings, categories: Mapping[str,
                     hint = "write it in the same map as the condition that it is for"
                     findings.add(child.problem("no condition beside this 'look_at' looks at text", hint, at_key=True))
             case "all" | "any":
-                inner = tuple(condition_of(each, findings, categories) for each in child)
+                inner = tuple(condition_of(each, findings, named) for each in child)
                 parts.append(AllOf(inner) if key == "all" else AnyOf(inner))
             case "not":
-                parts.append(Not(condition_of(child, findings, categories)))
+                parts.append(Not(condition_of(child, findings, named)))
             case "category":
-                _check_categories(child, findings, categories)
+                _check_categories(child, findings, named.categories)
+                parts.append(_leaf(key, child, look, findings))
+            case "health":
+                if child["model"].value not in named.models:
+                    findings.missing(child["model"], "model", child["model"].value, named.models)
                 parts.append(_leaf(key, child, look, findings))
             case _:
                 parts.append(_leaf(key, child, look, findings))
@@ -93,6 +106,9 @@ def _leaf(key: str, node: Node, look: str, findings: Findings) -> Leaf:
             return Leaf(key, key, wanted, _any_of_set(_test(node, findings)))
         case "time":
             return Leaf(key, "at", wanted, _time(node, findings))
+        case "health":
+            states = frozenset(_listed(node["is"].value))
+            return Leaf(key, f"health.{node['model'].value}", wanted, states.__contains__)
         case "complexity":
             return Leaf(key, f"complexity@{look}", wanted, _ordered(node.value))
         case _:
@@ -105,7 +121,7 @@ def _feature(key: str) -> str:
     return key.lower() if key.startswith("header.") else key
 
 
-def _check_categories(node: Node, findings: Findings, categories: Mapping[str, object]) -> None:
+def _check_categories(node: Node, findings: Findings, categories: Collection[str]) -> None:
     """A category that is written out must be one there is."""
     names = [node] if isinstance(node.value, str) else list(node) if isinstance(node.value, list) else []
     if isinstance(node.value, dict):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from gateway.config.conditions import condition_of, mentions
+from gateway.config.conditions import Named, condition_of, mentions
 from gateway.config.node import Findings, Node
 from gateway.config.quantities import duration_s
 from gateway.domain.registry import Model
@@ -32,6 +32,11 @@ class Known:
     categories: Mapping[str, object]
     defaults: Defaults
 
+    @property
+    def named(self) -> Named:
+        """What conditions may refer to."""
+        return Named(self.categories, self.declared_models)
+
 
 def timeouts_of(node: Node | None, base: Timeouts) -> Timeouts:
     """Give the limits of a `timeout` map over those it stands within."""
@@ -47,7 +52,7 @@ def failures_of(node: Node | None, base: frozenset[Failure]) -> frozenset[Failur
 
 def rule_of(node: Node, known: Known, findings: Findings) -> Rule | None:
     """Compile a rule; None, with a Problem noted, where its route leads nowhere."""
-    when = _with_implied_model(condition_of(node.get("when"), findings, known.categories))
+    when = _with_implied_model(condition_of(node.get("when"), findings, known.named))
     defaults = known.defaults
     base = Step(
         "",

@@ -8,6 +8,7 @@ from gateway.config.node import Findings, Node
 from gateway.config.routes import Known
 from gateway.domain.category import UNSURE
 from gateway.domain.decision import REQUESTED_MODEL
+from gateway.domain.health import HealthState
 from gateway.domain.request import AUTO
 from gateway.domain.snapshot import RuleTest
 from gateway.domain.words import Surface
@@ -35,11 +36,21 @@ def test_of(node: Node, known: Known, rules: frozenset[str], findings: Findings)
         headers={name.lower(): value.value for name, value in headers.items()} if headers else {},
         body=_body(request, surface),
         at=_moment(at, findings) if at else None,
+        health=_health(node.get("health"), known, findings),
         expect=expect.value,
         advisory=bool(node["advisory"].value) if "advisory" in node.value else False,
         file=node.document.file,
         mark=node["name"].mark,
     )
+
+
+def _health(node: Node | None, known: Known, findings: Findings) -> dict[str, HealthState]:
+    states = {}
+    for model, state in node.items() if node is not None else ():
+        if model not in known.declared_models:
+            findings.missing(state, "model", model, known.declared_models)
+        states[model] = HealthState(state.value)
+    return states
 
 
 def _check_chain(node: Node | None, known: Known, findings: Findings) -> None:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from gateway.domain.category import Table
+from gateway.domain.health import HealthState
 from gateway.domain.problem import Mark, Problem
 from gateway.domain.registry import Model, Provider
 from gateway.domain.rule import Rule, Timeouts
@@ -32,8 +33,8 @@ class Defaults:
 class RuleTest:
     """An entry of a `tests` section: a request, and what its Decision must say.
 
-    `at` is the clock of the test, None for a fixed Monday noon UTC. `expect` holds rule, category, model, chain and
-    refused as written. An advisory test warns and never gates.
+    `at` is the clock of the test, None for a fixed Monday noon UTC. `health` has the state of models that are not well.
+    `expect` holds rule, category, model, chain and refused as written. An advisory test warns and never gates.
     """
 
     name: str
@@ -41,6 +42,7 @@ class RuleTest:
     headers: Mapping[str, str]
     body: bytes
     at: datetime | None
+    health: Mapping[str, HealthState]
     expect: Mapping[str, Any]
     advisory: bool
     file: str

@@ -6,22 +6,14 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from gateway.domain.attempt import Attempt, Event, Skipped
+from gateway.domain.health import Rest
 from gateway.domain.rule import Chain, Route, Split, Step
 from gateway.domain.words import Failure, Outcome, Skip
+from gateway.engine.effects import EFFECTS
 
-SAME_STEP_AGAIN = frozenset(
-    {
-        Failure.RATE_LIMITED,
-        Failure.OVERLOADED,
-        Failure.TIMEOUT,
-        Failure.CONNECT,
-        Failure.SERVER_ERROR,
-        Failure.TRUNCATED,
-        Failure.EMPTY,
-        Failure.MALFORMED,
-    }
-)
-"""Failures that a second try at the same step may cure; `tries` counts only these."""
+NONE_RESTS: Mapping[str, Rest] = {}
+RECOVERED = Rest(Failure.OVERLOADED, 0.0, last_resort=True)
+"""A model that was passed over and may be asked by now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,43 +39,59 @@ class Halt:
     outcome: Outcome
 
 
-def next_step(chain: Chain, history: Sequence[Event], elapsed_s: float) -> Try | Pass | Halt:
+def next_step(
+    chain: Chain, history: Sequence[Event], elapsed_s: float, resting: Mapping[str, Rest] = NONE_RESTS
+) -> Try | Pass | Halt:
     """Decide the next step; the same history always gives the same step.
 
-    `history` holds every attempt and skip so far, in order; `elapsed_s` is what has passed of the chain's deadline.
+    `history` holds every attempt and skip so far, in order; `elapsed_s` is what has passed of the chain's deadline;
+    `resting` names the models that should not be asked now. Where all of them rest, the one that recovers first is
+    tried all the same, if that is its last resort, and nothing after it.
     Holds to the end: each call after its Try or Pass was carried out brings the chain closer to a Halt.
     """
     if not history:
-        return _go_to(chain, 0, elapsed_s)
+        return _go_to(chain, 0, elapsed_s, resting)
     last = history[-1]
     match last:
         case Skipped():
-            return _go_on(chain, history, last.position + 1, elapsed_s)
+            went_back = _was_last_resort(history)
+            return Halt(Outcome.FAILED) if went_back else _go_on(chain, history, elapsed_s, resting)
         case Attempt():
-            return _after(chain, history, last, elapsed_s)
+            return _after(chain, history, last, elapsed_s, resting)
         case _:
             assert_never(last)
 
 
-def _after(chain: Chain, history: Sequence[Event], last: Attempt, elapsed_s: float) -> Try | Pass | Halt:
+def _after(
+    chain: Chain, history: Sequence[Event], last: Attempt, elapsed_s: float, resting: Mapping[str, Rest]
+) -> Try | Pass | Halt:
     if last.failure is None:
-        return Halt(Outcome.ANSWERED if len(history) == 1 else Outcome.ANSWERED_AFTER_FALLBACK)
+        alone = len(history) == 1 or all(e.position == last.position and isinstance(e, Skipped) for e in history[:-1])
+        return Halt(Outcome.ANSWERED if alone else Outcome.ANSWERED_AFTER_FALLBACK)
     if last.failure is Failure.CANCELLED:
         return Halt(Outcome.CANCELLED)
     if last.committed:
         return Halt(Outcome.INTERRUPTED)  # the caller already holds part of this answer
-    if last.failure not in chain.fall_back_on:
+    if last.failure not in chain.fall_back_on or _was_last_resort(history):
         return Halt(Outcome.FAILED)
     tried = sum(1 for event in history if isinstance(event, Attempt) and event.position == last.position)
-    if last.failure in SAME_STEP_AGAIN and tried < chain.steps[last.position].tries:
-        return _go_to(chain, last.position, elapsed_s)
-    return _go_on(chain, history, last.position + 1, elapsed_s)
+    again = EFFECTS[last.failure].again and tried < chain.steps[last.position].tries
+    if again and last.model not in resting:
+        return _go_to(chain, last.position, elapsed_s, resting)
+    return _go_on(chain, history, elapsed_s, resting)
 
 
-def _go_on(chain: Chain, history: Sequence[Event], position: int, elapsed_s: float) -> Try | Pass | Halt:
-    """Take the place at `position` unless its window is known to be no larger than one that was too small."""
+def _was_last_resort(history: Sequence[Event]) -> bool:
+    """Say whether the last event went back to a place that had been passed over."""
+    here = history[-1].position
+    return any(isinstance(event, Skipped) and event.position >= here for event in history[:-1])
+
+
+def _go_on(chain: Chain, history: Sequence[Event], elapsed_s: float, resting: Mapping[str, Rest]) -> Try | Pass | Halt:
+    """Take the next place unless its window is known to be no larger than one that was too small."""
+    position = history[-1].position + 1
     if position >= len(chain.steps):
-        return Halt(Outcome.FAILED)
+        return _last_resort(chain, history, elapsed_s, resting)
     window = chain.steps[position].window_tokens
     too_small = [
         chain.steps[event.position].window_tokens or 0
@@ -92,14 +100,27 @@ def _go_on(chain: Chain, history: Sequence[Event], position: int, elapsed_s: flo
     ]
     if too_small and window is not None and window <= max(too_small):
         return Pass(position, Skip.INCAPABLE)
-    return _go_to(chain, position, elapsed_s)
+    return _go_to(chain, position, elapsed_s, resting)
 
 
-def _go_to(chain: Chain, position: int, elapsed_s: float) -> Try | Halt:
+def _go_to(chain: Chain, position: int, elapsed_s: float, resting: Mapping[str, Rest]) -> Try | Pass | Halt:
     left_s = chain.deadline_s - elapsed_s
     if left_s <= 0 or position >= len(chain.steps):
         return Halt(Outcome.FAILED)
+    if resting and chain.steps[position].model in resting:
+        return Pass(position, Skip.COOLING)
     return Try(position, left_s)
+
+
+def _last_resort(chain: Chain, history: Sequence[Event], elapsed_s: float, resting: Mapping[str, Rest]) -> Try | Halt:
+    """Where nothing was asked because all rest, take the place that recovers first, if it may be asked once more."""
+    left_s = chain.deadline_s - elapsed_s
+    cooling = [event.position for event in history if isinstance(event, Skipped) and event.skip is Skip.COOLING]
+    if left_s <= 0 or any(isinstance(event, Attempt) for event in history):
+        return Halt(Outcome.FAILED)
+    rests = [(resting.get(chain.steps[position].model, RECOVERED), position) for position in cooling]
+    rest, position = min(rests, key=lambda each: each[0].recovers_in_s, default=(None, 0))
+    return Try(position, left_s) if rest is not None and rest.last_resort else Halt(Outcome.FAILED)
 
 
 def settle(route: Route, conversation_hash: int) -> tuple[Chain, dict[int, str]]:

@@ -9,7 +9,7 @@ from gateway.domain.rule import Chain, Route, Step
 from gateway.domain.snapshot import Snapshot
 from gateway.domain.words import Mode
 from gateway.engine.chain import settle, settle_again
-from gateway.engine.features import ARMS, Features
+from gateway.engine.features import ARMS, Features, Healths, all_well
 from gateway.engine.match import describe, first_miss, misses
 
 
@@ -70,9 +70,11 @@ def _requested(
     )
 
 
-def decide_request(snapshot: Snapshot, request: Request, at: datetime) -> tuple[Features, Decision | Unroutable]:
+def decide_request(
+    snapshot: Snapshot, request: Request, at: datetime, health: Healths = all_well
+) -> tuple[Features, Decision | Unroutable]:
     """Decide for a request that comes at an aware moment; traffic and questions alike come this way."""
-    features = Features.of(request, snapshot.table, snapshot.defaults.prefer, at)
+    features = Features.of(request, snapshot.table, snapshot.defaults.prefer, at, health)
     return features, decide(snapshot, features)
 
 

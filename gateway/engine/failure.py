@@ -4,10 +4,10 @@ Source: the error references of the two providers; the bodies that say more than
 providers report spent credit and full context windows under 400.
 """
 
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from collections.abc import Sequence
 
 from gateway.domain.attempt import Attempt, ProviderError
+from gateway.domain.health import Rest
 from gateway.domain.words import Failure
 
 # Whole phrases: the word "billing" alone stands in plain rate limits too, where they say how to be granted more.
@@ -137,17 +137,16 @@ def _decisive(attempts: tuple[Attempt, ...]) -> tuple[int, Attempt]:
     return 502, attempts[-1]
 
 
-def retry_after_s(written: str, now: datetime) -> float | None:
-    """Read a Retry-After header: seconds, or the seconds until an HTTP date (RFC 9110, section 10.2.3)."""
-    if written.isascii() and written.isdigit():
-        return float(min(int(written[:9]), LONGEST_WAIT_S))
-    try:
-        at = parsedate_to_datetime(written)
-    except ValueError:
-        return None
-    until_s = (at.replace(tzinfo=at.tzinfo or UTC) - now).total_seconds()
-    return min(max(until_s, 0.0), LONGEST_WAIT_S)
+def resting_error(rests: Sequence[Rest]) -> tuple[int, ProviderError, str]:
+    """Give the status, the words and who is to blame where no model was asked, because all of them rest.
 
-
-LONGEST_WAIT_S = 86_400.0
-"""A provider that asks for more than a day is taken to ask for a day."""
+    It is what the failures that sent them to rest would be: 429 where all were of the rate, 502 and our own fault where
+    all are of our account, else 503.
+    """
+    reasons = {rest.reason for rest in rests}
+    ours = reasons <= _OUR_FAULT.keys()
+    status = 429 if reasons == {Failure.RATE_LIMITED} else 502 if ours else 503
+    why = ", ".join(sorted(reason.value for reason in reasons))
+    words = f"every model for this request is left alone for now, after failures of its provider ({why})"
+    wait_s = min(rest.recovers_in_s for rest in rests)
+    return status, ProviderError(0, message=words, retry_after_s=wait_s), "gateway" if ours else "provider"

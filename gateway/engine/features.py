@@ -13,6 +13,7 @@ from typing import Any, Self
 
 from gateway.domain.category import Classification, Complexity, Table
 from gateway.domain.chat import Conversation, Role
+from gateway.domain.health import HealthState
 from gateway.domain.request import Request
 from gateway.domain.words import Prefer
 from gateway.engine.classify import classify, considered
@@ -28,19 +29,34 @@ TURN_TOKENS = 4
 """What the framing of one message costs in the providers' chat templates."""
 
 
+Healths = Callable[[str], HealthState]
+"""How a model is doing, by registry name."""
+
+
+def all_well(_: str) -> HealthState:
+    """Say of every model that it is well."""
+    return HealthState.OK
+
+
 class Features(dict[str, Any]):
     """Values by feature key, each computed when it is first read. An unknown key is a KeyError."""
 
-    __slots__ = ("_request", "_table")
+    __slots__ = ("_health", "_request", "_table")
 
-    def __init__(self, request: Request | None, table: Table | None, values: Mapping[str, Any]) -> None:
+    def __init__(
+        self, request: Request | None, table: Table | None, values: Mapping[str, Any], health: Healths | None = None
+    ) -> None:
         super().__init__(values)
         self._request = request
         self._table = table
+        self._health = health
 
     @classmethod
-    def of(cls, request: Request, table: Table, prefer: Prefer, at: datetime) -> Self:
-        """Start from a request; `prefer` is the default where the caller has none, `at` is an aware time."""
+    def of(cls, request: Request, table: Table, prefer: Prefer, at: datetime, health: Healths = all_well) -> Self:
+        """Start from a request; `prefer` is the default where the caller has none, `at` is an aware time.
+
+        `health` gives the state of a model.
+        """
         values = {
             "at": at,
             "prefer": request.prefer or prefer,
@@ -51,7 +67,7 @@ class Features(dict[str, Any]):
             "caller": request.caller.name,
             "team": request.caller.team,
         }
-        return cls(request, table, values)
+        return cls(request, table, values, health)
 
     @classmethod
     def recorded(cls, values: Mapping[str, Any]) -> Self:
@@ -89,6 +105,8 @@ class Features(dict[str, Any]):
                 return self.request.headers.get(name)
             case "metadata":
                 return self.request.metadata.get(name)
+            case "health" if self._health is not None:
+                return self._health(name)
             case _:
                 raise KeyError(key)
 

@@ -16,7 +16,7 @@ from gateway.domain.usage import Usage
 from gateway.domain.words import Outcome
 from gateway.engine.decide import decide_request
 from gateway.engine.explain import account_of
-from gateway.engine.features import Features
+from gateway.engine.features import Features, Healths, all_well
 from gateway.runtime.ports import Target, Targets
 
 
@@ -27,6 +27,16 @@ class Active:
     snapshot: Snapshot
     targets: Targets
     loaded_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A request that has come: its id, when it came, and the generation it belongs to; `came_s` is monotonic."""
+
+    id: str
+    at: datetime
+    came_s: float
+    active: Active
 
 
 @dataclass(slots=True)
@@ -100,13 +110,17 @@ class Unrouted:
 
 
 def begin(
-    request_id: str, started_s: float, at: datetime, active: Active, request: Request, caller: CallerDialect
+    arrived: Arrived, started_s: float, request: Request, caller: CallerDialect, health: Healths = all_well
 ) -> Exchange | Unrouted:
-    """Decide for a request, and open its exchange where a model answers to what it asks for."""
-    features, decision = decide_request(active.snapshot, request, at)
+    """Decide for a request, and open its exchange where a model answers to what it asks for.
+
+    `started_s` is when it had come whole, `health` how models are doing.
+    """
+    active = arrived.active
+    features, decision = decide_request(active.snapshot, request, arrived.at, health)
     if isinstance(decision, Unroutable):
         return Unrouted(request, features, decision, unroutable(decision, active.snapshot))
-    return Exchange(request_id, at, started_s, active, request, caller, features, decision)
+    return Exchange(arrived.id, arrived.at, started_s, active, request, caller, features, decision)
 
 
 def unroutable(decision: Unroutable, snapshot: Snapshot) -> Refusal:
@@ -123,7 +137,7 @@ def unroutable(decision: Unroutable, snapshot: Snapshot) -> Refusal:
 LONGEST_NAME_SHOWN = 100
 
 
-def account(active: Active, request: Request, at: datetime) -> dict[str, Any]:
+def account(active: Active, request: Request, at: datetime, health: Healths = all_well) -> dict[str, Any]:
     """Give the whole account of the Decision for a request, as JSON values; no model is asked."""
-    features, decision = decide_request(active.snapshot, request, at)
+    features, decision = decide_request(active.snapshot, request, at, health)
     return account_of(active.snapshot, features, decision)

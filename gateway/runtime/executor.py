@@ -8,14 +8,17 @@ from typing import assert_never
 from gateway.dialects.base import Answer, Bad, ProviderDialect
 from gateway.dialects.relay import Relay
 from gateway.domain.attempt import ProviderError, Skipped
+from gateway.domain.health import Rest
 from gateway.domain.refusal import Refusal
 from gateway.domain.registry import Model
 from gateway.domain.rule import Step
 from gateway.domain.upstream import Call, Reply, UpstreamError
 from gateway.domain.words import Dialect, Failure, Outcome, Skip, Surface
 from gateway.engine.chain import Halt, Pass, Try, next_step
-from gateway.engine.failure import blame_of, failure_of, final_error, retry_after_s
+from gateway.engine.failure import blame_of, failure_of, final_error, resting_error
+from gateway.engine.waits import wait_asked_s
 from gateway.runtime.exchange import Exchange
+from gateway.runtime.health import HealthBoard
 from gateway.runtime.ports import Clock, Transport
 from gateway.runtime.running import Running, estimated_usage
 from gateway.runtime.streamer import CALLER_LEFT, Stream
@@ -46,12 +49,15 @@ class Exhausted:
 
 
 class Executor:
-    """Runs exchanges; it keeps nothing between them."""
+    """Runs exchanges; what it learns of the models stays on the board."""
 
-    def __init__(self, transport: Transport, clock: Clock, dialects: Mapping[Dialect, ProviderDialect]) -> None:
+    def __init__(
+        self, transport: Transport, clock: Clock, dialects: Mapping[Dialect, ProviderDialect], board: HealthBoard
+    ) -> None:
         self._transport = transport
         self._clock = clock
         self._dialects = dialects
+        self._board = board
 
     async def run(self, exchange: Exchange) -> Answered | Stream | Exhausted:
         """Walk the chain to an answer, to a stream whose first content has come, or to its end.
@@ -62,10 +68,11 @@ class Executor:
         chain = exchange.decision.chain
         while True:
             elapsed_s = self._clock.monotonic() - exchange.started_s
-            step = next_step(chain, exchange.history, elapsed_s)
+            resting = self._board.resting()
+            step = next_step(chain, exchange.history, elapsed_s, resting)
             match step:
                 case Halt():
-                    return _exhausted(exchange, step.outcome)
+                    return _exhausted(exchange, step.outcome, resting)
                 case Pass():
                     exchange.history.append(Skipped(step.position, chain.steps[step.position].model, step.skip))
                 case Try():
@@ -90,7 +97,8 @@ class Executor:
             return None
         headers = dialect.headers(target.secret, exchange.request)
         call = Call(provider.name, target.base_url + dialect.path, headers, body, step.timeouts)
-        attempt = Running(exchange, position, model, self._clock.monotonic())
+        trial = self._board.began(model.name)
+        attempt = Running(exchange, position, model, self._clock.monotonic(), self._board, trial)
         try:
             if exchange.request.stream:
                 return await self._stream(attempt, call, dialect, left_s)
@@ -99,6 +107,7 @@ class Executor:
             attempt.failed(Bad(error.failure, ProviderError(0, message=str(error))), self._clock)
         except TimeoutError:
             words = f"{model.name} did not answer in time"
+            attempt.hurried = exchange.started_s + exchange.decision.chain.deadline_s <= self._clock.monotonic()
             attempt.failed(Bad(Failure.TIMEOUT, ProviderError(0, message=words)), self._clock)
         except asyncio.CancelledError:
             attempt.failed(CALLER_LEFT, self._clock)
@@ -127,8 +136,8 @@ class Executor:
         exchange = attempt.exchange
         usage = answer.usage or estimated_usage(exchange, answer.characters)
         exchange.response_model = answer.plain.model
+        attempt.answering(self._clock)
         attempt.ended(usage, None, self._clock)
-        exchange.first_content_s = self._clock.monotonic() - exchange.started_s
         if _native(exchange, attempt.model):
             return Answered(body)
         return Answered(exchange.caller.write_answer(answer.plain, usage, exchange.about))
@@ -162,14 +171,13 @@ class Executor:
         finally:
             if reply is not None and stream is None:
                 reply.close()
-        exchange.first_content_s = self._clock.monotonic() - exchange.started_s
-        exchange.model = attempt.model
+        attempt.answering(self._clock)
         attempt.waited(self._clock)
         return stream
 
     def _refused(self, attempt: Running, error: ProviderError, reply: Reply) -> None:
         """Note an attempt that was answered with an error status, and when the provider says to come again."""
-        wait_s = retry_after_s(reply.headers.get("retry-after", ""), self._clock.now())
+        wait_s = wait_asked_s(reply.status, reply.headers, self._clock.now())
         attempt.failed(Bad(failure_of(error), replace(error, retry_after_s=wait_s)), self._clock)
 
 
@@ -213,12 +221,16 @@ def _body(exchange: Exchange, dialect: ProviderDialect, model: Model, step: Step
     return dialect.write_request(chat, model.upstream, step.params, most)
 
 
-def _exhausted(exchange: Exchange, outcome: Outcome) -> Exhausted:
-    if exchange.refusal is not None and not exchange.attempts:
+def _exhausted(exchange: Exchange, outcome: Outcome, resting: Mapping[str, Rest]) -> Exhausted:
+    attempts = exchange.attempts
+    if exchange.refusal is not None and not attempts:
         exchange.outcome = Outcome.REFUSED
         return Exhausted(exchange.refusal.status, exchange.refusal, "gateway")
     exchange.outcome = outcome
-    attempts = exchange.attempts
+    cooling = [e.model for e in exchange.history if isinstance(e, Skipped) and e.skip is Skip.COOLING]
+    rests = [rest for model in cooling if (rest := resting.get(model)) is not None]
+    if rests and not attempts:
+        return Exhausted(*resting_error(rests))
     status, error = final_error(attempts)
     return Exhausted(status, error, blame_of(attempts))
 

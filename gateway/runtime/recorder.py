@@ -3,14 +3,12 @@
 import hashlib
 import logging
 from dataclasses import dataclass, replace
-from datetime import datetime
 
-from gateway.domain.attempt import Attempt
 from gateway.domain.entry import Entry
 from gateway.domain.usage import total_of
-from gateway.domain.words import Failure, Outcome, Surface
+from gateway.domain.words import Outcome, Surface
 from gateway.engine.recall import facts_of
-from gateway.runtime.exchange import Active, Exchange, Unrouted
+from gateway.runtime.exchange import Arrived, Exchange, Unrouted
 from gateway.runtime.ports import Clock, Log, Meters
 
 logger = logging.getLogger(__name__)
@@ -20,10 +18,7 @@ logger = logging.getLogger(__name__)
 class Refused:
     """A request that ended without a decision: `unrouted` None where not even its body could be read."""
 
-    id: str
-    at: datetime
-    started_s: float
-    active: Active
+    arrived: Arrived
     surface: Surface
     outcome: Outcome
     unrouted: Unrouted | None = None
@@ -38,33 +33,17 @@ class Recorder:
         self._clock = clock
         self._hash_key = hash_key
         self._simulated = simulated
-        self._refusing: dict[str, Failure] = {}
 
     def ended(self, ended: Exchange | Refused) -> None:
         """Note a request that has ended, with or without a decision."""
         match ended:
             case Exchange():
                 for attempt in ended.attempts:
-                    self._watch(attempt)
                     if attempt.garbage:
                         self._meters.garbage(attempt.model, attempt.garbage)
                 self._note(self._entry(ended))
             case Refused():
                 self._note(self._refused_entry(ended))
-
-    def _watch(self, attempt: Attempt) -> None:
-        """Say once that a provider turns the gateway's account away, and once that it answers again."""
-        before = self._refusing.get(attempt.provider)
-        if attempt.failure in OURS_TO_MEND and attempt.failure is not before:
-            self._refusing[attempt.provider] = attempt.failure
-            logger.warning(
-                "provider '%s' turns the gateway away (%s): see to its key and its credit",
-                attempt.provider,
-                attempt.failure.value,
-            )
-        elif attempt.failure is None and before is not None:
-            del self._refusing[attempt.provider]
-            logger.info("provider '%s' answers again", attempt.provider)
 
     def _note(self, entry: Entry) -> None:
         self._meters.ended(entry)
@@ -74,11 +53,12 @@ class Recorder:
             logger.debug("request %s: rule %s, model %s, %s", entry.id, entry.rule, entry.model, entry.outcome)
 
     def _refused_entry(self, refused: Refused) -> Entry:
-        snapshot = refused.active.snapshot
-        duration_s = self._clock.monotonic() - refused.started_s
+        arrived = refused.arrived
+        snapshot = arrived.active.snapshot
+        duration_s = self._clock.monotonic() - arrived.came_s
         entry = Entry(
-            id=refused.id,
-            at=refused.at,
+            id=arrived.id,
+            at=arrived.at,
             generation=snapshot.generation,
             fingerprint=snapshot.fingerprint,
             surface=refused.surface.value,
@@ -150,8 +130,6 @@ class Recorder:
         return hashlib.blake2b(data, key=self._hash_key, digest_size=16).hexdigest()
 
 
-OURS_TO_MEND = frozenset({Failure.AUTH, Failure.QUOTA})
-"""Failures that go on until an operator does something."""
 LONGEST_NAME = 200
 """Characters of a name from outside that a row keeps."""
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from gateway.dialects.base import CallerDialect
 from gateway.domain.decision import Decision, Unroutable
+from gateway.domain.health import HealthState
 from gateway.domain.problem import Problem
 from gateway.domain.refusal import Refusal
 from gateway.domain.snapshot import RuleTest, Snapshot
@@ -51,7 +52,9 @@ def _verdict(test: RuleTest, snapshot: Snapshot, dialect: CallerDialect) -> Verd
     if isinstance(request, Refusal):
         expected = test.expect == {"refused": True}
         return Verdict(test, "", () if expected else (f"the request is refused: {request.message}",))
-    features, decision = decide_request(snapshot, request, test.at or NOON)
+    features, decision = decide_request(
+        snapshot, request, test.at or NOON, lambda model: test.health.get(model, HealthState.OK)
+    )
     got: dict[str, Any] = {"category": features["category@user"], "refused": isinstance(decision, Unroutable)}
     match decision:
         case Decision():

@@ -34,7 +34,7 @@ class Parts:
     """What a reload is made of.
 
     `gate` gives the tests of a snapshot that fail, `lacking` the secrets that cannot be had; `resolve` says where its
-    providers are.
+    providers are. `mended` is called once rules and secrets have been read anew.
     """
 
     read: Read
@@ -44,6 +44,7 @@ class Parts:
     resolve: Resolve
     generations: Generations
     meters: Meters
+    mended: Callable[[], None]
     clock: Clock
 
 
@@ -78,6 +79,7 @@ class Reloader:
         if snapshot is before:
             targets = await asyncio.to_thread(self._parts.resolve, before)
             self.active = replace(self.active, targets=targets)
+            self._parts.mended()
             if self.rejection is not None:
                 self._clear()
                 logger.info("rules are as they run again: %s", before.label)
@@ -89,6 +91,7 @@ class Reloader:
             return self._reject(Rejected(snapshot.fingerprint, (Problem(".", 1, 1, str(error), hint),)))
         self.active = active  # one assignment: no request sees half a change
         self._parts.meters.prepare(self.active.snapshot)
+        self._parts.mended()
         self._clear()
         for warning in self.active.snapshot.warnings:
             logger.warning("rules: %s", warning)

@@ -6,8 +6,10 @@ from gateway.dialects.base import Bad
 from gateway.domain.attempt import Attempt, ProviderError
 from gateway.domain.registry import Model
 from gateway.domain.usage import Usage
+from gateway.domain.words import Failure
 from gateway.engine.pricing import cost_nano_usd, price_at
 from gateway.runtime.exchange import Exchange
+from gateway.runtime.health import HealthBoard
 from gateway.runtime.ports import Clock
 
 HIDDEN = "***"
@@ -16,15 +18,22 @@ HIDDEN = "***"
 
 @dataclass(slots=True)
 class Running:
-    """An attempt that is under way; `status` is that of the reply's head, 0 until one has come."""
+    """An attempt that is under way; `status` is that of the reply's head, 0 until one has come.
+
+    `trial` says that it finds out whether a model answers again. `hurried` once the request's own deadline ended it,
+    which is not the model's fault.
+    """
 
     exchange: Exchange
     position: int
     model: Model
     started_s: float
+    board: HealthBoard
+    trial: bool = False
     counted_s: float = 0.0
     status: int = 0
     garbage: int = 0
+    hurried: bool = False
 
     def waited(self, clock: Clock) -> None:
         """Count the time since the start, or since the last count, as time spent on the provider."""
@@ -40,13 +49,18 @@ class Running:
         words = [text.replace(secret, HIDDEN) for text in (error.type, error.code, error.message)]
         return replace(error, type=words[0], code=words[1], message=words[2])
 
+    def answering(self, clock: Clock) -> None:
+        """Note that the answer has come, or has begun: the model is well, and the answer its own to the end."""
+        self.exchange.model = self.model
+        self.exchange.first_content_s = clock.monotonic() - self.exchange.started_s
+        self.board.answered(self.model.name, trial=self.trial)
+
     def failed(self, bad: Bad, clock: Clock) -> None:
         """Note that it failed before anything reached the caller; what it used all the same is paid."""
         self._note(clock, bad, bad.usage, committed=False)
 
     def ended(self, usage: Usage, bad: Bad | None, clock: Clock) -> None:
         """Note how an attempt ended whose content reached the caller, and what that cost."""
-        self.exchange.model = self.model
         self.exchange.usage = usage
         self._note(clock, bad, usage, committed=True)
 
@@ -54,21 +68,23 @@ class Running:
         self.waited(clock)
         exchange = self.exchange
         cost = 0 if usage is None else cost_nano_usd(usage, price_at(self.model.price, exchange.at.date()))
-        exchange.history.append(
-            Attempt(
-                position=self.position,
-                model=self.model.name,
-                provider=self.model.provider,
-                failure=bad.failure if bad else None,
-                committed=committed,
-                error=self.said(bad.error) if bad else None,
-                status=self.status,
-                duration_s=self.counted_s,
-                usage=usage,
-                cost_nano_usd=cost,
-                garbage=self.garbage,
-            )
+        attempt = Attempt(
+            position=self.position,
+            model=self.model.name,
+            provider=self.model.provider,
+            failure=bad.failure if bad else None,
+            committed=committed,
+            error=self.said(bad.error) if bad else None,
+            status=self.status,
+            duration_s=self.counted_s,
+            usage=usage,
+            cost_nano_usd=cost,
+            garbage=self.garbage,
         )
+        exchange.history.append(attempt)
+        if bad is not None:
+            judged = Failure.CANCELLED if self.hurried else bad.failure
+            self.board.failed(attempt, judged, trial=self.trial and not committed)
 
 
 CHARACTERS_PER_TOKEN = 4

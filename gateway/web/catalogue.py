@@ -31,7 +31,7 @@ def route_handler(surfaces: Mapping[Surface, CallerDialect]) -> Handler:
         request = dialect.read_request(body, headers)
         if isinstance(request, Refusal):
             return refuse(dialect, request, new_id(at))
-        return answer(account(active, request, at))
+        return answer(account(active, request, at, parts.board.state))
 
     return handle
 

@@ -14,7 +14,7 @@ from gateway.dialects.base import Blame, CallerDialect
 from gateway.domain.refusal import Refusal, RefusalKind
 from gateway.domain.request import Request
 from gateway.domain.words import Outcome, Surface
-from gateway.runtime.exchange import Exchange, Unrouted, begin
+from gateway.runtime.exchange import Arrived, Exchange, Unrouted, begin
 from gateway.runtime.executor import Answered, Exhausted
 from gateway.runtime.recorder import Refused
 from gateway.runtime.streamer import Stream
@@ -35,31 +35,29 @@ def surface_handler(surface: Surface, dialect: CallerDialect) -> Handler:
 
     async def handle(http: web.Request) -> web.StreamResponse:
         parts = http.app[PARTS]
-        came_s, at = parts.clock.monotonic(), parts.clock.now()
-        request_id = new_id(at)
-        active = parts.reloader.active
+        at = parts.clock.now()
+        arrived = Arrived(new_id(at), at, parts.clock.monotonic(), parts.reloader.active)
         parts.meters.began()
-        refused = Refused(request_id, at, came_s, active, surface, Outcome.CANCELLED)
-        ended: Exchange | Refused = refused
+        ended: Exchange | Refused = Refused(arrived, surface, Outcome.CANCELLED)
         try:
-            read = await read_request(http, dialect, active.snapshot.defaults.max_body_bytes)
+            read = await read_request(http, dialect, arrived.active.snapshot.defaults.max_body_bytes)
             if isinstance(read, Refusal):
-                ended = replace(refused, outcome=Outcome.REFUSED)
-                return await send(http, refuse(dialect, read, request_id))
+                ended = Refused(arrived, surface, Outcome.REFUSED)
+                return await send(http, refuse(dialect, read, arrived.id))
             started_s = parts.clock.monotonic()  # the upload is neither the gateway's time nor the deadline's
-            began = begin(request_id, started_s, at, active, read, dialect)
+            began = begin(arrived, started_s, read, dialect, parts.board.state)
             if isinstance(began, Unrouted):
-                ended = replace(refused, outcome=Outcome.REFUSED, unrouted=began)
-                return await send(http, refuse(dialect, began.refusal, request_id))
+                ended = Refused(arrived, surface, Outcome.REFUSED, began)
+                return await send(http, refuse(dialect, began.refusal, arrived.id))
             ended = began
             return await send(http, await _answer(http, parts, began))
         except Exception as error:  # noqa: BLE001 - the edge: a bug is answered like an error
-            log_bug(request_id, error)
+            log_bug(arrived.id, error)
             if isinstance(ended, Refused):
                 ended = replace(ended, outcome=Outcome.FAILED)
             elif ended.begun and http.transport is not None:
                 http.transport.abort()  # a part of the answer is out: it must not look as if it were whole
-            return refuse(dialect, BROKEN, request_id)
+            return refuse(dialect, BROKEN, arrived.id)
         finally:
             parts.recorder.ended(ended)
 

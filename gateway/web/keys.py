@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from gateway.runtime.executor import Executor
+from gateway.runtime.health import HealthBoard
 from gateway.runtime.ports import Clock, Meters
 from gateway.runtime.recorder import Recorder
 from gateway.runtime.reloader import Reloader
@@ -16,6 +17,7 @@ class Parts:
 
     reloader: Reloader
     executor: Executor
+    board: HealthBoard
     recorder: Recorder
     meters: Meters
     clock: Clock

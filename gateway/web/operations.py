@@ -10,9 +10,10 @@ import msgspec
 from aiohttp import web
 
 from gateway.domain.problem import Problem
-from gateway.domain.registry import EnvSecret, FileSecret, Secret
+from gateway.domain.registry import EnvSecret, FileSecret, Model, Secret
 from gateway.domain.snapshot import Snapshot
 from gateway.runtime.exchange import Active
+from gateway.runtime.health import HealthBoard
 from gateway.runtime.reloader import Rejection
 from gateway.web.keys import PARTS
 
@@ -156,6 +157,26 @@ def secret_shown(secret: Secret) -> object:
             return {"file": secret.path}
         case _:
             return "none"
+
+
+async def model_health(http: web.Request) -> web.Response:
+    """Say how each model is doing, by its own recent traffic: no model is asked."""
+    parts = http.app[PARTS]
+    return answer(
+        {"models": [_model_shown(model, parts.board) for model in parts.reloader.active.snapshot.models.values()]}
+    )
+
+
+def _model_shown(model: Model, board: HealthBoard) -> dict[str, object]:
+    checkup = board.checkup(model.name)
+    return {
+        "name": model.name,
+        "provider": model.provider,
+        "model": model.upstream,
+        "state": checkup.state,
+        "reason": checkup.reason,
+        "until": checkup.until.isoformat(timespec="milliseconds") if checkup.until else None,
+    }
 
 
 async def reload(http: web.Request) -> web.Response:

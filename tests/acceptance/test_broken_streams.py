@@ -105,14 +105,15 @@ ALL_FAIL = {
 @SURFACES
 @STREAMED
 @pytest.mark.parametrize("fault", ALL_FAIL)
+@pytest.mark.parametrize("pairs", [PAIRS[0::2], PAIRS[1::2]], ids=["within", "across"])
 async def test_when_every_step_fails_the_caller_gets_one_error_with_a_status(
-    paired: Daemon, *, fault: str, surface: str, stream: bool
+    paired: Daemon, *, pairs: tuple[tuple[str, str], ...], fault: str, surface: str, stream: bool
 ) -> None:
     """U-02 U-61 U-62: an error with its HTTP status, never a 200 stream; it lists the attempts, and an upstream's
     refusal of our credential is our fault."""
     status, blame = ALL_FAIL[fault]
     await paired.fault("*", fault)
-    for pair in PAIRS:
+    for pair in pairs:
         got, headers, said = await ask(paired, surface, pair, stream=stream)
         assert (got, headers["Content-Type"]) == (status, "application/json")
         assert said.error is not None

@@ -16,8 +16,10 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, disable_created_metrics, generate_latest
 
 from gateway.adapters.metrics import Metrics, Money
+from gateway.adapters.model_states import ModelStates
 from gateway.domain.attempt import Attempt, Skipped
 from gateway.domain.category import Category, Complexity, Table
+from gateway.domain.health import HealthState
 from gateway.domain.price import FREE, always
 from gateway.domain.problem import Mark
 from gateway.domain.registry import Model
@@ -33,7 +35,7 @@ NANO = 1_000_000_000
 SUFFIXES = {"counter": "_total", "gauge": "", "histogram": ""}
 IN_DAYS = "rulegate_catalogue_age_days"
 """The one name that promtool would have in seconds: people judge the age of a price list in days."""
-UNITS = ("_seconds", "_usd", "_days", "_requests", "_info", "_successful", "_total")
+UNITS = ("_seconds", "_usd", "_days", "_requests", "_info", "_state", "_successful", "_total")
 
 
 def snapshot(rules: tuple[str, ...] = ("code", "rest"), models: tuple[str, ...] = ("sonnet", "gpt")) -> Snapshot:
@@ -60,6 +62,7 @@ def metrics() -> Metrics:
     disable_created_metrics()  # type: ignore[no-untyped-call] # the library has no types here
     made = Metrics(CollectorRegistry(), "0.1.0", simulated=False)
     made.prepare(snapshot())
+    ModelStates(made.registry, lambda: {"sonnet": HealthState.OK, "gpt": HealthState.COOLING})
     return made
 
 
@@ -117,7 +120,7 @@ def test_the_page_lists_every_value_of_the_closed_labels(metrics: Metrics) -> No
     assert documented["failure"] == ["none", *(each.value for each in Failure)]
     assert documented["reason"] == [each.value for each in Skip]
     assert set(documented["surface"]) <= {each.value for each in Surface}
-    for label in ("failure", "reason", "type", "store"):
+    for label in ("failure", "reason", "state", "type", "store"):
         shown = {text for _, pairs in series(metrics) for name, text in pairs if name == label}
         assert shown == set(documented[label])
 

@@ -9,11 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.config import packaged
-from gateway.config.conditions import LOOK_SENSITIVE, condition_of, mentions, written
+from gateway.config.conditions import LOOK_SENSITIVE, Named, condition_of, mentions, written
 from gateway.config.node import Findings, Node
 from gateway.config.schema import validate
 from gateway.config.yamltree import Document, parse
 from gateway.domain.category import Complexity
+from gateway.domain.health import HealthState
 from gateway.domain.rule import Condition, Leaf
 from gateway.engine.features import Features
 from gateway.engine.match import first_miss
@@ -36,6 +37,7 @@ ROWS: dict[str, tuple[str, str, list[Any], list[Any]]] = {
     "tags": ('{glob: "a*"}', "tags", [frozenset({"b", "ab"})], [frozenset(), frozenset({"b"})]),
     "surface": ("[chat, execute]", "surface", ["chat"], ["messages"]),
     "prefer": ("{in: [cost]}", "prefer", ["cost"], ["speed"]),
+    "health": ("{model: mini, is: [cooling, degraded]}", "health.mini", ["cooling", HealthState.DEGRADED], ["ok"]),
     "time": (
         "{days: [mon]}",
         "at",
@@ -50,7 +52,7 @@ def compiled(text: str, known: tuple[str, ...] = ("a", "b")) -> tuple[Condition,
     assert isinstance(document, Document), document
     assert validate(document) == ()
     findings = Findings(complete=True)
-    made = condition_of(Node(document, (), document.data)["rules"][0]["when"], findings, dict.fromkeys(known))
+    made = condition_of(Node(document, (), document.data)["rules"][0]["when"], findings, Named(known, ("mini", "gpt")))
     return made, [str(problem) for problem in findings.problems]
 
 

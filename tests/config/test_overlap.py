@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.config.conditions import condition_of
+from gateway.config.conditions import Named, condition_of
 from gateway.config.node import Findings, Node
 from gateway.config.overlap import excludes, implies, impossible, least_of, shape_of
 from gateway.config.yamltree import Document, parse
@@ -63,7 +63,7 @@ def condition(text: str) -> Condition:
     document = parse("rules.yaml", f"rules: [{{when: {text}}}]".encode())
     assert isinstance(document, Document), document
     findings = Findings(complete=True)
-    made = condition_of(Node(document, (), document.data)["rules"][0]["when"], findings, {})
+    made = condition_of(Node(document, (), document.data)["rules"][0]["when"], findings, Named({}))
     assert findings.problems == []
     return made
 

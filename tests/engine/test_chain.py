@@ -1,7 +1,7 @@
 """What a chain promises: the next step is a function of the history, every walk ends, and a split stays put."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain as joined
 from itertools import repeat
@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.domain.attempt import Event, Skipped
+from gateway.domain.health import Rest
 from gateway.domain.rule import Chain, Route, Split, Step
 from gateway.domain.words import DEFAULT_FALL_BACK_ON, Failure, Outcome, Skip
-from gateway.engine.chain import Halt, Pass, Try, next_step, settle
+from gateway.engine.chain import NONE_RESTS, Halt, Pass, Try, next_step, settle
 from tests import strategies
 from tests.fakes.values import attempt, counted, within
 
@@ -22,13 +23,15 @@ Ending = tuple[Failure | None, bool] | Skip
 """How a Try ends: a failure or None, and whether the caller holds a part by then; or a skip in its place."""
 
 
-def drive(chain: Chain, endings: Iterable[Ending], seconds_each: float = 0.0) -> tuple[list[Event], Halt]:
+def drive(
+    chain: Chain, endings: Iterable[Ending], seconds_each: float = 0.0, resting: Mapping[str, Rest] = NONE_RESTS
+) -> tuple[list[Event], Halt]:
     """Walk a chain as the executor does, until it halts; a walk longer than any may be fails."""
     history: list[Event] = []
     ends: Iterator[Ending] = iter(endings)
-    longest = sum(step.tries for step in chain.steps) + len(chain.steps)
+    longest = sum(step.tries for step in chain.steps) + len(chain.steps) + 1  # one more for a last resort
     for passed in range(longest + 1):
-        step = next_step(chain, tuple(history), passed * seconds_each)
+        step = next_step(chain, tuple(history), passed * seconds_each, resting)
         match step:
             case Halt():
                 return history, step
@@ -74,7 +77,11 @@ def test_every_walk_halts_within_the_tries_of_its_steps(chain: Chain, ends: list
     history, _ = drive(chain, joined(ends, always(Failure.TIMEOUT)), seconds_each)
     tried = [event.position for event in history if not isinstance(event, Skipped)]
     assert all(tried.count(place) <= step.tries for place, step in enumerate(chain.steps))
-    assert positions(history) == sorted(positions(history))
+    went_back = len(history) > 1 and history[-1].position < history[-2].position
+    usual = history[:-1] if went_back else history
+    assert positions(usual) == sorted(positions(usual))
+    rested = {event.position for event in usual if isinstance(event, Skipped) and event.skip is Skip.COOLING}
+    assert not went_back or history[-1].position in rested
 
 
 @given(strategies.chains)
@@ -86,9 +93,45 @@ def test_a_chain_that_only_fails_visits_every_try_in_order(chain: Chain) -> None
 
 @given(strategies.chains, st.sampled_from(Skip))
 def test_a_chain_that_is_only_passed_over_visits_every_step_once(chain: Chain, skip: Skip) -> None:
+    """And then the first one once more, where it was passed over as resting and rests no longer."""
     history, halt = drive(chain, repeat(skip))
-    assert positions(history) == list(range(len(chain.steps)))
+    assert positions(history) == [*range(len(chain.steps)), *([0] if skip is Skip.COOLING else [])]
     assert halt == Halt(Outcome.FAILED)
+
+
+def rest(recovers_in_s: float, *, last_resort: bool = True) -> Rest:
+    return Rest(Failure.RATE_LIMITED, recovers_in_s, last_resort)
+
+
+@given(st.lists(st.none() | st.tuples(st.floats(0, 100), st.booleans()), min_size=1, max_size=5))
+def test_resting_models_are_passed_over_and_one_is_a_last_resort(rests: list[tuple[float, bool] | None]) -> None:
+    """U-19: only where nothing else could be asked; the one that recovers first, if it may be asked once more."""
+    chain = Chain(steps_of(*[None] * len(rests)), 60.0, ALL)
+    resting = {f"model-{at}": rest(each[0], last_resort=each[1]) for at, each in enumerate(rests) if each}
+    history, halt = drive(chain, always(Failure.TIMEOUT), resting=resting)
+    assert halt == Halt(Outcome.FAILED)
+    tried = [event.position for event in history if not isinstance(event, Skipped)]
+    well = [at for at, each in enumerate(rests) if each is None]
+    first = min(range(len(rests)), key=lambda at: (rests[at] or (0.0, True))[0])
+    allowed = (rests[first] or (0.0, True))[1]
+    assert tried == (well or ([first] if allowed else []))
+    assert [event.position for event in history if isinstance(event, Skipped)] == [
+        at for at, each in enumerate(rests) if each
+    ]
+
+
+def test_a_second_try_is_for_models_that_do_not_rest() -> None:
+    chain = Chain(steps_of(None, None, tries=2), 60.0, ALL)
+    history = (attempt(0, Failure.OVERLOADED),)
+    assert next_step(chain, history, 0.0) == Try(0, 60.0)
+    assert next_step(chain, history, 0.0, {"model-0": rest(5.0)}) == Try(1, 60.0)
+
+
+def test_a_last_resort_that_answers_is_no_fallback() -> None:
+    chain = Chain(steps_of(None), 60.0, ALL)
+    history, halt = drive(chain, [(None, True)], resting={"model-0": rest(5.0)})
+    assert positions(history) == [0, 0]
+    assert halt == Halt(Outcome.ANSWERED)
 
 
 def test_a_chain_without_steps_has_failed() -> None:
@@ -127,7 +170,6 @@ BY_DEFAULT = {
     Failure.CANCELLED: False,
 }
 CURED_BY_A_SECOND_TRY = {
-    Failure.RATE_LIMITED,
     Failure.OVERLOADED,
     Failure.TIMEOUT,
     Failure.CONNECT,

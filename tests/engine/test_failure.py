@@ -11,8 +11,9 @@ from gateway.dialects.anthropic import AnthropicMessages
 from gateway.dialects.base import ProviderDialect
 from gateway.dialects.openai_chat import OpenAIChat
 from gateway.domain.attempt import Attempt, ProviderError
+from gateway.domain.health import Rest
 from gateway.domain.words import Failure
-from gateway.engine.failure import blame_of, failure_of, final_error
+from gateway.engine.failure import blame_of, failure_of, final_error, resting_error
 from tests import strategies
 
 OPENAI, ANTHROPIC = OpenAIChat(), AnthropicMessages()
@@ -394,3 +395,23 @@ def test_without_any_attempt_the_deadline_is_to_blame() -> None:
 def test_the_blame_is_that_of_the_failure_that_decides(failures: tuple[Failure, ...], blame: str) -> None:
     """U-62: nobody is sent to a provider for our own credential, nor to us for an overload."""
     assert blame_of(tuple(Attempt(at, "m", "acme", each) for at, each in enumerate(failures))) == blame
+
+
+@pytest.mark.parametrize(
+    ("reasons", "status", "blame"),
+    [
+        ({Failure.RATE_LIMITED}, 429, "provider"),
+        ({Failure.RATE_LIMITED, Failure.OVERLOADED}, 503, "provider"),
+        ({Failure.TIMEOUT}, 503, "provider"),
+        ({Failure.AUTH, Failure.QUOTA}, 502, "gateway"),
+        ({Failure.AUTH, Failure.TIMEOUT}, 503, "provider"),
+    ],
+)
+def test_when_all_models_rest_the_answer_is_that_of_their_failures(
+    reasons: set[Failure], status: int, blame: str
+) -> None:
+    """U-19: with the time of the earliest recovery."""
+    rests = [Rest(reason, 5.0 + place, last_resort=False) for place, reason in enumerate(sorted(reasons))]
+    got, error, who = resting_error(rests)
+    assert (got, error.retry_after_s, who) == (status, 5.0, blame)
+    assert all(reason.value in error.message for reason in reasons)

@@ -1,7 +1,6 @@
 """What is noted of a request: every field of its row, and each counter once."""
 
 import json
-import logging
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -20,7 +19,7 @@ from gateway.domain.snapshot import Snapshot
 from gateway.domain.usage import Usage
 from gateway.domain.words import Failure, Outcome, Skip, Surface
 from gateway.engine.recall import decide_again, facts_of
-from gateway.runtime.exchange import Active, Exchange, Unrouted, begin
+from gateway.runtime.exchange import Active, Arrived, Exchange, Unrouted, begin
 from gateway.runtime.recorder import LONGEST_NAME, Recorder, Refused
 from tests.fakes.values import snapshot_of
 
@@ -107,14 +106,8 @@ def request(said: str, model: str = "auto", *, stream: bool = False) -> Request:
 
 def exchange(said: str = f"Is this invoice {CANARY} right?", **changes: Any) -> Exchange:  # noqa: ANN401 - any field
     model = changes.pop("model_asked_for", "auto")
-    begun = begin(
-        "0192f0c4-7000",
-        STARTED_S,
-        AT,
-        active(),
-        request(said, model, stream=changes.pop("stream", False)),
-        OpenAIChat(),
-    )
+    asked = request(said, model, stream=changes.pop("stream", False))
+    begun = begin(Arrived("0192f0c4-7000", AT, STARTED_S, active()), STARTED_S, asked, OpenAIChat())
     assert isinstance(begun, Exchange), begun
     for name, value in changes.items():
         setattr(begun, name, value)
@@ -291,7 +284,8 @@ def test_a_rehearsal_is_marked_in_every_row(simulated: bool) -> None:  # noqa: F
 
 
 def unrouted(model: str) -> Unrouted:
-    begun = begin("id", STARTED_S, AT, active(), request(f"Is {CANARY} right?", model, stream=True), OpenAIChat())
+    arrived = Arrived("id", AT, STARTED_S, active())
+    begun = begin(arrived, STARTED_S, request(f"Is {CANARY} right?", model, stream=True), OpenAIChat())
     assert isinstance(begun, Unrouted)
     return begun
 
@@ -300,7 +294,7 @@ def refusal(asked: str | None, outcome: Outcome = Outcome.REFUSED, *, simulated:
     """Note a request that asked for a model which there is not, or whose body could not be read."""
     book = Book()
     asks = None if asked is None else unrouted(asked)
-    told = Refused("0192f0c4-7001", AT, STARTED_S, active(), Surface.MESSAGES, outcome, asks)
+    told = Refused(Arrived("0192f0c4-7001", AT, STARTED_S, active()), Surface.MESSAGES, outcome, asks)
     recorder(book, simulated=simulated).ended(told)
     assert book.rows == book.counted
     (entry,) = book.rows
@@ -328,7 +322,7 @@ def test_a_row_that_the_log_does_not_take_is_counted_and_the_request_still_is() 
     notes = recorder(book)
     notes.ended(exchange())
     assert (book.lost, len(book.counted)) == (1, 1)
-    notes.ended(Refused("id", AT, STARTED_S, active(), Surface.CHAT, Outcome.REFUSED))
+    notes.ended(Refused(Arrived("id", AT, STARTED_S, active()), Surface.CHAT, Outcome.REFUSED))
     assert (book.lost, len(book.counted)) == (2, 2)
 
 
@@ -350,20 +344,3 @@ def test_a_name_that_nothing_answers_to_can_be_explained_from_its_row() -> None:
     _, decision = decide_again(active().snapshot, json.loads(json.dumps(entry.facts)), entry.at)
     assert isinstance(decision, Unroutable)
     assert unrouted("gpt-99").refusal.kind is RefusalKind.MODEL_NOT_FOUND
-
-
-def test_a_provider_that_turns_us_away_is_said_once_and_that_it_answers_again(caplog: pytest.LogCaptureFixture) -> None:
-    """U-103: once for each change, whatever the traffic."""
-    notes = recorder(Book())
-    away = [Attempt(0, "small", "acme", Failure.AUTH, status=401)]
-    with caplog.at_level(logging.INFO):
-        for _ in range(3):
-            notes.ended(exchange(history=away))
-        notes.ended(exchange(history=[Attempt(0, "small", "acme", Failure.TIMEOUT)]))
-        notes.ended(exchange(history=[Attempt(0, "small", "acme", None)]))
-        notes.ended(exchange(history=[Attempt(0, "small", "acme", None)]))
-    said = [record.getMessage() for record in caplog.records]
-    assert said == [
-        "provider 'acme' turns the gateway away (auth): see to its key and its credit",
-        "provider 'acme' answers again",
-    ]

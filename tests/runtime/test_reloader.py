@@ -78,6 +78,7 @@ async def walk(directory: Path, names: list[str]) -> None:
             resolve=simulated_targets("http://127.0.0.1:1"),
             generations=state,
             meters=metrics,
+            mended=lambda: None,
             clock=SystemClock(),
         )
         first = prepare(parts, None)

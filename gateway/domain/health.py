@@ -1,0 +1,51 @@
+"""How models are doing, as nouns: what is known of one from its own traffic, and what keeps requests from it."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from gateway.domain.words import Failure
+
+
+class HealthState(StrEnum):
+    """How a model is doing: the word used in conditions, metrics and `/api/models`."""
+
+    OK = "ok"
+    DEGRADED = "degraded"
+    COOLING = "cooling"
+    HALF_OPEN = "half_open"
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What is known of a model. Times are monotonic seconds.
+
+    `seen` and `failed` count attempts that say something of the model, each counting less the older it is; they stand
+    as of `at_s`. `in_a_row` counts the failures since the last answer. `reason` is why requests stay away, None while
+    they do not; they come again from `until_s` on, one at first. `spells` counts how often that failed. `trial_s` is
+    when the request of the present spell was let through that is to find out.
+    """
+
+    seen: float = 0.0
+    failed: float = 0.0
+    at_s: float = 0.0
+    in_a_row: int = 0
+    reason: Failure | None = None
+    until_s: float = 0.0
+    spells: int = 0
+    trial_s: float | None = None
+
+
+WELL = Health()
+"""A model of which nothing is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """A model that no request should go to: why, for how many seconds yet, and whether one may all the same.
+
+    `last_resort` says that a request with no other step left may try it.
+    """
+
+    reason: Failure
+    recovers_in_s: float
+    last_resort: bool

@@ -1,0 +1,104 @@
+"""The health of all models: kept over reloads, learned from their own traffic, never asked for.
+
+The judgement is `engine.health`; this remembers, and says aloud once when a model begins to rest and when it answers.
+"""
+
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from gateway.domain.attempt import Attempt
+from gateway.domain.health import WELL, Health, HealthState, Rest
+from gateway.domain.words import Failure
+from gateway.engine.chain import NONE_RESTS
+from gateway.engine.health import noted, rest_of, state_of, tried
+from gateway.runtime.ports import Clock
+
+logger = logging.getLogger(__name__)
+
+OURS_TO_MEND = frozenset({Failure.AUTH, Failure.QUOTA, Failure.NOT_FOUND})
+"""Failures that go on until an operator does something."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checkup:
+    """How a model is doing, for people: `until` is when its rest ends, None where it does not rest."""
+
+    state: HealthState
+    reason: Failure | None
+    until: datetime | None
+
+
+class HealthBoard:
+    """What is known of each model, by registry name."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._known: dict[str, Health] = {}
+        self._ailing: set[str] = set()
+
+    def resting(self) -> Mapping[str, Rest]:
+        """Give the models that no request should go to now."""
+        if not self._ailing:
+            return NONE_RESTS
+        now_s = self._clock.monotonic()
+        rests = ((name, rest_of(self._known[name], now_s)) for name in self._ailing)
+        return {name: rest for name, rest in rests if rest is not None}
+
+    def began(self, model: str) -> bool:
+        """Note that a request goes to a model; say whether it is the trial of one that rested."""
+        if model not in self._ailing:
+            return False
+        self._known[model] = tried(self._known[model], self._clock.monotonic())
+        return True
+
+    def answered(self, model: str, *, trial: bool) -> None:
+        """Note that a model answers: a whole answer, or the first content of a stream."""
+        self._note(model, noted(self._health(model), None, None, self._clock.monotonic(), trial=trial))
+
+    def failed(self, attempt: Attempt, failure: Failure, *, trial: bool) -> None:
+        """Note that an attempt failed."""
+        model, now_s = attempt.model, self._clock.monotonic()
+        wait_s = attempt.error.retry_after_s if attempt.error else None
+        before = self._health(model)
+        after = noted(before, failure, wait_s, now_s, trial=trial)
+        self._note(model, after)
+        if before.reason is None and after.reason is not None:
+            mend = f": see to the account at provider '{attempt.provider}'" if failure in OURS_TO_MEND else ""
+            rest_s = after.until_s - now_s
+            logger.warning("model '%s' is left alone for %.0f s (%s)%s", model, rest_s, failure.value, mend)
+
+    def state(self, model: str) -> HealthState:
+        """Give the word for how a model is doing."""
+        health = self._known.get(model)
+        return HealthState.OK if health is None else state_of(health, self._clock.monotonic())
+
+    def states(self, models: Iterable[str]) -> dict[str, HealthState]:
+        """Give the word for each of these models."""
+        return {model: self.state(model) for model in models}
+
+    def checkup(self, model: str) -> Checkup:
+        """Give the state of a model with its reason and its end."""
+        health = self._health(model)
+        until = None
+        if health.reason is not None:
+            until = self._clock.now() + timedelta(seconds=health.until_s - self._clock.monotonic())
+        return Checkup(self.state(model), health.reason, until)
+
+    def mended(self) -> None:
+        """Forget what an operator had to mend, now that rules and keys have been read anew."""
+        for model in [name for name in self._ailing if self._known[name].reason in OURS_TO_MEND]:
+            self._ailing.discard(model)
+            del self._known[model]
+
+    def _health(self, model: str) -> Health:
+        return self._known.get(model, WELL)
+
+    def _note(self, model: str, health: Health) -> None:
+        self._known[model] = health
+        if health.reason is not None:
+            self._ailing.add(model)
+        elif model in self._ailing:
+            self._ailing.discard(model)
+            logger.info("model '%s' answers again", model)

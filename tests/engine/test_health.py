@@ -1,0 +1,173 @@
+"""A model is judged by its own traffic alone: rests begin, last and end as promised, whatever order things come in."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.domain.health import WELL, Health, HealthState
+from gateway.domain.words import Failure
+from gateway.engine import health as rules
+from gateway.engine.effects import EFFECTS, Cools
+from gateway.engine.health import noted, rest_of, state_of, tried
+from tests import strategies
+
+AT_ONCE = [failure for failure in Failure if EFFECTS[failure].cools is Cools.AT_ONCE]
+COUNTED = [failure for failure in Failure if EFFECTS[failure].cools is Cools.COUNTED]
+NEVER = [failure for failure in Failure if EFFECTS[failure].cools is Cools.NEVER]
+waits = st.none() | st.floats(0, 10_000)
+ends = st.tuples(st.none() | strategies.failures, waits, st.floats(0, 100), st.booleans())
+
+
+def after(*failures: Failure | None, health: Health = WELL, start_s: float = 0.0) -> Health:
+    """Note ends that come a tenth of a second apart."""
+    for place, failure in enumerate(failures):
+        health = noted(health, failure, None, start_s + place / 10, trial=False)
+    return health
+
+
+def test_every_failure_has_an_effect() -> None:
+    assert EFFECTS.keys() == set(Failure)
+
+
+@pytest.mark.parametrize("failure", AT_ONCE)
+def test_one_limit_or_refused_account_is_enough(failure: Failure) -> None:
+    """U-17: the exceptions from the minimum sample."""
+    health = after(failure)
+    assert state_of(health, 0.1) is HealthState.COOLING
+    assert health.reason is failure
+
+
+@pytest.mark.parametrize("failure", COUNTED)
+def test_a_few_failures_cool_nothing_and_five_in_a_row_do(failure: Failure) -> None:
+    """U-17: fewer than the minimum sample say nothing."""
+    assert state_of(after(*[failure] * rules.FEW), 0.5) is HealthState.OK
+    assert state_of(after(*[failure] * (rules.FEW + 1)), 0.5) is HealthState.COOLING
+
+
+@pytest.mark.parametrize("failure", COUNTED)
+def test_five_in_a_row_do_however_slow_the_traffic(failure: Failure) -> None:
+    health = WELL
+    for day in range(rules.FEW + 1):
+        health = noted(health, failure, None, day * 86_400.0, trial=False)
+    assert state_of(health, rules.FEW * 86_400.0) is HealthState.COOLING
+
+
+def test_half_of_the_recent_attempts_cool_and_a_fifth_degrade() -> None:
+    half = after(None, None, None, Failure.TIMEOUT, Failure.TIMEOUT, Failure.TIMEOUT)
+    fifth = after(None, None, None, None, Failure.TIMEOUT)
+    assert state_of(half, 0.6) is HealthState.COOLING
+    assert state_of(fifth, 0.6) is HealthState.DEGRADED
+    assert rest_of(fifth, 0.6) is None
+    assert state_of(fifth, 600.0) is HealthState.OK, "old failures are forgotten"
+
+
+@given(st.lists(st.tuples(st.sampled_from(NEVER), waits, st.floats(0, 100)), max_size=20), ends)
+def test_what_the_request_or_its_caller_did_changes_nothing(
+    bystanders: list[tuple[Failure, float | None, float]], first: tuple[Failure | None, float | None, float, bool]
+) -> None:
+    """U-12 U-18: a full window, a bad request, refused content and a caller who leaves."""
+    before = health = noted(WELL, first[0], first[1], first[2], trial=False)
+    for failure, wait_s, at_s in bystanders:
+        health = noted(health, failure, wait_s, first[2] + at_s, trial=False)
+    assert health == before
+
+
+@given(st.floats(0, 100_000), st.floats(0, 100_000))
+def test_a_rest_is_what_the_provider_asks_and_a_longer_one_extends_it(first_s: float, second_s: float) -> None:
+    """U-16: capped; a later, longer value extends, a shorter one does not shorten."""
+    health = noted(WELL, Failure.RATE_LIMITED, first_s, 0.0, trial=False)
+    assert health.until_s == min(first_s, rules.LONGEST_ASKED_S)
+    again = noted(health, Failure.RATE_LIMITED, second_s, 1.0, trial=False)
+    assert again.until_s == max(health.until_s, 1.0 + min(second_s, rules.LONGEST_ASKED_S))
+
+
+def test_an_overloaded_provider_that_says_when_is_left_alone_until_then() -> None:
+    """U-16: 503 with Retry-After as much as 429."""
+    assert rest_of(noted(WELL, Failure.OVERLOADED, 7.0, 0.0, trial=False), 1.0) is not None
+    assert rest_of(noted(WELL, Failure.OVERLOADED, None, 0.0, trial=False), 1.0) is None
+
+
+def test_while_it_rests_one_last_resort_is_let_through_and_then_none() -> None:
+    """U-19: tried once; if that fails too, nobody goes there before the rest is over."""
+    health = after(Failure.RATE_LIMITED)
+    rest = rest_of(health, 1.0)
+    assert rest is not None
+    assert (rest.last_resort, rest.recovers_in_s) == (True, rules.REST_S - 1.0)
+    health = tried(health, 1.0)
+    assert (rest := rest_of(health, 1.0)) is not None
+    assert not rest.last_resort
+    health = noted(health, Failure.RATE_LIMITED, None, 2.0, trial=True)
+    assert (rest := rest_of(health, 2.0)) is not None
+    assert (rest.last_resort, rest.recovers_in_s) == (False, 2 * rules.REST_S)
+
+
+def test_after_a_rest_one_request_finds_out_and_the_others_wait_a_while() -> None:
+    health = after(Failure.AUTH)
+    end_s = health.until_s
+    assert state_of(health, end_s) is HealthState.HALF_OPEN
+    assert rest_of(health, end_s) is None
+    health = tried(health, end_s)
+    assert (rest := rest_of(health, end_s + 1.0)) is not None
+    assert (rest.last_resort, rest.recovers_in_s) == (False, rules.TRIAL_S - 1.0)
+    assert rest_of(health, end_s + rules.TRIAL_S) is None, "a trial that hangs does not keep others away for ever"
+    assert noted(health, None, None, end_s + 2.0, trial=True) == Health(seen=1.0, at_s=end_s + 2.0)
+    assert rest_of(noted(health, Failure.BAD_REQUEST, None, end_s + 2.0, trial=True), end_s + 2.0) is None
+
+
+@given(st.integers(1, 12))
+def test_each_trial_that_fails_doubles_the_rest_up_to_the_longest(failures: int) -> None:
+    health, now_s = after(Failure.RATE_LIMITED), 0.0
+    for count in range(1, failures + 1):
+        assert health.until_s - now_s == min(rules.REST_S * 2 ** (count - 1), rules.LONGEST_REST_S)
+        now_s = health.until_s
+        health = noted(tried(health, now_s), Failure.TIMEOUT, None, now_s, trial=True)
+
+
+def test_an_answer_that_was_on_its_way_does_not_end_a_rest() -> None:
+    health = after(Failure.RATE_LIMITED)
+    assert noted(health, None, None, 1.0, trial=False).reason is Failure.RATE_LIMITED
+    assert noted(health, None, None, 1.0, trial=True).reason is None
+
+
+@given(st.lists(ends, max_size=60))
+def test_whatever_happens_a_rest_ends_and_an_answer_heals(
+    history: list[tuple[Failure | None, float | None, float, bool]],
+) -> None:
+    """There is always a way back: no rest outlasts what may be asked for, and a trial that answers is the end of it."""
+    health, now_s = WELL, 0.0
+    for failure, wait_s, later_s, trial in history:
+        now_s += later_s
+        going = trial and health.reason is not None
+        health = noted(tried(health, now_s) if going else health, failure, wait_s, now_s, trial=going)
+        assert health.until_s <= now_s + rules.LONGEST_ASKED_S
+        assert (health.reason is None) == (state_of(health, now_s) in {HealthState.OK, HealthState.DEGRADED})
+        assert (rest_of(health, now_s) is None) or health.reason is not None
+    end_s = max(now_s, health.until_s) + rules.TRIAL_S
+    assert rest_of(health, end_s) is None
+    healed = noted(tried(health, end_s), None, None, end_s, trial=True)
+    assert rest_of(healed, end_s) is None
+    assert healed.reason is None
+
+
+@given(st.lists(ends, max_size=30), st.floats(0, 1000))
+def test_only_the_time_since_matters(
+    history: list[tuple[Failure | None, float | None, float, bool]], shift_s: float
+) -> None:
+    """The same traffic later is judged the same."""
+
+    def run(start_s: float) -> list[HealthState]:
+        health, now_s, states = WELL, start_s, []
+        for failure, wait_s, later_s, _ in history:
+            now_s += round(later_s)
+            health = noted(health, failure, None if wait_s is None else float(round(wait_s)), now_s, trial=False)
+            states.append(state_of(health, now_s + 0.5))
+        return states
+
+    assert run(0.0) == run(float(round(shift_s)))
+
+
+def test_a_clock_that_stands_still_is_no_trouble() -> None:
+    health = replace(WELL, at_s=100.0)
+    assert noted(health, Failure.TIMEOUT, None, 99.0, trial=False).seen == 1.0

@@ -1,0 +1,87 @@
+"""The board remembers what `engine.health` judges, says each change once, and lets an operator mend things."""
+
+import logging
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from gateway.domain.attempt import Attempt, ProviderError
+from gateway.domain.health import HealthState
+from gateway.domain.words import Failure
+from gateway.engine.health import ACCOUNT_REST_S, REST_S
+from gateway.runtime.health import Checkup, HealthBoard
+
+AT = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
+@dataclass
+class Time:
+    """A clock that the test moves."""
+
+    passed_s: float = 0.0
+
+    def now(self) -> datetime:
+        return AT + timedelta(seconds=self.passed_s)
+
+    def monotonic(self) -> float:
+        return 1000.0 + self.passed_s
+
+    async def sleep(self, seconds: float) -> None:
+        self.passed_s += seconds
+
+
+def failed(failure: Failure, wait_s: float | None = None) -> Attempt:
+    return Attempt(0, "small", "acme", failure, error=ProviderError(429, retry_after_s=wait_s))
+
+
+def test_what_is_well_costs_nothing_to_ask() -> None:
+    board = HealthBoard(Time())
+    board.answered("small", trial=False)
+    assert board.resting() == {}
+    assert not board.began("small")
+    assert board.states(["small", "large"]) == {"small": HealthState.OK, "large": HealthState.OK}
+
+
+def test_a_rest_is_told_with_its_reason_and_its_end() -> None:
+    """U-20: at a read endpoint, with reason and expiry."""
+    time = Time()
+    board = HealthBoard(time)
+    board.failed(failed(Failure.RATE_LIMITED, 7.0), Failure.RATE_LIMITED, trial=False)
+    assert board.checkup("small") == Checkup(HealthState.COOLING, Failure.RATE_LIMITED, AT + timedelta(seconds=7))
+    assert board.resting()["small"].recovers_in_s == 7.0
+    time.passed_s = 8.0
+    assert board.state("small") is HealthState.HALF_OPEN
+    assert board.resting() == {}
+    assert board.began("small"), "whoever goes there now is its trial"
+    assert list(board.resting()) == ["small"]
+    board.answered("small", trial=True)
+    assert board.checkup("small") == Checkup(HealthState.OK, None, None)
+
+
+def test_each_change_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    """U-103: whatever the traffic; and whose account it is about."""
+    time = Time()
+    board = HealthBoard(time)
+    with caplog.at_level(logging.INFO):
+        for _ in range(3):
+            board.failed(failed(Failure.AUTH), Failure.AUTH, trial=False)
+        time.passed_s = ACCOUNT_REST_S
+        board.failed(failed(Failure.TIMEOUT), Failure.TIMEOUT, trial=board.began("small"))
+        time.passed_s *= 3
+        board.answered("small", trial=board.began("small"))
+        board.answered("small", trial=False)
+        board.failed(failed(Failure.RATE_LIMITED), Failure.RATE_LIMITED, trial=False)
+    assert [record.getMessage() for record in caplog.records] == [
+        f"model 'small' is left alone for {ACCOUNT_REST_S:.0f} s (auth): see to the account at provider 'acme'",
+        "model 'small' answers again",
+        f"model 'small' is left alone for {REST_S:.0f} s (rate_limited)",
+    ]
+
+
+@pytest.mark.parametrize("failure", [Failure.AUTH, Failure.QUOTA, Failure.RATE_LIMITED])
+def test_a_reload_forgives_what_an_operator_mends_and_nothing_else(failure: Failure) -> None:
+    board = HealthBoard(Time())
+    board.failed(failed(failure), failure, trial=False)
+    board.mended()
+    assert bool(board.resting()) is (failure is Failure.RATE_LIMITED)
