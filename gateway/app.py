@@ -47,7 +47,19 @@ from gateway.simulator.server import start as start_simulator
 from gateway.web.catalogue import models, nothing_here, route_handler
 from gateway.web.inference import surface_handler
 from gateway.web.keys import PARTS, Parts
-from gateway.web.operations import DAEMON, Daemon, config, livez, log, model_health, private, readyz, reload, status
+from gateway.web.operations import (
+    DAEMON,
+    Daemon,
+    config,
+    livez,
+    log,
+    model_health,
+    page,
+    private,
+    readyz,
+    reload,
+    status,
+)
 
 logger = logging.getLogger("gateway")
 
@@ -57,6 +69,8 @@ SIMULATED = "simulated"
 SHIPPED_RULES = "rules.d"
 DRAIN_S = 30.0
 """How long requests in flight have at a stop; aiohttp waits for them twice, half of it each time."""
+NOTE_WITHIN_S = 0.02
+"""How long a request that has ended may wait to be noted."""
 GC_THRESHOLDS = (50_000, 50, 50)
 """Objects between collections: requests make few cycles, and a full collection stalls every stream."""
 
@@ -180,7 +194,8 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
         stack.callback(writer.close)
         transport = HttpTransport()
         stack.push_async_callback(transport.close)
-        recorder = Recorder(writer, metrics, clock, hash_key, simulated=settings.simulate)
+        recorder = Recorder(writer, metrics, clock, hash_key, _a_moment_later, simulated=settings.simulate)
+        stack.callback(recorder.note_waiting)
         parts = Parts(reloader, Executor(transport, clock, PROVIDERS, board), board, recorder, metrics, clock)
         rules = str(settings.rules) if settings.rules else "the shipped rules"
         daemon = Daemon(VERSION, rules, settings.simulate, LogReader(data / "log"), lambda: writer.healthy)
@@ -203,7 +218,7 @@ def build_web(parts: Parts, daemon: Daemon, metrics: Metrics) -> web.Application
     app.router.add_get("/v1/models", models)
     app.router.add_get("/livez", livez)
     app.router.add_get("/readyz", readyz)
-    app.router.add_get("/metrics", make_aiohttp_handler(metrics.registry))
+    app.router.add_get("/metrics", page(make_aiohttp_handler(metrics.registry)))
     app.router.add_get("/api/status", private(status))
     app.router.add_get("/api/config", private(config))
     app.router.add_get("/api/models", private(model_health))
@@ -212,6 +227,10 @@ def build_web(parts: Parts, daemon: Daemon, metrics: Metrics) -> web.Application
     there = tuple(f"{route.method} {route.resource.canonical}" for route in app.router.routes() if route.resource)
     app.router.add_route("*", "/{path:.*}", nothing_here(OPENAI, tuple(each for each in there if "HEAD" not in each)))
     return app
+
+
+def _a_moment_later(note: Callable[[], None]) -> None:
+    asyncio.get_running_loop().call_later(NOTE_WITHIN_S, note)
 
 
 def _reader(settings: Settings) -> Callable[[], tuple[RuleFile, ...] | sources.Unreadable]:

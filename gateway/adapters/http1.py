@@ -13,9 +13,6 @@ LONGEST_CHUNK_LINE_BYTES = 1024
 PAUSE_ABOVE_BYTES = 512 * 1024
 """Body bytes that may wait for a slow reader before the connection is told to stop."""
 
-_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([^\r]*?)[ \t]*(?=\r\n)", re.IGNORECASE)
-_CHUNKED = re.compile(rb"\r\ntransfer-encoding:[^\r]*chunked[ \t]*\r\n", re.IGNORECASE)
-_CLOSE = re.compile(rb"\r\nconnection:[^\r]*close", re.IGNORECASE)
 _STATUS = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: [^\r\n]*)?\r\n")
 _VERSION = b"HTTP/1."
 _HEX = re.compile(rb"[0-9A-Fa-f]{1,15}")
@@ -230,22 +227,22 @@ class Connection(asyncio.Protocol):
             if self.status >= 200:
                 break
         self._head = b""
-        self._keep = status[1] == b"1" and _CLOSE.search(self.head) is None
-        self._body = self._framing()
+        fields = self.head.lower()
+        self._keep = status[1] == b"1" and b"close" not in _field(fields, b"\r\nconnection:")
+        self._body = self._framing(fields)
         return data
 
-    def _framing(self) -> Body:
-        """Say how the body ends (RFC 9112, section 6.3)."""
+    def _framing(self, fields: bytes) -> Body:
+        """Say how the body ends (RFC 9112, section 6.3); `fields` is the head in lower case."""
         if self.status in (204, 304):
             return Body(chunked=False, length=0)
-        if _CHUNKED.search(self.head) is not None:
+        if _field(fields, b"\r\ntransfer-encoding:").endswith(b"chunked"):
             return Body(chunked=True, length=0)
-        lengths = set(_LENGTH.findall(self.head))
-        if not lengths:
+        length = _field(fields, b"\r\ncontent-length:")
+        if not length:
             self._keep = False
             return Body(chunked=False, length=UNTIL_CLOSE)
-        length = lengths.pop()
-        if lengths or not length.isdigit():
+        if not length.isdigit():
             raise ProtocolError("no single length")
         return Body(chunked=False, length=int(length))
 
@@ -261,6 +258,19 @@ class Connection(asyncio.Protocol):
                 self._transport.pause_reading()
         if rest:
             self._keep = False  # what follows a reply that nobody asked for is not to be trusted
+
+
+def _field(fields: bytes, name: bytes) -> bytes:
+    """Give the value of a field, those of several with a comma between unless they are the same, empty for none."""
+    at = fields.find(name)
+    if at < 0:
+        return b""
+    values = []
+    while at >= 0:
+        start = at + len(name)
+        at = fields.find(name, start)
+        values.append(fields[start : fields.index(b"\r\n", start)].strip(b" \t"))
+    return values[0] if len(set(values)) == 1 else b",".join(values)
 
 
 def fields_of(head: bytes) -> dict[str, str]:

@@ -172,6 +172,8 @@ class Metrics:
                     self.attempts[name, event.failure.value if event.failure else NO_FAILURE].inc()
                     if event.usage is not None:
                         self._used(name, event.usage)
+                    if event.garbage:
+                        self.garbage_lines[(name,)].inc(event.garbage)
                 case Skipped():
                     self.skips[name, event.skip.value].inc()
         if entry.cost_nano_usd:
@@ -198,10 +200,6 @@ class Metrics:
     def store_failed(self, store: str) -> None:
         """Count a write that failed."""
         self.store_failures[(store,)].inc()
-
-    def garbage(self, model: str, count: int) -> None:
-        """Count events of a stream that could not be read."""
-        self.garbage_lines[(self._model(model),)].inc(count)
 
     def reloaded(self, snapshot: Snapshot, at: datetime) -> None:
         """Note a reload that succeeded."""

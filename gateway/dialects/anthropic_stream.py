@@ -62,7 +62,7 @@ class Reader(EventReader):
 
     def block(self, raw: bytes) -> Block:
         """Say what one event means, and take in what it says."""
-        if not self.texts and (characters := plain_characters(raw)):
+        if not self.texts and (characters := self.alike.characters(raw) or self._plain(raw)):
             return Block(raw, Kind.CONTENT, "", characters)
         _, data = sse.fields(raw)
         if not data:
@@ -93,20 +93,28 @@ class Reader(EventReader):
             case _:
                 return Block(raw, Kind.PREAMBLE)
 
+    def _plain(self, raw: bytes) -> int:
+        start, characters = plain_text(raw)
+        if characters:
+            self.alike.learn(raw, start, characters)
+        return characters
+
 
 _OPENING = b"event: content_block_delta\ndata: {"
 _PLAIN = b'"delta":{"type":"text_delta","text":"'
 
 
-def plain_characters(raw: bytes) -> int:
-    """Count the bytes of text in a delta that surely holds some and nothing else; 0 where it must be decoded.
+def plain_text(raw: bytes) -> tuple[int, int]:
+    """Give where the text begins in a delta that surely holds some and nothing else, and how many bytes it has.
+
+    There are 0 where the delta must be decoded.
 
     A quotation mark within a JSON string is escaped, so that none of these bytes can stand in what a model wrote.
     """
     at = raw.find(_PLAIN) + len(_PLAIN)
     if at < len(_PLAIN) or not raw.startswith(_OPENING) or raw.find(b"\n", len(_OPENING)) != len(raw) - 2:
-        return 0
-    return max(raw.find(b'"}', at) - at, 0)
+        return 0, 0
+    return at, max(raw.find(b'"}', at) - at, 0)
 
 
 def _said(raw: bytes, part: Mapping[str, Any]) -> Block:

@@ -11,6 +11,13 @@ from gateway.domain.request import Request
 from gateway.domain.words import Surface
 
 
+def _limit(fields: Mapping[str, Any], names: Sequence[str]) -> int | None:
+    for name in names:
+        if (most := count_of(fields.get(name))) is not None:
+            return most
+    return None
+
+
 def read_chat(
     body: bytes,
     headers: Mapping[str, str],
@@ -31,7 +38,7 @@ def read_chat(
         surface=surface,
         model=model,
         stream=fields.get("stream") is True,
-        max_tokens=next((most for name in limits if (most := count_of(fields.get(name))) is not None), None),
+        max_tokens=_limit(fields, limits),
         body=body,
         fields=fields,
         read=lambda: conversation_of(fields),

@@ -8,6 +8,38 @@ from gateway.dialects.base import TOO_LONG, Bad, Block, Kind
 from gateway.domain.chat import Stop
 
 
+class Alike:
+    """Tells the plain blocks of one stream by the first of them: they differ in their text alone.
+
+    A quotation mark within a JSON string is escaped, so that between the same beginning and the same end, with none in
+    between, there is nothing but text.
+    """
+
+    __slots__ = ("_after", "_around", "_before", "_lines", "_quotes")
+
+    def __init__(self) -> None:
+        self._before = self._after = b""
+        self._around = self._quotes = self._lines = 0
+
+    def learn(self, raw: bytes, start: int, characters: int) -> None:
+        """Take a plain block whose text begins at `start`."""
+        self._before, self._after = raw[:start], raw[start + characters :]
+        self._around = len(self._before) + len(self._after)
+        self._quotes = self._before.count(b'"') + self._after.count(b'"')
+        self._lines = self._before.count(b"\n") + self._after.count(b"\n")
+
+    def characters(self, raw: bytes) -> int:
+        """Count the bytes of text in a block that is like the one learnt; 0 for one that is not, or has none."""
+        if (
+            raw.startswith(self._before)
+            and raw.endswith(self._after)
+            and raw.count(b'"') == self._quotes
+            and raw.count(b"\n") == self._lines
+        ):
+            return max(len(raw) - self._around, 0) if self._around else 0
+        return 0
+
+
 class EventReader:
     """Cuts a stream into blocks; a dialect says in `block` what each of them means.
 
@@ -21,6 +53,7 @@ class EventReader:
         self.stop = Stop.END
         self.bad: Bad | None = None
         self.reported: dict[str, Any] = {}
+        self.alike = Alike()
         self._splitter = sse.Splitter()
 
     def block(self, raw: bytes) -> Block:

@@ -167,7 +167,7 @@ class OpenAIChat:
         stop = stop_of(choices[0].get("finish_reason"))
         messages = [dict_of(choice.get("message")) for choice in choices]
         used = usage_of(reported_in(answer.get("usage")), answer.get("service_tier"))
-        if not any(map(says_something, messages)):
+        if not (messages[0].get("content") or any(map(says_something, messages))):
             return replace(REFUSED if stop is Stop.REFUSAL else NOTHING, usage=used)
         refusal = text_of(messages[0].get("refusal"))
         whole = PlainAnswer(
@@ -176,7 +176,7 @@ class OpenAIChat:
             text=text_of(messages[0].get("content")) or refusal,
             stop=Stop.REFUSAL if refusal else stop,
         )
-        return Answer(whole, used, sum(map(characters_in, messages)))
+        return Answer(whole, used, 0 if used else sum(map(characters_in, messages)))
 
     def read_error(self, status: int, body: bytes) -> ProviderError:
         """Read `{"error": {...}}`; anything else is a message of its first 500 characters."""

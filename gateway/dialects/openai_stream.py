@@ -77,7 +77,7 @@ class Reader(EventReader):
 
     def block(self, raw: bytes) -> Block:
         """Say what one event means, and take in what it says."""
-        if not self.texts and self.id and (characters := plain_characters(raw)):
+        if not self.texts and self.id and (characters := self.alike.characters(raw) or self._plain(raw)):
             return Block(raw, Kind.CONTENT, "", characters)
         _, data = sse.fields(raw)
         if not data:
@@ -91,6 +91,12 @@ class Reader(EventReader):
             self.bad = bad_of(chunk["error"])
             return Block(raw, Kind.ERROR)
         return self._chunk(raw, chunk)
+
+    def _plain(self, raw: bytes) -> int:
+        start, characters = plain_text(raw)
+        if characters:
+            self.alike.learn(raw, start, characters)
+        return characters
 
     def _chunk(self, raw: bytes, chunk: dict[str, Any]) -> Block:
         if not self.id:
@@ -121,8 +127,10 @@ class Reader(EventReader):
 _PLAIN = b'"delta":{"content":"'
 
 
-def plain_characters(raw: bytes) -> int:
-    """Count the bytes of text in a chunk that surely holds some and nothing else; 0 where it must be decoded.
+def plain_text(raw: bytes) -> tuple[int, int]:
+    """Give where the text begins in a chunk that surely holds some and nothing else, and how many bytes it has.
+
+    There are 0 where the chunk must be decoded.
 
     A quotation mark within a JSON string is escaped, so that none of these bytes can stand in what a model wrote.
     """
@@ -136,8 +144,8 @@ def plain_characters(raw: bytes) -> int:
         or b'"error"' in raw
         or (b'"usage"' in raw and b'"usage":null' not in raw)
     ):
-        return 0
-    return max(raw.find(b'"}', at) - at, 0)
+        return 0, 0
+    return at, max(raw.find(b'"}', at) - at, 0)
 
 
 class Writer:

@@ -126,9 +126,9 @@ def _inclusive(
         cache_write_5m_tokens=cache_write_tokens,
         output_tokens=output_tokens,
         reasoning_tokens=min(reasoning_tokens, output_tokens),
-        audio_input_tokens=min(audio[0], fresh_input_tokens),
-        cache_read_audio_tokens=min(audio[1], cache_read_tokens),
-        audio_output_tokens=min(audio[2], output_tokens),
+        audio_input_tokens=audio[0] and min(audio[0], fresh_input_tokens),
+        cache_read_audio_tokens=audio[1] and min(audio[1], cache_read_tokens),
+        audio_output_tokens=audio[2] and min(audio[2], output_tokens),
         web_searches=web_searches,
         service_tier=service_tier,
     )
@@ -157,9 +157,9 @@ def _compactions(usage: Mapping[str, object]) -> list[Mapping[str, object]]:
 
 
 def _count(values: Mapping[str, object], name: str) -> int:
-    value = values.get(name)
+    value = values.get(name, 0)
     if type(value) is int:
-        return min(max(value, 0), MOST)
+        return value if 0 <= value <= MOST else MOST if value > 0 else 0
     return min(int(value), MOST) if isinstance(value, float) and 0 < value < float("inf") else 0
 
 
@@ -182,5 +182,7 @@ def _modality(usage: Mapping[str, object], name: str, modality: str) -> int:
 
 def _tier(name: object) -> str:
     """Name a service tier as prices do: what every provider calls the usual one is `standard`."""
+    if name is None or name in ("default", STANDARD):
+        return STANDARD
     lowered = name.lower().removeprefix("on_demand_") if isinstance(name, str) else ""
     return STANDARD if lowered in _STANDARD_NAMES else lowered

@@ -69,12 +69,15 @@ def noted(health: Health, failure: Failure | None, wait_s: float | None, now_s: 
     if failure is None and health.reason is not None and (trial or now_s >= health.until_s):
         return Health(seen=1.0, at_s=now_s)
     fades = _fade(health, now_s)
-    counted = replace(
-        health,
-        seen=health.seen * fades + 1.0,
-        failed=health.failed * fades + (failure is not None),
-        at_s=now_s,
-        in_a_row=0 if failure is None else health.in_a_row + 1,
+    counted = Health(
+        health.seen * fades + 1.0,
+        health.failed * fades + (failure is not None),
+        now_s,
+        0 if failure is None else health.in_a_row + 1,
+        health.reason,
+        health.until_s,
+        health.spells,
+        health.trial_s,
     )
     return counted if failure is None else _judged(counted, failure, wait_s, now_s, trial=trial)
 

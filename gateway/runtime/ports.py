@@ -61,10 +61,6 @@ class Meters(Protocol):
         """Count an entry that the log did not take."""
         ...
 
-    def garbage(self, model: str, count: int) -> None:
-        """Count events of a stream that could not be read."""
-        ...
-
     def reloaded(self, snapshot: Snapshot, at: datetime) -> None:
         """Note a reload that succeeded."""
         ...

@@ -1,7 +1,12 @@
-"""Notes a request that has ended, once: a row for the log, and the counters."""
+"""Notes requests that have ended, each once: a row for the log, and the counters.
+
+They are noted a few at a time, a moment later: code that has just run for one request runs in half the time for the
+next. Whoever reads what was noted calls `note_waiting` first.
+"""
 
 import hashlib
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from gateway.domain.entry import Entry
@@ -24,26 +29,42 @@ class Refused:
     unrouted: Unrouted | None = None
 
 
+Defer = Callable[[Callable[[], None]], object]
+"""Calls a function a moment later."""
+
+
 class Recorder:
     """Turns exchanges into entries; `hash_key` keys the prompt hashes, so that they say nothing off this machine."""
 
-    def __init__(self, log: Log, meters: Meters, clock: Clock, hash_key: bytes, *, simulated: bool) -> None:
+    def __init__(
+        self, log: Log, meters: Meters, clock: Clock, hash_key: bytes, defer: Defer, *, simulated: bool
+    ) -> None:
         self._log = log
         self._meters = meters
         self._clock = clock
         self._hash_key = hash_key
+        self._defer = defer
         self._simulated = simulated
+        self._waiting: list[tuple[Exchange | Refused, float]] = []
 
     def ended(self, ended: Exchange | Refused) -> None:
-        """Note a request that has ended, with or without a decision."""
-        match ended:
-            case Exchange():
-                for attempt in ended.attempts:
-                    if attempt.garbage:
-                        self._meters.garbage(attempt.model, attempt.garbage)
-                self._note(self._entry(ended))
-            case Refused():
-                self._note(self._refused_entry(ended))
+        """Take a request that has ended, with or without a decision, to be noted within a moment."""
+        self._waiting.append((ended, self._clock.monotonic()))
+        if len(self._waiting) >= AT_A_TIME:
+            self.note_waiting()
+        elif len(self._waiting) == 1:
+            self._defer(self.note_waiting)
+
+    def note_waiting(self) -> None:
+        """Note all that have ended by now."""
+        waiting, self._waiting = self._waiting, []
+        for ended, ended_s in waiting:
+            try:
+                self._note(
+                    self._entry(ended, ended_s) if isinstance(ended, Exchange) else self._refused(ended, ended_s)
+                )
+            except Exception as error:  # noqa: BLE001 - a background tick: a bug in one row is no reason to lose others
+                logger.error("a request that ended cannot be noted: %s", type(error).__name__)  # noqa: TRY400 - no words
 
     def _note(self, entry: Entry) -> None:
         self._meters.ended(entry)
@@ -52,10 +73,10 @@ class Recorder:
         if logger.isEnabledFor(logging.DEBUG):
             logger.debug("request %s: rule %s, model %s, %s", entry.id, entry.rule, entry.model, entry.outcome)
 
-    def _refused_entry(self, refused: Refused) -> Entry:
+    def _refused(self, refused: Refused, ended_s: float) -> Entry:
         arrived = refused.arrived
         snapshot = arrived.active.snapshot
-        duration_s = self._clock.monotonic() - arrived.came_s
+        duration_s = ended_s - arrived.came_s
         entry = Entry(
             id=arrived.id,
             at=arrived.at,
@@ -82,14 +103,14 @@ class Recorder:
             stream=request.stream,
         )
 
-    def _entry(self, exchange: Exchange) -> Entry:
+    def _entry(self, exchange: Exchange, ended_s: float) -> Entry:
         request, decision, snapshot, model = (
             exchange.request,
             exchange.decision,
             exchange.active.snapshot,
             exchange.model,
         )
-        duration_s = self._clock.monotonic() - exchange.started_s
+        duration_s = ended_s - exchange.started_s
         return Entry(
             id=exchange.id,
             at=exchange.at,
@@ -130,6 +151,8 @@ class Recorder:
         return hashlib.blake2b(data, key=self._hash_key, digest_size=16).hexdigest()
 
 
+AT_A_TIME = 16
+"""Requests that are noted together at the most: their notes are a stall for the others."""
 LONGEST_NAME = 200
 """Characters of a name from outside that a row keeps."""
 

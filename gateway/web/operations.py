@@ -72,6 +72,16 @@ def is_loopback(address: str | None) -> bool:
         return False
 
 
+def page(handler: Handler) -> Handler:
+    """Give the page of metrics, with all that has happened by now."""
+
+    async def noted(http: web.Request) -> web.StreamResponse:
+        http.app[PARTS].recorder.note_waiting()
+        return await handler(http)
+
+    return noted
+
+
 async def livez(_: web.Request) -> web.Response:
     """Say that the process answers."""
     return web.Response(text="ok\n")

@@ -19,6 +19,7 @@ from gateway.adapters.metrics import Metrics, Money
 from gateway.adapters.model_states import ModelStates
 from gateway.domain.attempt import Attempt, Skipped
 from gateway.domain.category import Category, Complexity, Table
+from gateway.domain.entry import Entry
 from gateway.domain.health import HealthState
 from gateway.domain.price import FREE, always
 from gateway.domain.problem import Mark
@@ -55,6 +56,11 @@ def snapshot(rules: tuple[str, ...] = ("code", "rest"), models: tuple[str, ...] 
         tests=(),
         generation=12,
     )
+
+
+def garbled(model: str) -> Entry:
+    """Give a request of whose stream one event could not be read."""
+    return entry(events=(Attempt(0, model, "acme", Failure.MALFORMED, garbage=1),))
 
 
 @pytest.fixture
@@ -94,7 +100,6 @@ def everything(metrics: Metrics) -> Metrics:
     metrics.began()
     metrics.ended(entry())
     metrics.dropped()
-    metrics.garbage("gpt", 1)
     return metrics
 
 
@@ -251,11 +256,10 @@ def test_series_do_not_grow_with_what_callers_make_up(metrics: Metrics) -> None:
     """U-104: ten thousand bogus names make no series."""
 
     def bogus(name: str) -> None:
-        events = (Attempt(0, name, name, Failure.CONNECT), Skipped(0, name, Skip.FULL))
+        events = (Attempt(0, name, name, Failure.CONNECT, garbage=1), Skipped(0, name, Skip.FULL))
         metrics.ended(
             entry(rule=name, model=name, category=name, requested_model=name, response_model=name, events=events)
         )
-        metrics.garbage(name, 1)
 
     bogus("first")
     before = series(metrics)
@@ -308,7 +312,7 @@ def test_a_rehearsal_is_marked() -> None:
     [
         (Metrics.dropped, "log_rows_dropped_total", {}),
         (lambda metrics: metrics.store_failed("log"), "store_failures_total", {"store": "log"}),
-        (lambda metrics: metrics.garbage("gpt", 1), "malformed_lines_total", {"model": "gpt"}),
+        (lambda metrics: metrics.ended(garbled("gpt")), "malformed_lines_total", {"model": "gpt"}),
     ],
 )
 def test_troubles_are_counted(metrics: Metrics, count: Any, name: str, labels: dict[str, str]) -> None:  # noqa: ANN401 - a call

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from gateway.dialects import anthropic_stream, openai_stream, sse
 from gateway.dialects.base import Kind
+from gateway.dialects.events import Alike
 from gateway.dialects.relay import Relay
 from tests.dialects.portions import cuts, portions
 
@@ -87,7 +88,14 @@ def test_the_plain_blocks_of_real_streams_are_not_decoded() -> None:
         b"event: content_block_delta\n"
         b'data: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"Hello"}}\n\n'
     )
-    assert openai_stream.plain_characters(openai) == anthropic_stream.plain_characters(anthropic) == len("Hello")
+    assert openai_stream.plain_text(openai)[1] == anthropic_stream.plain_text(anthropic)[1] == len("Hello")
+    for raw, plain_text in ((openai, openai_stream.plain_text), (anthropic, anthropic_stream.plain_text)):
+        alike = Alike()
+        assert alike.characters(raw) == 0, "nothing is alike before one was learnt"
+        alike.learn(raw, *plain_text(raw))
+        assert alike.characters(raw.replace(b"Hello", b"world, it is")) == len("world, it is")
+        assert alike.characters(raw.replace(b"Hello", b'\\"')) == 0, "a quotation mark is for the decoder"
+        assert alike.characters(raw.replace(b'"Hello"', b'"","tool_calls":[1]')) == 0
 
 
 @pytest.mark.parametrize("reader", [openai_stream.Reader(texts=False), anthropic_stream.Reader(texts=False)])

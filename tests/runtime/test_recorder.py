@@ -1,6 +1,7 @@
 """What is noted of a request: every field of its row, and each counter once."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -20,7 +21,7 @@ from gateway.domain.usage import Usage
 from gateway.domain.words import Failure, Outcome, Skip, Surface
 from gateway.engine.recall import decide_again, facts_of
 from gateway.runtime.exchange import Active, Arrived, Exchange, Unrouted, begin
-from gateway.runtime.recorder import LONGEST_NAME, Recorder, Refused
+from gateway.runtime.recorder import AT_A_TIME, LONGEST_NAME, Recorder, Refused
 from tests.fakes.values import snapshot_of
 
 AT = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -60,7 +61,6 @@ class Book:
     rows: list[Entry] = field(default_factory=list)
     counted: list[Entry] = field(default_factory=list)
     lost: int = 0
-    garbled: list[tuple[str, int]] = field(default_factory=list)
 
     def put(self, entry: Entry) -> bool:
         self.rows.append(entry)
@@ -78,9 +78,6 @@ class Book:
     def dropped(self) -> None:
         self.lost += 1
 
-    def garbage(self, model: str, count: int) -> None:
-        self.garbled.append((model, count))
-
     def reloaded(self, snapshot: Snapshot, at: datetime) -> None:
         raise NotImplementedError
 
@@ -89,7 +86,7 @@ class Book:
 
 
 def recorder(book: Book, key: bytes = KEY, *, simulated: bool = False) -> Recorder:
-    return Recorder(book, book, Clock(), key, simulated=simulated)
+    return Recorder(book, book, Clock(), key, lambda note: note(), simulated=simulated)
 
 
 def active() -> Active:
@@ -326,16 +323,32 @@ def test_a_row_that_the_log_does_not_take_is_counted_and_the_request_still_is() 
     assert (book.lost, len(book.counted)) == (2, 2)
 
 
-def test_what_could_not_be_read_of_a_stream_is_counted_for_its_model() -> None:
-    """U-08: of attempts that failed before any content too."""
-    book = Book()
-    history = [
-        Attempt(0, "small", "local", Failure.MALFORMED, garbage=1),
-        Attempt(1, "large", "local", None, garbage=3),
-    ]
-    recorder(book).ended(exchange(history=history))
-    recorder(book).ended(exchange(history=[Attempt(0, "small", "local", None)]))
-    assert book.garbled == [("small", 1), ("large", 3)]
+def test_requests_are_noted_a_few_at_a_time_and_none_is_forgotten() -> None:
+    """A moment later, or at once where many have ended; each with the time of its own end."""
+    book, later = Book(), list[Callable[[], None]]()
+    clock = Clock()
+    notes = Recorder(book, book, clock, KEY, later.append, simulated=False)
+    for _ in range(AT_A_TIME - 1):
+        notes.ended(exchange())
+    assert (book.rows, len(later)) == ([], 1)
+    notes.ended(exchange())
+    assert len(book.rows) == AT_A_TIME
+    notes.ended(exchange())
+    later[-1]()
+    later[0]()
+    assert len(book.rows) == AT_A_TIME + 1
+
+
+def test_a_request_that_cannot_be_noted_takes_no_other_with_it(caplog: pytest.LogCaptureFixture) -> None:
+    """U-99: and what it asked is in no log."""
+    book, later = Book(), list[Callable[[], None]]()
+    notes = Recorder(book, book, Clock(), KEY, later.append, simulated=False)
+    notes.ended(exchange(history=None))
+    notes.ended(exchange())
+    later[0]()
+    assert len(book.rows) == 1
+    assert CANARY not in caplog.text
+    assert "cannot be noted: TypeError" in caplog.text
 
 
 def test_a_name_that_nothing_answers_to_can_be_explained_from_its_row() -> None:
