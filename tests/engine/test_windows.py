@@ -211,6 +211,13 @@ def test_an_instant_is_the_same_in_whatever_zone_it_is_written(
     assert window_at(period, info, at.astimezone(ZoneInfo(written_in))) == window_at(period, info, at)
 
 
+def test_an_instant_written_in_an_hour_that_was_skipped_is_taken_for_the_one_it_stands_for() -> None:
+    """Half past midnight did not come in Beirut that day; with the offset of after the change it is 23:30."""
+    zone = ZoneInfo("Asia/Beirut")
+    at = datetime(2026, 3, 29, 0, 30, fold=1, tzinfo=zone)
+    assert at in window_at(Calendar.DAY, zone, at)
+
+
 def test_an_instant_without_a_zone_is_an_error() -> None:
     with pytest.raises(ValueError, match="without a time zone"):
         window_at(Calendar.HOUR, ZoneInfo("UTC"), datetime(2026, 11, 25))  # noqa: DTZ001
@@ -295,7 +302,7 @@ def test_a_forecast_goes_on_as_it_went_and_is_silent_early(
 
 @pytest.mark.parametrize(
     ("spent", "day", "expected"),
-    [(10, 1, None), (10, 3, None), (10, 4, 100), (200, 16, 400), (300, 31, 300), (300, 40, 300)],
+    [(10, 1, None), (10, 3, None), (10, 4, 100), (200, 16, 400), (300, 31, 300), (300, 32, 300)],
 )
 def test_a_month_is_forecast_from_its_fourth_day(spent: int, day: int, expected: int | None) -> None:
     window = Window(utc(2026, 11, 1), utc(2026, 12, 1))
