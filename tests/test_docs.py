@@ -22,10 +22,12 @@ from gateway.adapters.log_rows import COLUMNS
 from gateway.adapters.metrics import Metrics
 from gateway.app import SURFACES, build_web, running, shipped_rules
 from gateway.cli import COMMANDS, main
+from gateway.cli.prices.case import RATES
 from gateway.cli.serve import NOT_BUILT
 from gateway.config import catalogue, packaged
 from gateway.config.compile import Compiler
 from gateway.config.settings import Address, Settings
+from gateway.dialects.reported import Api
 from gateway.domain.attempt import Attempt, ProviderError
 from gateway.domain.refusal import STATUS
 from gateway.domain.snapshot import Defaults, Rejected, RuleFile, Snapshot
@@ -157,7 +159,7 @@ def resolved(words: list[str]) -> tuple[click.Command, list[str]]:
 def test_a_command_line_is_one_that_the_command_takes(
     words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("body.json", "prompts.jsonl"):
+    for name in ("body.json", "prompts.jsonl", "cases.jsonl", "model_prices_and_context_window.json"):
         (tmp_path / name).touch()
     monkeypatch.chdir(tmp_path)
     command, arguments = resolved([re.sub(r"\$\w+", "0", word) for word in words])
@@ -167,7 +169,7 @@ def test_a_command_line_is_one_that_the_command_takes(
 
 def test_the_scripts_were_found() -> None:
     """Guards the reading of scripts: every command but those of the signals stands in one."""
-    assert {words[0] for words in COMMAND_LINES} >= {"serve", "check", "explain", "simulate", "keys"}
+    assert {words[0] for words in COMMAND_LINES} >= {"serve", "check", "explain", "prices", "simulate", "keys"}
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -326,6 +328,11 @@ def test_every_command_is_described() -> None:
     assert sorted(headings) == sorted(LEAVES)
     assert {f"`{command}`" for command in COMMANDS} <= set(re.findall(r"`\w+`", text_of("README.md")))
     assert all(f"`--{option}`" in text_of("docs/commands.md") for option in NOT_BUILT)
+
+
+def test_the_words_of_a_case_are_described() -> None:
+    page = text_of("docs/commands.md")
+    assert [word for word in (*RATES, *Api) if f"`{word}`" not in page] == []
 
 
 def test_every_endpoint_is_described() -> None:

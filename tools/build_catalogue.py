@@ -22,8 +22,10 @@ from typing import Any
 from genai_prices import data as source
 from genai_prices import types as shapes
 
+from gateway.config.catalogue import model_of
+from gateway.config.second_table import PREFIXES, SecondTable, decode
 from gateway.domain.price import nano_usd, rates_from
-from tools.catalogue_check import Second, differences
+from tools.catalogue_check import complete, disagreements
 
 TARGET = Path(__file__).resolve().parent.parent / "gateway" / "config" / "data" / "catalogue.json"
 
@@ -32,47 +34,48 @@ TARGET = Path(__file__).resolve().parent.parent / "gateway" / "config" / "data" 
 class Seller:
     """A provider to list.
 
-    `source` is its name in genai-prices, `prefix` what its ids begin with in the second table, `hosts` are those of
-    its API. `resold` are prefixes of others that sell the same models: good for facts about a model, not for prices.
-    `only` matches the ids to take.
+    `source` is its name in genai-prices, `hosts` are those of its API. `resold` are prefixes that others who sell the
+    same models have in the second table: good for facts about a model, not for prices. `only` matches the ids to take.
     """
 
     name: str
     source: str
-    prefix: str
     hosts: tuple[str, ...]
     only: str = ""
     resold: tuple[str, ...] = ()
+
+    @property
+    def prefix(self) -> str:
+        """What the seller's own ids begin with in the second table."""
+        return PREFIXES[self.name]
 
 
 SELLERS = (
     Seller(
         "anthropic",
         "anthropic",
-        "",
         ("api.anthropic.com",),
         resold=("vertex_ai/", "vercel_ai_gateway/anthropic/", "openrouter/anthropic/"),
     ),
-    Seller("cerebras", "cerebras", "cerebras/", ("api.cerebras.ai",)),
-    Seller("cohere", "cohere", "", ("api.cohere.ai", "api.cohere.com")),
-    Seller("deepseek", "deepseek", "deepseek/", ("api.deepseek.com",)),
-    Seller("fireworks", "fireworks", "fireworks_ai/", ("api.fireworks.ai",)),
+    Seller("cerebras", "cerebras", ("api.cerebras.ai",)),
+    Seller("cohere", "cohere", ("api.cohere.ai", "api.cohere.com")),
+    Seller("deepseek", "deepseek", ("api.deepseek.com",)),
+    Seller("fireworks", "fireworks", ("api.fireworks.ai",)),
     Seller(
         "google",
         "google",
-        "gemini/",
         ("generativelanguage.googleapis.com",),
         only=r"gem(ini|ma)-",
         resold=("vertex_ai/", "", "openrouter/google/"),
     ),
-    Seller("groq", "groq", "groq/", ("api.groq.com",)),
-    Seller("mistral", "mistral", "mistral/", ("api.mistral.ai",)),
-    Seller("moonshotai", "moonshotai", "moonshot/", ("api.moonshot.ai", "api.moonshot.cn")),
+    Seller("groq", "groq", ("api.groq.com",)),
+    Seller("mistral", "mistral", ("api.mistral.ai",)),
+    Seller("moonshotai", "moonshotai", ("api.moonshot.ai", "api.moonshot.cn")),
     # Open-weight models are not sold at OpenAI's own API.
-    Seller("openai", "openai", "", ("api.openai.com",), only="(?!gpt-oss)", resold=("azure/", "openrouter/openai/")),
-    Seller("together", "together", "together_ai/", ("api.together.xyz",)),
-    Seller("xai", "x-ai", "xai/", ("api.x.ai",), resold=("openrouter/x-ai/", "vercel_ai_gateway/xai/")),
-    Seller("zai", "zai", "zai/", ("api.z.ai",)),
+    Seller("openai", "openai", ("api.openai.com",), only="(?!gpt-oss)", resold=("azure/", "openrouter/openai/")),
+    Seller("together", "together", ("api.together.xyz",)),
+    Seller("xai", "x-ai", ("api.x.ai",), resold=("openrouter/x-ai/", "vercel_ai_gateway/xai/")),
+    Seller("zai", "zai", ("api.z.ai",)),
 )
 RATES = {
     "input_mtok": "fresh_input",
@@ -98,7 +101,7 @@ LONG_AGO = date(1970, 1, 1)
 def main() -> int:
     """Build the catalogue, write it, and print what is doubtful."""
     arguments = _arguments()
-    second = Second(json.loads(arguments.second_table.read_bytes()) if arguments.second_table else {})
+    second = decode(arguments.second_table.read_bytes() if arguments.second_table else b"{}")
     before = _standing() if arguments.second_table is None else {}
     if arguments.second_table is None:
         print("NO SECOND TABLE: prices are not cross-checked, capabilities are carried over", file=sys.stderr)
@@ -127,7 +130,7 @@ def main() -> int:
     as_of = arguments.date or max(dates)
     _write(as_of, models)
     for record, entry in zip(models, entries, strict=True):
-        notes.extend(differences(record, entry, as_of))
+        notes.extend(disagreements(model_of(record), entry, as_of))
     print("\n".join(notes))
     print(f"{len(models)} models as of {as_of}, {TARGET.stat().st_size} bytes, {len(notes)} notes")
     return 0
@@ -151,7 +154,7 @@ def _record(
     seller: Seller,
     provider: shapes.Provider,
     model: shapes.ModelInfo,
-    second: Second,
+    second: SecondTable,
     before: Mapping[tuple[str, str], dict[str, Any]],
 ) -> dict[str, Any]:
     """Give what the catalogue writes of a model; `before` is the catalogue as it stands, where that is needed."""
@@ -166,15 +169,15 @@ def _record(
         "context_window_tokens": model.context_window or old.get("context_window_tokens"),
         **{name: old[name] for name in ("max_output_tokens", "capabilities", "refused_parameters") if name in old},
     }
-    second.complete(record, (seller.prefix, *seller.resold), _names(record))
+    complete(record, second.find((seller.prefix, *seller.resold), _names(record)))
     record["prices"] = _history(model)
     return {name: value for name, value in record.items() if value}
 
 
-def _unlisted(seller: Seller, provider: shapes.Provider, second: Second) -> Iterator[str]:
+def _unlisted(seller: Seller, provider: shapes.Provider, second: SecondTable) -> Iterator[str]:
     """Name the chat models that only the second table has, for the two sellers of which we promise all."""
     if seller.name in {"anthropic", "openai"}:
-        for name in sorted(second.chat_ids(seller.name)):
+        for name in sorted(second.sold_by(seller.name)):
             if provider.find_model(name) is None:
                 yield f"only in the second table: {seller.name} {name}"
 

@@ -31,7 +31,7 @@ def decode(text: bytes) -> Catalogue:
     """
     written = json.loads(text)
     models: dict[tuple[str, str], CatalogueModel] = {}
-    for model in map(_model, written["models"]):
+    for model in map(model_of, written["models"]):
         for name in (model.id, *model.aliases):
             other = models.setdefault((model.provider, name), model)
             if other is not model:
@@ -39,7 +39,8 @@ def decode(text: bytes) -> Catalogue:
     return Catalogue(date.fromisoformat(written["date"]), models, written["hosts"])
 
 
-def _model(written: Mapping[str, Any]) -> CatalogueModel:
+def model_of(written: Mapping[str, Any]) -> CatalogueModel:
+    """Decode one of the `models`."""
     return CatalogueModel(
         provider=written["provider"],
         id=written["id"],

@@ -92,8 +92,13 @@ def model_of(
 
 def _known(provider: Provider, upstream: str, catalogue: Catalogue) -> CatalogueModel | None:
     """Look a model up at its seller; an address that is nobody's shop has prices of its own."""
-    seller = catalogue.provider_at(_host(provider))
+    seller = seller_of(provider, catalogue)
     return catalogue.lookup(seller, upstream) if seller else None
+
+
+def seller_of(provider: Provider, catalogue: Catalogue) -> str | None:
+    """Give the catalogue's name of the seller behind a provider's address, None for an address of one's own."""
+    return catalogue.provider_at(_host(provider))
 
 
 def _host(provider: Provider) -> str:

@@ -59,17 +59,17 @@ def openai_responses(usage: Mapping[str, object], service_tier: object = None, w
     )
 
 
-def anthropic_messages(usage: Mapping[str, object]) -> Usage:
+def anthropic_messages(usage: Mapping[str, object], service_tier: object = None, web_searches: int = 0) -> Usage:
     """Read the usage of an Anthropic message, whose `input_tokens` exclude what was read from or written to a cache.
 
     A cache write without its breakdown by lifetime, or the part of it that the breakdown leaves out, was for five
     minutes. The tokens of compactions stand in `iterations` alone and are added. In fast mode the tier is `fast`.
+    Tier and web searches stand in the usage; those beside it are for one that has the usual tier and no searches.
     """
     counters = _anthropic_counters(usage)
     for compaction in _compactions(usage):
         counters = tuple(map(sum, zip(counters, _anthropic_counters(compaction), strict=True)))
     fresh_input_tokens, cache_read_tokens, cache_write_5m_tokens, cache_write_1h_tokens, output_tokens = counters
-    speed = _tier(usage.get("speed"))
     return Usage(
         fresh_input_tokens=fresh_input_tokens,
         cache_read_tokens=cache_read_tokens,
@@ -77,8 +77,8 @@ def anthropic_messages(usage: Mapping[str, object]) -> Usage:
         cache_write_1h_tokens=cache_write_1h_tokens,
         output_tokens=output_tokens,
         reasoning_tokens=min(_count(_part(usage, "output_tokens_details"), "thinking_tokens"), output_tokens),
-        web_searches=_count(_part(usage, "server_tool_use"), "web_search_requests"),
-        service_tier=_tier(usage.get("service_tier")) if speed == STANDARD else speed,
+        web_searches=_count(_part(usage, "server_tool_use"), "web_search_requests") or web_searches,
+        service_tier=_tier(usage.get("speed"), usage.get("service_tier"), service_tier),
     )
 
 
@@ -93,7 +93,6 @@ def gemini_generate_content(usage: Mapping[str, object], service_tier: object = 
     audio_tokens = _modality(usage, "promptTokensDetails", "AUDIO") + _modality(
         usage, "toolUsePromptTokensDetails", "AUDIO"
     )
-    traffic = usage.get("serviceTier") or usage.get("trafficType")
     return _inclusive(
         (prompt_tokens, _count(usage, "cachedContentTokenCount"), 0),
         (_count(usage, "candidatesTokenCount") + thoughts_tokens, thoughts_tokens),
@@ -103,7 +102,7 @@ def gemini_generate_content(usage: Mapping[str, object], service_tier: object = 
             _modality(usage, "candidatesTokensDetails", "AUDIO"),
         ),
         web_searches,
-        _tier(service_tier or traffic),
+        _tier(usage.get("serviceTier"), usage.get("trafficType"), service_tier),
     )
 
 
@@ -180,9 +179,12 @@ def _modality(usage: Mapping[str, object], name: str, modality: str) -> int:
     )
 
 
-def _tier(name: object) -> str:
-    """Name a service tier as prices do: what every provider calls the usual one is `standard`."""
-    if name is None or name in ("default", STANDARD):
-        return STANDARD
-    lowered = name.lower().removeprefix("on_demand_") if isinstance(name, str) else ""
-    return STANDARD if lowered in _STANDARD_NAMES else lowered
+def _tier(*names: object) -> str:
+    """Name a service tier as prices do: the first of the names that is not one for the usual tier, `standard`."""
+    for name in names:
+        if name is None or name == "default":  # what nearly every answer says
+            continue
+        lowered = name.lower().removeprefix("on_demand_") if isinstance(name, str) else ""
+        if lowered not in _STANDARD_NAMES:
+            return lowered
+    return STANDARD

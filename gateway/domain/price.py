@@ -116,7 +116,18 @@ class CatalogueModel:
     refused_parameters: frozenset[str] = frozenset()
 
 
-_VERSION_SUFFIX = re.compile(r"(?:[-@](?:20\d{6}|20\d\d-\d\d-\d\d)|-00\d|-latest)$")
+_VERSION_SUFFIX: Final = re.compile(r"(?:[-@](?:20\d{6}|20\d\d-\d\d-\d\d)|-00\d|-latest)$")
+_DATED_PREVIEW: Final = re.compile(r"(-preview|-exp)-\d\d-(?:20)?\d\d$")
+
+
+def _readings(model: str) -> Iterator[str]:
+    """Give the ids that an id can stand for, the nearest first."""
+    name = ":".join(model.split(":", 2)[:2]) if model.startswith("ft:") else model
+    for reading in dict.fromkeys((name, name.rpartition("models/")[2])):
+        yield reading
+        yield _VERSION_SUFFIX.sub("", reading)
+        yield _DATED_PREVIEW.sub(r"\1", reading)
+        yield _DATED_PREVIEW.sub("", reading)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,15 +145,11 @@ class Catalogue:
     def lookup(self, provider: str, model: str) -> CatalogueModel | None:
         """Find a model by its id; an id with a date that is not listed is the model without the date.
 
-        Of a fine-tuned model (`ft:gpt-4o-mini-2024-07-18:owner::id`) the base decides.
+        Of a fine-tuned model (`ft:gpt-4o-mini-2024-07-18:owner::id`) the base decides, of a resource name
+        (`models/gemini-2.5-pro`) its last part, and a dated preview (`-preview-05-06`) is the model it previews.
         """
-        name = model.lower()
-        if name.startswith("ft:"):
-            name = ":".join(name.split(":", 2)[:2])
-        found = self.models.get((provider, name))
-        if found is None and (undated := _VERSION_SUFFIX.sub("", name)) != name:
-            found = self.models.get((provider, undated))
-        return found
+        found = (self.models.get((provider, name)) for name in _readings(model.lower()))
+        return next((each for each in found if each is not None), None)
 
     def provider_at(self, host: str) -> str | None:
         """Name the provider that answers at this host name, or None for a host nobody sells models at."""
@@ -201,3 +208,9 @@ def nano_usd(amount: Decimal) -> int:
     if scaled.denominator != 1:
         raise ValueError(f"finer than a nano-dollar: {amount}")
     return scaled.numerator
+
+
+def usd_text(amount: int, places: int) -> str:
+    """Write an amount of 10^-places dollars as dollars: every digit, no exponent; nano-dollars have nine places."""
+    whole, rest = divmod(amount, 10**places)
+    return f"{whole}.{rest:0{places}d}".rstrip("0").removesuffix(".")

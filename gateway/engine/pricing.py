@@ -7,20 +7,29 @@ asked. Nothing here knows where a price or a usage came from.
 from datetime import date
 from typing import Final
 
-from gateway.domain.price import TOKENS_PER_RATE, Price, PriceHistory, Rates
+from gateway.domain.price import TOKENS_PER_RATE, DatedPrice, Price, PriceHistory, Rates
 from gateway.domain.usage import Usage
 
-_HALF: Final = TOKENS_PER_RATE // 2
+FEMTO_USD_PER_NANO_USD: Final = TOKENS_PER_RATE
+"""A token costs as many femto-dollars as a million of them cost nano-dollars."""
+Charge = tuple[str, int, int]
+"""The name of a rate, how many tokens or calls pay it, and the femto-dollars that each of them costs."""
+_HALF: Final = FEMTO_USD_PER_NANO_USD // 2
 
 
-def price_at(history: PriceHistory, day: date) -> Price:
-    """Give the price that is charged on a day (UTC); days before the history begins pay its first price."""
+def dated_price_at(history: PriceHistory, day: date) -> DatedPrice:
+    """Give the entry that holds on a day (UTC); days before the history begins pay its first price."""
     current = history.entries[0]
     for entry in history.entries[1:]:
         if entry.effective_from > day:
             break
         current = entry
-    return current.price
+    return current
+
+
+def price_at(history: PriceHistory, day: date) -> Price:
+    """Give the price that is charged on a day (UTC)."""
+    return dated_price_at(history, day).price
 
 
 def rates_of(usage: Usage, price: Price) -> Rates:
@@ -36,22 +45,34 @@ def rates_of(usage: Usage, price: Price) -> Rates:
     return rates
 
 
+def charges(usage: Usage, price: Price) -> tuple[Charge, ...]:
+    """Split a usage into charges that never overlap, audio apart from text; those of nothing are among them."""
+    rates = rates_of(usage, price)
+    audio_input, cache_read_audio = usage.audio_input_tokens, usage.cache_read_audio_tokens
+    audio_output = usage.audio_output_tokens
+    return (
+        ("fresh_input", usage.fresh_input_tokens - audio_input, rates.fresh_input),
+        ("audio_input", audio_input, rates.audio_input),
+        ("cache_read", usage.cache_read_tokens - cache_read_audio, rates.cache_read),
+        ("cache_read_audio", cache_read_audio, rates.cache_read_audio),
+        ("cache_write_5m", usage.cache_write_5m_tokens, rates.cache_write_5m),
+        ("cache_write_1h", usage.cache_write_1h_tokens, rates.cache_write_1h),
+        ("output", usage.output_tokens - audio_output, rates.output),
+        ("audio_output", audio_output, rates.audio_output),
+        ("web_search", usage.web_searches, rates.web_search * FEMTO_USD_PER_NANO_USD),
+    )
+
+
+def cost_femto_usd(usage: Usage, price: Price) -> int:
+    """Give the exact cost of one attempt in femto-dollars; it cannot be finer."""
+    return sum([count * each for _, count, each in charges(usage, price)])
+
+
 def cost_nano_usd(usage: Usage, price: Price) -> int:
     """Give the cost of one attempt in nano-dollars: the exact sum, rounded half up once."""
-    rates = rates_of(usage, price)
-    millionths = (
-        usage.fresh_input_tokens * rates.fresh_input
-        + usage.cache_read_tokens * rates.cache_read
-        + usage.cache_write_5m_tokens * rates.cache_write_5m
-        + usage.cache_write_1h_tokens * rates.cache_write_1h
-        + usage.output_tokens * rates.output
-    )
-    if usage.audio_input_tokens or usage.cache_read_audio_tokens or usage.audio_output_tokens:
-        millionths += (
-            usage.audio_input_tokens * (rates.audio_input - rates.fresh_input)
-            + usage.cache_read_audio_tokens * (rates.cache_read_audio - rates.cache_read)
-            + usage.audio_output_tokens * (rates.audio_output - rates.output)
-        )
-    if usage.web_searches:
-        millionths += usage.web_searches * rates.web_search * TOKENS_PER_RATE
-    return (millionths + _HALF) // TOKENS_PER_RATE
+    return nano_usd_of(cost_femto_usd(usage, price))
+
+
+def nano_usd_of(femto_usd: int) -> int:
+    """Round femto-dollars to nano-dollars, half up."""
+    return (femto_usd + _HALF) // FEMTO_USD_PER_NANO_USD

@@ -5,6 +5,7 @@ import logging
 import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from math import ceil
 from typing import assert_never
 
 from aiohttp import web
@@ -163,7 +164,7 @@ def _exhausted(parts: Parts, exchange: Exchange, exhausted: Exhausted) -> web.Re
     else:
         body = exchange.caller.failure(exhausted.status, error, blame, exchange.id)
         if error.retry_after_s is not None:
-            headers["Retry-After"] = str(max(1, round(error.retry_after_s)))
+            headers["Retry-After"] = str(max(1, ceil(error.retry_after_s)))
     return web.Response(status=exhausted.status, body=body, headers=headers)
 
 

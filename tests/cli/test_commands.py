@@ -49,7 +49,11 @@ def spoil(rules: Path, old: str, new: str) -> None:
     (rules / "a.yaml").write_text(text.replace(old, new))
 
 
-@pytest.mark.parametrize("command", [(), *((name,) for name in COMMANDS), ("keys", "add")], ids=" ".join)
+@pytest.mark.parametrize(
+    "command",
+    [(), *((name,) for name in COMMANDS), ("keys", "add"), *(("prices", each) for each in ("show", "compare", "cost"))],
+    ids=" ".join,
+)
 def test_every_command_has_help(command: tuple[str, ...]) -> None:
     result = run(*command, "--help")
     assert result.exit_code == 0

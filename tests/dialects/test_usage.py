@@ -198,6 +198,31 @@ def test_every_name_of_the_usual_tier_is_standard(name: object) -> None:
     assert anthropic_messages({"service_tier": name}).service_tier == "standard"
 
 
+@pytest.mark.parametrize(
+    ("read", "usage", "beside", "expected"),
+    [
+        pytest.param(anthropic_messages, {"service_tier": "batch"}, "priority", "batch", id="its own word first"),
+        pytest.param(anthropic_messages, {"speed": "fast", "service_tier": "batch"}, None, "fast", id="speed first"),
+        pytest.param(anthropic_messages, {}, "batch", "batch", id="beside a usage that names none"),
+        pytest.param(anthropic_messages, {"service_tier": None}, "batch", "batch", id="beside null"),
+        pytest.param(gemini_generate_content, {"trafficType": "ON_DEMAND_FLEX"}, "standard", "flex", id="traffic"),
+        pytest.param(
+            gemini_generate_content, {"serviceTier": "standard"}, "priority", "priority", id="beside the usual"
+        ),
+    ],
+)
+def test_the_tier_is_the_first_one_named_that_is_not_the_usual_one(
+    read: Callable[[Mapping[str, Any], object], Usage], usage: Mapping[str, Any], beside: str | None, expected: str
+) -> None:
+    assert read(usage, beside).service_tier == expected
+
+
+def test_web_searches_beside_a_message_count_where_its_usage_counts_none() -> None:
+    """Never both: a search is paid once."""
+    assert anthropic_messages({}, None, 2).web_searches == 2
+    assert anthropic_messages({"server_tool_use": {"web_search_requests": 3}}, None, 2).web_searches == 3
+
+
 COUNTERS = [name for name in Usage.__dataclass_fields__ if name.endswith(("tokens", "searches"))]
 numbers: st.SearchStrategy[Any] = st.integers(0, 99) | st.sampled_from(
     [None, True, -9, -0.5, 7.0, float("inf"), float("nan"), "7", [1], {}]

@@ -19,7 +19,7 @@ from gateway.domain.price import (
     rates_from,
 )
 from gateway.domain.usage import Usage
-from gateway.engine.pricing import cost_nano_usd, price_at, rates_of
+from gateway.engine.pricing import charges, cost_femto_usd, cost_nano_usd, dated_price_at, price_at, rates_of
 
 USD = 1_000_000_000
 SONNET = rates_from(
@@ -156,6 +156,7 @@ def test_a_price_holds_from_its_first_day_until_the_day_before_the_next() -> Non
     history = PriceHistory((DatedPrice(date(2026, 1, 1), old), DatedPrice(date(2026, 7, 30), new)))
     days = (date(2020, 1, 1), date(2026, 7, 29), date(2026, 7, 30), date(2030, 1, 1))
     assert [price_at(history, day) for day in days] == [old, old, new, new]
+    assert [dated_price_at(history, day) for day in days] == [history.entries[each] for each in (0, 0, 1, 1)]
     assert price_at(always(new), date.min) == new
 
 
@@ -206,6 +207,16 @@ def test_the_cost_is_the_exact_sum_rounded_half_up(usage: Usage, rates: Rates) -
     cost = cost_nano_usd(usage, Price(Tariff(rates)))
     assert type(cost) is int
     assert -Fraction(1, 2) < cost - exact(usage, rates) <= Fraction(1, 2)
+
+
+@given(usages(), rates)
+def test_the_charges_are_the_whole_usage_and_the_exact_cost(usage: Usage, rates: Rates) -> None:
+    """A femto-dollar is a millionth of a nano-dollar: what is shown of each counter adds up without rounding."""
+    parts = charges(usage, Price(Tariff(rates)))
+    assert sum(count for name, count, _ in parts if name != "web_search") == usage.input_tokens + usage.output_tokens
+    assert sorted(name for name, _, _ in parts) == sorted(Rates.__dataclass_fields__)
+    assert sum(count * each for _, count, each in parts) == exact(usage, rates) * 1_000_000
+    assert cost_femto_usd(usage, Price(Tariff(rates))) == exact(usage, rates) * 1_000_000
 
 
 @given(st.lists(usages(), min_size=2, max_size=5), rates)
