@@ -7,6 +7,7 @@ from functools import cached_property
 from operator import is_
 
 from gateway.config import packaged, schema, yamltree
+from gateway.config.budgets import Names, budget_of
 from gateway.config.categories import all_at_once, category_of
 from gateway.config.lint import warnings_of
 from gateway.config.merge import Merged
@@ -15,6 +16,7 @@ from gateway.config.quantities import duration_s, size_bytes
 from gateway.config.registry import model_of, provider_of
 from gateway.config.routes import Known, failures_of, places_of, rule_of, timeouts_of
 from gateway.config.ruletests import test_of
+from gateway.domain.budget import Dimension
 from gateway.domain.category import UNSURE, Category, Table
 from gateway.domain.decision import REQUESTED_MODEL
 from gateway.domain.price import Catalogue
@@ -118,13 +120,23 @@ class Compiler:
                 models[name] = model
         chains = merged.section("chains")
         named = {**categories, UNSURE: None}
-        known = Known(models, frozenset(merged.section("models")), chains, named, defaults)
+        budget_names = frozenset(merged.section("budgets"))
+        known = Known(models, frozenset(merged.section("models")), chains, named, defaults, budget_names)
         for node in chains.values():
             places_of(node, Step(""), known, findings)
         rules = sorted(_rules(merged, known, findings), key=lambda rule: -rule.priority)
         _refuse_reserved(merged, findings)
         rule_names = frozenset(node["name"].value for node in merged.rules)
         tests = [test_of(node, known, rule_names, findings) for node in merged.tests]
+        spendable = Names(
+            {
+                Dimension.RULE: frozenset({*rule_names, REQUESTED_MODEL}),
+                Dimension.CATEGORY: frozenset(named),
+                Dimension.MODEL: known.declared_models,
+                Dimension.PROVIDER: frozenset(providers),
+            }
+        )
+        budgets = {name: budget_of(name, node, spendable, findings) for name, node in merged.section("budgets").items()}
         if findings.problems or not findings.complete:
             return None
         live = tuple(rule for rule in rules if rule.mode is not Mode.OFF)
@@ -138,6 +150,7 @@ class Compiler:
             table=self._table(tuple(categories.values())),
             defaults=defaults,
             tests=tuple(tests),
+            budgets=budgets,
             warnings=warnings_of(rules, chains),
         )
 

@@ -4,14 +4,14 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from difflib import get_close_matches
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 import msgspec
 import re2
 
 from gateway.config.node import Findings, Node
+from gateway.config.quantities import percent
+from gateway.config.zones import zone_of
 from gateway.domain.category import Complexity
 from gateway.domain.rule import ALWAYS, AllOf, AnyOf, Condition, Leaf, Not
 from gateway.engine.text import needle
@@ -62,6 +62,7 @@ class Named:
 
     categories: Collection[str]
     models: Collection[str] = ()
+    budgets: Collection[str] = ()
 
 
 def condition_of(node: Node | None, findings: Findings, named: Named) -> Condition:
@@ -83,6 +84,10 @@ def condition_of(node: Node | None, findings: Findings, named: Named) -> Conditi
                 parts.append(Not(condition_of(child, findings, named)))
             case "category":
                 _check_categories(child, findings, named.categories)
+                parts.append(_leaf(key, child, look, findings))
+            case "budget":
+                if child["name"].value not in named.budgets:
+                    findings.missing(child["name"], "budget", child["name"].value, named.budgets)
                 parts.append(_leaf(key, child, look, findings))
             case "health":
                 if child["model"].value not in named.models:
@@ -106,6 +111,9 @@ def _leaf(key: str, node: Node, look: str, findings: Findings) -> Leaf:
             return Leaf(key, key, wanted, _any_of_set(_test(node, findings)))
         case "time":
             return Leaf(key, "at", wanted, _time(node, findings))
+        case "budget":
+            shares = [_comparison(word, percent(share.value)) for word, share in node["used"].items()]
+            return Leaf(key, f"budget.{node['name'].value}", wanted, _all_of(shares))
         case "health":
             states = frozenset(_listed(node["is"].value))
             return Leaf(key, f"health.{node['model'].value}", wanted, states.__contains__)
@@ -247,22 +255,10 @@ def _ordered(value: Any) -> Test:  # noqa: ANN401 - a value of a rule file
     return lambda seen: test(_ORDER[seen])
 
 
-def _zone(node: Node | None, findings: Findings) -> ZoneInfo:
-    if node is None:
-        return ZoneInfo("UTC")
-    try:
-        return ZoneInfo(node.value)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        near = get_close_matches(node.value, available_timezones(), n=1)
-        hint = f"did you mean '{near[0]}'?" if near else "names are those of the IANA database, such as Europe/Berlin"
-        findings.add(node.problem(f"there is no time zone '{node.value}'", hint))
-        return ZoneInfo("UTC")
-
-
 def _time(node: Node, findings: Findings) -> Test:
     """Compile a span of the day, days, or both; a span over midnight belongs to the day it begins on."""
     value = node.value
-    zone = _zone(node.get("timezone"), findings)
+    zone = zone_of(node.get("timezone"), findings)
     days = frozenset(value.get("days", _DAYS))
     start, _, end = value.get("between", "00:00-24:00").partition("-")
     if start == end:

@@ -31,11 +31,12 @@ class Known:
     chains: Mapping[str, Node]
     categories: Mapping[str, object]
     defaults: Defaults
+    budgets: frozenset[str] = frozenset()
 
     @property
     def named(self) -> Named:
         """What conditions may refer to."""
-        return Named(self.categories, self.declared_models)
+        return Named(self.categories, self.declared_models, self.budgets)
 
 
 def timeouts_of(node: Node | None, base: Timeouts) -> Timeouts:

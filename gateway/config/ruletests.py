@@ -5,6 +5,7 @@ from datetime import datetime
 import msgspec
 
 from gateway.config.node import Findings, Node
+from gateway.config.quantities import percent
 from gateway.config.routes import Known
 from gateway.domain.category import UNSURE
 from gateway.domain.decision import REQUESTED_MODEL
@@ -37,6 +38,7 @@ def test_of(node: Node, known: Known, rules: frozenset[str], findings: Findings)
         body=_body(request, surface),
         at=_moment(at, findings) if at else None,
         health=_health(node.get("health"), known, findings),
+        budgets=_budgets(node.get("budgets"), known, findings),
         expect=expect.value,
         advisory=bool(node["advisory"].value) if "advisory" in node.value else False,
         file=node.document.file,
@@ -51,6 +53,15 @@ def _health(node: Node | None, known: Known, findings: Findings) -> dict[str, He
             findings.missing(state, "model", model, known.declared_models)
         states[model] = HealthState(state.value)
     return states
+
+
+def _budgets(node: Node | None, known: Known, findings: Findings) -> dict[str, float]:
+    shares = {}
+    for budget, share in node.items() if node is not None else ():
+        if budget not in known.budgets:
+            findings.missing(share, "budget", budget, known.budgets)
+        shares[budget] = percent(share.value)
+    return shares
 
 
 def _check_chain(node: Node | None, known: Known, findings: Findings) -> None:

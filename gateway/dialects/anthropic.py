@@ -280,6 +280,5 @@ def _plain(fields: Fields) -> PlainChat:
 
 
 def _error(kind: str, message: str, blame: Blame, request_id: str) -> bytes:
-    about = {"blame": blame.blame, "attempts": blame.attempts}
-    error = {"type": kind, "message": message, "rulegate": about}
+    error = {"type": kind, "message": message, "rulegate": blame.shown()}
     return _encode({"type": "error", "error": error, "request_id": request_id})

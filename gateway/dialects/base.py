@@ -8,7 +8,9 @@ from typing import Any, Protocol
 import msgspec
 
 from gateway.domain.attempt import ProviderError
+from gateway.domain.budget import Overspent
 from gateway.domain.chat import PlainAnswer, PlainChat, Stop
+from gateway.domain.price import NANO_USD_PER_USD
 from gateway.domain.refusal import Refusal
 from gateway.domain.request import Request
 from gateway.domain.rule import Params
@@ -64,10 +66,23 @@ class About:
 
 @dataclass(frozen=True, slots=True)
 class Blame:
-    """The `error.rulegate` part of an error body: who is at fault, and what was attempted."""
+    """The `error.rulegate` part of an error body: who is at fault, what was attempted, and which budget had no room."""
 
     blame: str
     attempts: Sequence[Mapping[str, object]]
+    overspent: Overspent | None = None
+
+    def shown(self) -> dict[str, object]:
+        """Give it as JSON values, money in dollars."""
+        about: dict[str, object] = {"blame": self.blame, "attempts": self.attempts}
+        if self.overspent is not None:
+            about["budget"] = {
+                "name": self.overspent.budget,
+                "spent_usd": self.overspent.spent_nano_usd / NANO_USD_PER_USD,
+                "limit_usd": self.overspent.limit_nano_usd / NANO_USD_PER_USD,
+                "resets_at": self.overspent.resets_at and self.overspent.resets_at.isoformat(timespec="seconds"),
+            }
+        return about
 
 
 class Kind(IntEnum):

@@ -13,10 +13,7 @@ import msgspec
 from gateway.dialects.fields import UNREADABLE
 from gateway.domain.refusal import Refusal, RefusalKind
 from gateway.domain.request import Request
-from gateway.domain.rule import NO_PARAMS, Params
-
-OUTPUT_LIMITS = frozenset({"max_tokens", "max_completion_tokens", "max_output_tokens"})
-"""All names of the one parameter that limits an answer's length: a rule may use any, a body has its dialect's."""
+from gateway.domain.rule import NO_PARAMS, OUTPUT_LIMITS, Params
 
 LONGEST_MODEL_NAME = 200
 """Characters of a model's name; it stands in every row."""

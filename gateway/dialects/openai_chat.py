@@ -285,5 +285,6 @@ def _plain(fields: Fields) -> PlainChat:
 
 
 def _error(kind: str, code: str | None, message: str, blame: Blame, param: str | None = None) -> bytes:
-    about = {"blame": blame.blame, "attempts": blame.attempts}
-    return _encode({"error": {"message": message, "type": kind, "param": param, "code": code, "rulegate": about}})
+    return _encode(
+        {"error": {"message": message, "type": kind, "param": param, "code": code, "rulegate": blame.shown()}}
+    )

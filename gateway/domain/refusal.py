@@ -11,6 +11,7 @@ class RefusalKind(StrEnum):
     MODEL_NOT_FOUND = "model_not_found"
     NOT_FOUND = "not_found"
     TOO_LARGE = "too_large"
+    OVER_BUDGET = "over_budget"
     INTERNAL = "internal"
 
 
@@ -19,6 +20,7 @@ STATUS = {
     RefusalKind.MODEL_NOT_FOUND: 404,
     RefusalKind.NOT_FOUND: 404,
     RefusalKind.TOO_LARGE: 413,
+    RefusalKind.OVER_BUDGET: 402,
     RefusalKind.INTERNAL: 500,
 }
 

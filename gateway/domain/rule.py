@@ -74,6 +74,10 @@ class Timeouts:
     total_s: float = 600.0
 
 
+OUTPUT_LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
+"""All names of the one parameter that limits an answer's length: a rule may use any, a body has its dialect's."""
+
+
 @dataclass(frozen=True, slots=True)
 class Params:
     """Edits of the request body for one step, applied in the order drop, set, default, cap.

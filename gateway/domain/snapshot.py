@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from gateway.domain.budget import Budget
 from gateway.domain.category import Table
 from gateway.domain.health import HealthState
 from gateway.domain.problem import Mark, Problem
@@ -33,7 +34,8 @@ class Defaults:
 class RuleTest:
     """An entry of a `tests` section: a request, and what its Decision must say.
 
-    `at` is the clock of the test, None for a fixed Monday noon UTC. `health` has the state of models that are not well.
+    `at` is the clock of the test, None for a fixed Monday noon UTC. `health` has the state of models that are not well,
+    `budgets` the share that is used of those that are not untouched.
     `expect` holds rule, category, model, chain and refused as written. An advisory test warns and never gates.
     """
 
@@ -43,6 +45,7 @@ class RuleTest:
     body: bytes
     at: datetime | None
     health: Mapping[str, HealthState]
+    budgets: Mapping[str, float]
     expect: Mapping[str, Any]
     advisory: bool
     file: str
@@ -75,6 +78,7 @@ class Snapshot:
     table: Table
     defaults: Defaults
     tests: tuple[RuleTest, ...]
+    budgets: Mapping[str, Budget] = field(default_factory=dict)
     warnings: tuple[Problem, ...] = field(default=())
     generation: int = 0
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from gateway.dialects.base import About, Blame, CallerDialect
 from gateway.domain.attempt import Attempt, Event, shown
+from gateway.domain.budget import Overspent
 from gateway.domain.decision import Decision, Unroutable
 from gateway.domain.refusal import Refusal, RefusalKind
 from gateway.domain.registry import Model, Provider
@@ -18,6 +19,7 @@ from gateway.engine.decide import decide_request
 from gateway.engine.explain import account_of
 from gateway.engine.features import Features, Healths, all_well
 from gateway.runtime.ports import Target, Targets
+from gateway.runtime.spend import Hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +46,8 @@ class Exchange:
     """The state of one request; it is read by the log when the request has ended.
 
     `started_s` is monotonic, when the body was there. `waited_s` is time spent on providers, which is not the
-    gateway's own. `refusal` says why steps were passed over that could not carry the request. `begun` once a part of
-    a stream is with the caller.
+    gateway's own. `refusal` says why steps were passed over that could not carry the request, `overspent` which budget
+    had no room for one; `holds` is money held back for its attempts. `begun` once a part of a stream has left.
     """
 
     id: str
@@ -64,6 +66,8 @@ class Exchange:
     first_content_s: float | None = None
     waited_s: float = 0.0
     refusal: Refusal | None = None
+    overspent: Overspent | None = None
+    holds: list[Hold] = field(default_factory=list)
     begun: bool = False
 
     def upstream_of(self, step: Step) -> tuple[Model, Provider, Target]:
@@ -71,6 +75,12 @@ class Exchange:
         snapshot = self.active.snapshot
         model = snapshot.models[step.model]
         return model, snapshot.providers[model.provider], self.active.targets[model.provider]
+
+    @property
+    def tags(self) -> frozenset[str]:
+        """The tags of the caller, of the request and of the rule."""
+        tags: frozenset[str] = self.features["tags"]
+        return tags | self.decision.matched.tags if self.decision.matched else tags
 
     @property
     def attempts(self) -> tuple[Attempt, ...]:
@@ -96,7 +106,7 @@ class Exchange:
 
     def blame(self, who: str) -> Blame:
         """Say who is at fault for an error, with what was attempted."""
-        return Blame(who, [shown(event) for event in self.history])
+        return Blame(who, [shown(event) for event in self.history], self.overspent)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,25 +8,27 @@ from typing import assert_never
 from gateway.dialects.base import Answer, Bad, ProviderDialect
 from gateway.dialects.relay import Relay
 from gateway.domain.attempt import ProviderError, Skipped
+from gateway.domain.budget import Overspent
 from gateway.domain.health import Rest
-from gateway.domain.refusal import Refusal
+from gateway.domain.refusal import Refusal, RefusalKind
 from gateway.domain.registry import Model
 from gateway.domain.rule import Step
 from gateway.domain.upstream import Call, Reply, UpstreamError
 from gateway.domain.words import Dialect, Failure, Outcome, Skip, Surface
+from gateway.engine.budgets import UNKNOWN_MAX_OUTPUT_TOKENS, words_of
 from gateway.engine.chain import Halt, Pass, Try, next_step
 from gateway.engine.failure import blame_of, failure_of, final_error, resting_error
 from gateway.engine.waits import wait_asked_s
 from gateway.runtime.exchange import Exchange
 from gateway.runtime.health import HealthBoard
 from gateway.runtime.ports import Clock, Transport
+from gateway.runtime.reserve import reserve
 from gateway.runtime.running import Running, estimated_usage
+from gateway.runtime.spend import SpendBook
 from gateway.runtime.streamer import CALLER_LEFT, Stream
 
 NATIVE = {Surface.CHAT: Dialect.OPENAI, Surface.MESSAGES: Dialect.ANTHROPIC}
 """Surfaces whose bodies a provider of that dialect takes as they are."""
-UNKNOWN_MAX_OUTPUT_TOKENS = 4096
-"""Output limit for a dialect that requires one, where neither the caller nor the catalogue says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +54,18 @@ class Executor:
     """Runs exchanges; what it learns of the models stays on the board."""
 
     def __init__(
-        self, transport: Transport, clock: Clock, dialects: Mapping[Dialect, ProviderDialect], board: HealthBoard
+        self,
+        transport: Transport,
+        clock: Clock,
+        dialects: Mapping[Dialect, ProviderDialect],
+        board: HealthBoard,
+        book: SpendBook,
     ) -> None:
         self._transport = transport
         self._clock = clock
         self._dialects = dialects
         self._board = board
+        self._book = book
 
     async def run(self, exchange: Exchange) -> Answered | Stream | Exhausted:
         """Walk the chain to an answer, to a stream whose first content has come, or to its end.
@@ -90,15 +98,22 @@ class Executor:
         step = exchange.decision.chain.steps[position]
         model, provider, target = exchange.upstream_of(step)
         dialect = self._dialects[provider.kind]
+        reserved = reserve(exchange, step, model, self._book)
+        if isinstance(reserved, Overspent):
+            exchange.overspent = reserved
+            exchange.history.append(Skipped(position, step.model, Skip.OVER_BUDGET))
+            return None
+        step, hold = reserved
         body = _body(exchange, dialect, model, step)
         if isinstance(body, Refusal):
+            hold.settle(0)
             exchange.refusal = body
             exchange.history.append(Skipped(position, step.model, Skip.INCAPABLE))
             return None
         headers = dialect.headers(target.secret, exchange.request)
         call = Call(provider.name, target.base_url + dialect.path, headers, body, step.timeouts)
         trial = self._board.began(model.name)
-        attempt = Running(exchange, position, model, self._clock.monotonic(), self._board, trial)
+        attempt = Running(exchange, position, model, self._clock.monotonic(), self._board, hold, trial)
         try:
             if exchange.request.stream:
                 return await self._stream(attempt, call, dialect, left_s)
@@ -226,11 +241,15 @@ def _exhausted(exchange: Exchange, outcome: Outcome, resting: Mapping[str, Rest]
     if exchange.refusal is not None and not attempts:
         exchange.outcome = Outcome.REFUSED
         return Exhausted(exchange.refusal.status, exchange.refusal, "gateway")
-    exchange.outcome = outcome
     cooling = [e.model for e in exchange.history if isinstance(e, Skipped) and e.skip is Skip.COOLING]
     rests = [rest for model in cooling if (rest := resting.get(model)) is not None]
+    exchange.outcome = outcome
     if rests and not attempts:
         return Exhausted(*resting_error(rests))
+    if exchange.overspent is not None and not attempts:
+        exchange.outcome = Outcome.REFUSED
+        refusal = Refusal(RefusalKind.OVER_BUDGET, words_of(exchange.overspent))
+        return Exhausted(refusal.status, refusal, "gateway")
     status, error = final_error(attempts)
     return Exhausted(status, error, blame_of(attempts))
 

@@ -11,6 +11,7 @@ from gateway.engine.pricing import cost_nano_usd, price_at
 from gateway.runtime.exchange import Exchange
 from gateway.runtime.health import HealthBoard
 from gateway.runtime.ports import Clock
+from gateway.runtime.spend import Hold
 
 HIDDEN = "***"
 """What stands in a provider's words where our credential stood."""
@@ -29,6 +30,7 @@ class Running:
     model: Model
     started_s: float
     board: HealthBoard
+    hold: Hold
     trial: bool = False
     counted_s: float = 0.0
     status: int = 0
@@ -82,6 +84,7 @@ class Running:
             garbage=self.garbage,
         )
         exchange.history.append(attempt)
+        self.hold.settle(cost)
         if bad is not None:
             judged = Failure.CANCELLED if self.hurried else bad.failure
             self.board.failed(attempt, judged, trial=self.trial and not committed)

@@ -1,0 +1,292 @@
+"""What has been spent of each budget, and what is held back for attempts under way.
+
+Kept in memory over reloads; what is spent is what the ledger has, and is taken from there at the start. Between the
+look at a budget and the hold on it nothing waits, so that no two attempts can take the same money. The decisions are
+`engine.budgets`; this remembers.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from gateway.domain.budget import Budget, Downgrade, Overspent, Rung, Spender
+from gateway.domain.window import QUARTER_HOUR_S, Window
+from gateway.domain.words import Prefer
+from gateway.engine.budgets import Asked, caps_of, ceiling_nano_usd, holding, usual_nano_usd
+from gateway.engine.windows import buckets, forecast, frees_at, is_finer_than_the_ledger, window_at
+from gateway.runtime.ports import Clock
+
+REMEMBERED_COSTS = 256
+RELEARN_EVERY = 16
+Sums = Mapping[int, int]
+"""Nano-dollars by the start of their quarter hour, in unix seconds."""
+
+
+@dataclass(slots=True)
+class Account:
+    """One budget as it stands. `spent` has the sums of the present window, `held` what attempts under way may add.
+
+    `at_risk` is by how much those may pass what is held for them; `rungs` are the places of the rungs that hold.
+    """
+
+    budget: Budget
+    window: Window
+    spent: dict[int, int] = field(default_factory=dict)
+    spent_nano_usd: int = 0
+    held_nano_usd: int = 0
+    at_risk_nano_usd: int = 0
+    rungs: frozenset[int] = frozenset()
+
+    def limit_at(self, now: datetime) -> int:
+        """Give the limit that holds now."""
+        override = self.budget.override
+        return override.limit_nano_usd if override and now < override.until else self.budget.limit_nano_usd
+
+    def add(self, at: datetime, nano_usd: int, now: datetime) -> None:
+        """Add what was spent on a request that came at a moment."""
+        self.roll(now)
+        if at in self.window:
+            self._put({int(at.timestamp()) // QUARTER_HOUR_S * QUARTER_HOUR_S: nano_usd}, now)
+
+    def load(self, sums: Sums, now: datetime) -> None:
+        """Add what the ledger has; a window that is finer than its quarter hours begins anew."""
+        self.roll(now)
+        first, last = buckets(self.window)
+        if not is_finer_than_the_ledger(self.budget.period):
+            self._put({quarter: nano_usd for quarter, nano_usd in sums.items() if first <= quarter <= last}, now)
+
+    def roll(self, now: datetime) -> None:
+        """Go on to the window of now; what lies before it is let go of, what lies in both stays."""
+        if now in self.window:
+            return
+        self.window = window_at(self.budget.period, self.budget.zone, now)
+        first, last = buckets(self.window)
+        kept = {} if is_finer_than_the_ledger(self.budget.period) else self.spent
+        self.spent, self.spent_nano_usd = {}, 0
+        self._put({quarter: nano_usd for quarter, nano_usd in kept.items() if first <= quarter <= last}, now)
+
+    def _put(self, sums: Sums, now: datetime) -> None:
+        for quarter, nano_usd in sums.items():
+            self.spent[quarter] = self.spent.get(quarter, 0) + nano_usd
+            self.spent_nano_usd += nano_usd
+        self.climb(now)
+
+    def climb(self, now: datetime) -> None:
+        """Say anew which rungs hold."""
+        if self.budget.rungs:
+            self.rungs = holding(self.budget.rungs, self.spent_nano_usd / max(self.limit_at(now), 1), self.rungs)
+
+    def used(self, now: datetime) -> float:
+        """Give the share of the limit that is spent."""
+        self.roll(now)
+        return self.spent_nano_usd / max(self.limit_at(now), 1)
+
+    def holding_rungs(self) -> list[Rung]:
+        """Give the rungs that hold."""
+        return [self.budget.rungs[place] for place in sorted(self.rungs)]
+
+    def amount(self, asked: Asked) -> int:
+        """Give what is held back for an attempt: the most it may cost where the budget is hard, else the likely."""
+        return asked.most_nano_usd if self.budget.hard else min(asked.likely_nano_usd, asked.most_nano_usd)
+
+    def refuses(self, asked: Asked, now: datetime) -> Overspent | None:
+        """Say why an attempt does not fit, None where it does."""
+        self.roll(now)
+        limit = self.limit_at(now)
+        ceiling = ceiling_nano_usd(self.budget, limit)
+        wanted = self.amount(asked)
+        excess = self.spent_nano_usd + self.held_nano_usd + wanted - (ceiling or 0)
+        if ceiling is None or excess <= 0:
+            return None
+        resets_at = None if wanted > ceiling else frees_at(self.budget.period, self.window, self.spent, excess)
+        if resets_at is None and wanted <= ceiling:
+            resets_at = self.window.end  # what is held back is let go of by then, or sooner
+        return Overspent(self.budget.name, str(self.budget.period), self.spent_nano_usd, limit, resets_at)
+
+
+@dataclass(slots=True)
+class Hold:
+    """Money that is held back for one attempt, in each of its accounts, until the request is noted."""
+
+    accounts: tuple[Account, ...] = ()
+    most_nano_usd: int = 0
+    held: tuple[int, ...] = ()
+    open: bool = True
+
+    def settle(self, nano_usd: int) -> None:
+        """Hold what the attempt has cost instead of what it might have; once."""
+        if not self.open:
+            return
+        for account, amount in zip(self.accounts, self.held, strict=True):
+            account.held_nano_usd += nano_usd - amount
+            account.at_risk_nano_usd -= max(self.most_nano_usd - amount, 0)
+        self.held = tuple(nano_usd for _ in self.held)
+        self.open = False
+
+    def release(self) -> None:
+        """Let go of what is held: it has been booked by now, or it was never spent."""
+        self.settle(0)
+        for account, amount in zip(self.accounts, self.held, strict=True):
+            account.held_nano_usd -= amount
+        self.accounts, self.held = (), ()
+
+
+NO_HOLD = Hold(open=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a budget stands, for people and gauges. `overshoot` is by how much attempts under way may pass the limit."""
+
+    budget: Budget
+    window: Window
+    limit_nano_usd: int
+    spent_nano_usd: int
+    held_nano_usd: int
+    overshoot_nano_usd: int
+    forecast_nano_usd: int | None
+    rungs: tuple[Rung, ...]
+
+
+class SpendBook:
+    """The accounts of all budgets, by name, and what attempts of each rule at each model have cost lately."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._accounts: dict[str, Account] = {}
+        self._opening: dict[str, Account] = {}
+        self._costs: dict[tuple[str, str], deque[int]] = {}
+        self._usual: dict[tuple[str, str], int | None] = {}
+
+    # -- budgets come and go
+
+    def lacking(self, budgets: Mapping[str, Budget]) -> dict[str, tuple[int, int]]:
+        """Give the quarter hours, first and last, whose spend must be read from the ledger for each new budget.
+
+        A budget that is known goes on with what it has, whatever its limit or its ladder is now.
+        """
+        now = self._clock.now()
+        new = (budget for budget in budgets.values() if self._kept(budget) is None)
+        return {budget.name: buckets(window_at(budget.period, budget.zone, now)) for budget in new}
+
+    def open(self, budgets: Iterable[Budget]) -> None:
+        """Begin accounts that are not in force yet: from now on they hear of what is spent."""
+        now = self._clock.now()
+        self._opening = {each.name: Account(each, window_at(each.period, each.zone, now)) for each in budgets}
+
+    def take_up(self, budgets: Mapping[str, Budget], sums: Mapping[str, Sums]) -> None:
+        """Put budgets into force; `sums` is what the ledger had for each opened one when it was opened."""
+        now, accounts = self._clock.now(), {}
+        for budget in budgets.values():
+            account = self._kept(budget) or self._opening.get(budget.name)
+            if account is None:
+                account = Account(budget, window_at(budget.period, budget.zone, now))
+            account.budget = budget
+            account.load(sums.get(budget.name, {}), now)
+            account.climb(now)  # an edited ladder holds at once
+            accounts[budget.name] = account
+        self._accounts, self._opening = accounts, {}
+
+    def _kept(self, budget: Budget) -> Account | None:
+        """Give the account of a budget whose spend is still the sum it was."""
+        account = self._accounts.get(budget.name)
+        if account is None:
+            return None
+        before = account.budget
+        same = (before.scope, before.period, before.zone.key) == (budget.scope, budget.period, budget.zone.key)
+        return account if same else None
+
+    # -- attempts
+
+    def any_hard(self) -> bool:
+        """Whether a budget needs upper bounds."""
+        return any(account.budget.hard for account in self._accounts.values())
+
+    def covering(self, spender: Spender) -> tuple[Account, ...]:
+        """Give the accounts of the budgets that an attempt counts for."""
+        return tuple(account for account in self._accounts.values() if account.budget.scope.covers(spender))
+
+    def reserve(self, accounts: tuple[Account, ...], asked: Asked) -> Hold | Overspent:
+        """Hold money back in all accounts, or in none; what costs nothing always passes."""
+        if not accounts or not asked.most_nano_usd:
+            return NO_HOLD
+        now = self._clock.now()
+        refusals = [refusal for account in accounts if (refusal := account.refuses(asked, now)) is not None]
+        if refusals:
+            return max(refusals, key=_waits)
+        held = tuple(account.amount(asked) for account in accounts)
+        for account, amount in zip(accounts, held, strict=True):
+            account.held_nano_usd += amount
+            account.at_risk_nano_usd += max(asked.most_nano_usd - amount, 0)
+        return Hold(accounts, asked.most_nano_usd, held)
+
+    def book(self, spender: Spender, at: datetime, nano_usd: int) -> None:
+        """Add what an attempt has cost, of a request that came at a moment; just when it goes to the ledger.
+
+        What such attempts cost is learned from it.
+        """
+        now = self._clock.now()
+        for accounts in (self._accounts, self._opening):
+            for account in accounts.values():
+                if account.budget.scope.covers(spender):
+                    account.add(at, nano_usd, now)
+        key = (spender.rule, spender.model)
+        costs = self._costs.get(key)
+        if costs is None:
+            costs = self._costs[key] = deque(maxlen=REMEMBERED_COSTS)
+        costs.append(nano_usd)
+        if len(costs) % RELEARN_EVERY == 0:
+            self._usual[key] = usual_nano_usd(costs)
+
+    def usual_nano_usd(self, rule: str, model: str) -> int | None:
+        """Give what nearly all attempts of a rule at a model cost lately, None where too few are known."""
+        return self._usual.get((rule, model))
+
+    # -- what rules and people see
+
+    def used(self, name: str) -> float:
+        """Give the share of a budget's limit that is spent; 0 for a budget that there is not."""
+        account = self._accounts.get(name)
+        return 0.0 if account is None else account.used(self._clock.now())
+
+    def prefers(self, spender: Spender) -> Prefer | None:
+        """Give what a ladder makes a request prefer, None where none does; the highest rung decides."""
+        found: tuple[float, Prefer] | None = None
+        for account in self._accounts.values():
+            if not account.rungs or not account.budget.scope.known_before or not account.budget.scope.covers(spender):
+                continue
+            for rung in account.holding_rungs():
+                if isinstance(rung.action, Downgrade) and (found is None or rung.share > found[0]):
+                    found = (rung.share, rung.action.prefer)
+        return None if found is None else found[1]
+
+    def standings(self) -> list[Standing]:
+        """Give how each budget stands."""
+        now = self._clock.now()
+        return [_standing(account, now) for account in self._accounts.values()]
+
+
+def caps(accounts: Iterable[Account]) -> dict[str, float]:
+    """Give what the ladders of some budgets cap now."""
+    return caps_of(rung for account in accounts if account.rungs for rung in account.holding_rungs())
+
+
+def _waits(refusal: Overspent) -> float:
+    return float("inf") if refusal.resets_at is None else refusal.resets_at.timestamp()
+
+
+def _standing(account: Account, now: datetime) -> Standing:
+    account.roll(now)
+    limit = account.limit_at(now)
+    most = account.spent_nano_usd + account.held_nano_usd + account.at_risk_nano_usd
+    return Standing(
+        budget=account.budget,
+        window=account.window,
+        limit_nano_usd=limit,
+        spent_nano_usd=account.spent_nano_usd,
+        held_nano_usd=account.held_nano_usd,
+        overshoot_nano_usd=max(most - limit, 0),
+        forecast_nano_usd=forecast(account.spent_nano_usd, account.window, now),
+        rungs=tuple(account.holding_rungs()),
+    )

@@ -1,0 +1,225 @@
+"""The book of budgets: nothing passes a hard limit, nothing that fits is refused, nothing is counted twice or lost."""
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.domain.budget import Block, Budget, Cap, Dimension, Downgrade, Override, Overspent, Rung, Scope, Spender
+from gateway.domain.problem import Mark
+from gateway.domain.window import Calendar, Period, Rolling, RollingUnit
+from gateway.domain.words import Prefer
+from gateway.engine.budgets import FEWEST_COSTS, Asked
+from gateway.runtime.spend import Hold, SpendBook, caps
+
+START = datetime(2026, 11, 23, 12, 5, tzinfo=UTC)
+ANYBODY = Spender(team="growth", rule="code", model="mini")
+
+
+@dataclass
+class Time:
+    """A clock that the test moves."""
+
+    at: datetime = START
+
+    def now(self) -> datetime:
+        return self.at
+
+    def monotonic(self) -> float:
+        return self.at.timestamp()
+
+    async def sleep(self, seconds: float) -> None:
+        self.at += timedelta(seconds=seconds)
+
+
+def budget(name: str = "b", limit: int = 1000, *rungs: Rung, per: Period = Calendar.DAY, hard: bool = False) -> Budget:
+    ladder = rungs or (Rung(1.0, Block()),)
+    return Budget(name, Scope(), limit, per, ZoneInfo("UTC"), hard, ladder, None, None, "b.yaml", Mark(1, 1))
+
+
+def book(*budgets: Budget, time: Time | None = None) -> SpendBook:
+    made = SpendBook(time or Time())
+    made.take_up({each.name: each for each in budgets}, {})
+    return made
+
+
+def ask(of: SpendBook, most: int, likely: int | None = None) -> Hold | Overspent:
+    return of.reserve(of.covering(ANYBODY), Asked(most, most if likely is None else likely))
+
+
+def spend(of: SpendBook, hold: Hold, nano_usd: int, at: datetime = START) -> None:
+    """End an attempt and note its request."""
+    hold.settle(nano_usd)
+    of.book(ANYBODY, at, nano_usd)
+    hold.release()
+
+
+moves = st.lists(st.tuples(st.integers(1, 400), st.integers(0, 100), st.integers(0, 9)), max_size=60)
+
+
+@given(moves, st.integers(100, 2000))
+def test_a_hard_limit_is_never_passed_and_nothing_that_fits_is_refused(
+    requests: list[tuple[int, int, int]], limit: int
+) -> None:
+    """U-69 U-70: over any interleaving of attempts that begin and end; at rest nothing is held."""
+    made, under_way = book(budget("hard", limit, hard=True), budget("soft", 10**9)), list[tuple[Hold, int]]()
+    for most, share, ending in requests:
+        for standing in made.standings():
+            assert standing.spent_nano_usd + standing.held_nano_usd <= standing.limit_nano_usd
+        before = made.standings()[0]
+        answer = ask(made, most)
+        fits = before.spent_nano_usd + before.held_nano_usd + most <= limit
+        assert isinstance(answer, Hold) == fits
+        if isinstance(answer, Hold):
+            under_way.append((answer, most * share // 100))
+        while len(under_way) > ending:
+            spend(made, *under_way.pop(0))
+    for hold, cost in under_way:
+        spend(made, hold, cost)
+    assert [standing.held_nano_usd for standing in made.standings()] == [0, 0]
+    assert made.standings()[0].spent_nano_usd == made.standings()[1].spent_nano_usd <= limit
+    assert made.standings()[1].overshoot_nano_usd == 0
+
+
+@given(st.lists(st.tuples(st.integers(1, 400), st.integers(0, 100)), max_size=60), st.integers(100, 2000))
+def test_a_soft_limit_is_passed_by_no_more_than_was_announced(requests: list[tuple[int, int]], limit: int) -> None:
+    """U-70: what attempts under way may add beyond what is held for them is told while they are."""
+    made, under_way = book(budget("soft", limit)), list[tuple[Hold, int]]()
+    for most, share in requests:
+        answer = ask(made, most, most // 10)
+        if isinstance(answer, Hold):
+            under_way.append((answer, most * share // 100))
+    announced = made.standings()[0].overshoot_nano_usd
+    for hold, cost in under_way:
+        spend(made, hold, cost)
+    assert made.standings()[0].spent_nano_usd <= limit + announced
+    assert made.standings()[0].held_nano_usd == 0
+
+
+def test_settling_and_releasing_are_each_heard_once() -> None:
+    made = book(budget(hard=True))
+    hold = ask(made, 300)
+    assert isinstance(hold, Hold)
+    for _ in range(2):
+        hold.settle(100)
+    assert made.standings()[0].held_nano_usd == 100
+    made.book(ANYBODY, START, 100)
+    for _ in range(2):
+        hold.release()
+    assert (made.standings()[0].held_nano_usd, made.standings()[0].spent_nano_usd) == (0, 100)
+
+
+def test_what_was_never_settled_is_let_go_of() -> None:
+    """U-69: an attempt that ended in a bug."""
+    made = book(budget(hard=True))
+    hold = ask(made, 300)
+    assert isinstance(hold, Hold)
+    hold.release()
+    assert made.standings()[0].held_nano_usd == 0
+
+
+def test_what_is_free_passes_an_exhausted_budget() -> None:
+    """U-68."""
+    made = book(budget(hard=True))
+    made.book(ANYBODY, START, 5000)
+    assert isinstance(ask(made, 0), Hold)
+    assert isinstance(ask(made, 1), Overspent)
+
+
+def test_a_new_window_is_empty_and_the_refusal_names_its_beginning() -> None:
+    """U-74 U-75: no job resets anything."""
+    time = Time()
+    made = book(budget(hard=True), time=time)
+    made.book(ANYBODY, START, 1000)
+    refusal = ask(made, 1)
+    assert isinstance(refusal, Overspent)
+    assert (refusal.spent_nano_usd, refusal.limit_nano_usd, refusal.period) == (1000, 1000, "day")
+    assert refusal.resets_at == datetime(2026, 11, 24, tzinfo=UTC)
+    time.at = refusal.resets_at
+    assert isinstance(ask(made, 1000), Hold)
+    made.book(ANYBODY, START, 700)
+    assert made.standings()[0].spent_nano_usd == 0, "a request counts in the window that it came in"
+
+
+def test_a_request_that_never_fits_is_told_so() -> None:
+    refusal = ask(book(budget(hard=True)), 1001)
+    assert isinstance(refusal, Overspent)
+    assert refusal.resets_at is None
+
+
+def test_a_rolling_window_lets_go_by_quarter_hours() -> None:
+    time = Time()
+    made = book(budget(per=Rolling(1, RollingUnit.HOURS), hard=True), time=time)
+    made.book(ANYBODY, time.at, 600)
+    time.at += timedelta(minutes=30)
+    made.book(ANYBODY, time.at, 400)
+    refusal = ask(made, 1)
+    assert isinstance(refusal, Overspent)
+    assert refusal.resets_at == datetime(2026, 11, 23, 13, tzinfo=UTC)
+    time.at = refusal.resets_at
+    assert made.standings()[0].spent_nano_usd == 400
+    assert isinstance(ask(made, 600), Hold)
+
+
+def test_a_minutes_budget_begins_anew_each_minute() -> None:
+    time = Time()
+    made = book(budget(per=Calendar.MINUTE, hard=True), time=time)
+    made.book(ANYBODY, time.at, 1000)
+    assert isinstance(ask(made, 1), Overspent)
+    time.at += timedelta(minutes=1)
+    assert isinstance(ask(made, 1), Hold)
+
+
+def test_an_edited_limit_keeps_what_is_spent_and_a_new_scope_begins_anew() -> None:
+    """U-77."""
+    made = book(budget("a", hard=True), budget("b", hard=True))
+    made.book(ANYBODY, START, 800)
+    edited = {"a": budget("a", 500, hard=True), "b": replace(budget("b"), scope=Scope(((Dimension.TEAM, "growth"),)))}
+    assert list(made.lacking(edited)) == ["b"]
+    made.open([edited["b"]])
+    made.book(ANYBODY, START, 50)
+    made.take_up(edited, {"b": {int(START.timestamp()) // 900 * 900: 800, 0: 99}})
+    assert [(each.budget.name, each.spent_nano_usd) for each in made.standings()] == [("a", 850), ("b", 850)]
+    assert isinstance(ask(made, 1), Overspent)
+
+
+def test_a_hold_outlives_a_reload() -> None:
+    made = book(budget("a", hard=True))
+    hold = ask(made, 600)
+    made.take_up({"a": budget("a", 2000, hard=True)}, {})
+    assert made.standings()[0].held_nano_usd == 600
+    assert isinstance(hold, Hold)
+    spend(made, hold, 500)
+    assert (made.standings()[0].held_nano_usd, made.standings()[0].spent_nano_usd) == (0, 500)
+
+
+def test_an_override_holds_until_its_end() -> None:
+    time = Time()
+    raised = replace(budget(hard=True), override=Override(5000, START + timedelta(hours=1)))
+    made = book(raised, time=time)
+    made.book(ANYBODY, START, 1000)
+    assert isinstance(ask(made, 1000), Hold)
+    time.at += timedelta(hours=1)
+    assert isinstance(ask(made, 1), Overspent)
+
+
+def test_a_ladder_downgrades_and_caps_before_it_blocks() -> None:
+    ladder = (Rung(0.8, Downgrade(Prefer.COST)), Rung(0.9, Cap({"max_tokens": 500})), Rung(1.0, Block()))
+    made = book(budget("b", 1000, *ladder))
+    assert (made.prefers(ANYBODY), caps(made.covering(ANYBODY))) == (None, {})
+    made.book(ANYBODY, START, 800)
+    assert (made.prefers(ANYBODY), caps(made.covering(ANYBODY))) == (Prefer.COST, {})
+    made.book(ANYBODY, START, 100)
+    assert (made.prefers(ANYBODY), caps(made.covering(ANYBODY))) == (Prefer.COST, {"max_tokens": 500})
+    assert made.used("b") == 0.9
+    assert made.used("none") == 0.0
+
+
+def test_what_is_usual_is_learned_for_each_rule_and_model() -> None:
+    made = book(budget())
+    for _ in range(FEWEST_COSTS * 2):
+        made.book(ANYBODY, START, 7)
+    assert made.usual_nano_usd("code", "mini") == 7
+    assert made.usual_nano_usd("code", "gpt") is None
