@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from gateway.domain.budget import Budget, Downgrade, Overspent, Rung, Spender
+from gateway.domain.budget import Budget, Downgrade, Override, Overspent, Rung, Spender
 from gateway.domain.window import QUARTER_HOUR_S, Window
 from gateway.domain.words import Prefer
 from gateway.engine.budgets import Asked, caps_of, ceiling_nano_usd, holding, usual_nano_usd
@@ -27,7 +27,8 @@ Sums = Mapping[int, int]
 class Account:
     """One budget as it stands. `spent` has the sums of the present window, `held` what attempts under way may add.
 
-    `at_risk` is by how much those may pass what is held for them; `rungs` are the places of the rungs that hold.
+    `at_risk` is by how much those may pass what is held for them; `rungs` are the places of the rungs that hold;
+    `overridden` is the limit that an operator has set for a while.
     """
 
     budget: Budget
@@ -37,11 +38,17 @@ class Account:
     held_nano_usd: int = 0
     at_risk_nano_usd: int = 0
     rungs: frozenset[int] = frozenset()
+    overridden: Override | None = None
 
     def limit_at(self, now: datetime) -> int:
         """Give the limit that holds now."""
-        override = self.budget.override
-        return override.limit_nano_usd if override and now < override.until else self.budget.limit_nano_usd
+        override = self.override_at(now)
+        return self.budget.limit_nano_usd if override is None else override.limit_nano_usd
+
+    def override_at(self, now: datetime) -> Override | None:
+        """Give what holds instead of the limit: what an operator has said last, else what the rule files say."""
+        said = (self.overridden, self.budget.override)
+        return next((override for override in said if override is not None and now < override.until), None)
 
     def add(self, at: datetime, nano_usd: int, now: datetime) -> None:
         """Add what was spent on a request that came at a moment."""
@@ -147,6 +154,7 @@ class Standing:
     overshoot_nano_usd: int
     forecast_nano_usd: int | None
     rungs: tuple[Rung, ...]
+    override: Override | None
 
 
 class SpendBook:
@@ -156,6 +164,7 @@ class SpendBook:
         self._clock = clock
         self._accounts: dict[str, Account] = {}
         self._opening: dict[str, Account] = {}
+        self._overrides: dict[str, Override | None] = {}
         self._costs: dict[tuple[str, str], deque[int]] = {}
         self._usual: dict[tuple[str, str], int | None] = {}
 
@@ -182,7 +191,7 @@ class SpendBook:
             account = self._kept(budget) or self._opening.get(budget.name)
             if account is None:
                 account = Account(budget, window_at(budget.period, budget.zone, now))
-            account.budget = budget
+            account.budget, account.overridden = budget, self._overrides.get(budget.name)
             account.load(sums.get(budget.name, {}), now)
             account.climb(now)  # an edited ladder holds at once
             accounts[budget.name] = account
@@ -196,6 +205,14 @@ class SpendBook:
         before = account.budget
         same = (before.scope, before.period, before.zone.key) == (budget.scope, budget.period, budget.zone.key)
         return account if same else None
+
+    def override(self, name: str, override: Override | None) -> None:
+        """Set another limit for a budget for a while, or take it back."""
+        self._overrides[name] = override
+        account = self._accounts.get(name)
+        if account is not None:
+            account.overridden = override
+            account.climb(self._clock.now())
 
     # -- attempts
 
@@ -289,4 +306,5 @@ def _standing(account: Account, now: datetime) -> Standing:
         overshoot_nano_usd=max(most - limit, 0),
         forecast_nano_usd=forecast(account.spent_nano_usd, account.window, now),
         rungs=tuple(account.holding_rungs()),
+        override=account.override_at(now),
     )
