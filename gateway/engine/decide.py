@@ -9,7 +9,7 @@ from gateway.domain.rule import Chain, Route, Step
 from gateway.domain.snapshot import Snapshot
 from gateway.domain.words import Mode
 from gateway.engine.chain import settle, settle_again
-from gateway.engine.features import ARMS, Features, Healths, all_well
+from gateway.engine.features import ARMS, AT_REST, Features, Live
 from gateway.engine.match import describe, first_miss, misses
 
 
@@ -71,10 +71,10 @@ def _requested(
 
 
 def decide_request(
-    snapshot: Snapshot, request: Request, at: datetime, health: Healths = all_well
+    snapshot: Snapshot, request: Request, at: datetime, live: Live = AT_REST
 ) -> tuple[Features, Decision | Unroutable]:
     """Decide for a request that comes at an aware moment; traffic and questions alike come this way."""
-    features = Features.of(request, snapshot.table, snapshot.defaults.prefer, at, health)
+    features = Features.of(request, snapshot.table, snapshot.defaults.prefer, at, live)
     return features, decide(snapshot, features)
 
 

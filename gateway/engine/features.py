@@ -7,6 +7,7 @@ A feature has a key. Keys that read text end in where they look: `words@user`, `
 import hashlib
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Self
@@ -29,33 +30,44 @@ TURN_TOKENS = 4
 """What the framing of one message costs in the providers' chat templates."""
 
 
-Healths = Callable[[str], HealthState]
-"""How a model is doing, by registry name."""
-
-
-def all_well(_: str) -> HealthState:
-    """Say of every model that it is well."""
+def _well(_: str) -> HealthState:
     return HealthState.OK
+
+
+def _untouched(_: str) -> float:
+    return 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """What rules may see of the daemon beside the request: the state of a model, and the share used of a budget."""
+
+    health: Callable[[str], HealthState] = _well
+    used: Callable[[str], float] = _untouched
+
+
+AT_REST = Live()
+"""A daemon of well models and untouched budgets."""
 
 
 class Features(dict[str, Any]):
     """Values by feature key, each computed when it is first read. An unknown key is a KeyError."""
 
-    __slots__ = ("_health", "_request", "_table")
+    __slots__ = ("_live", "_request", "_table")
 
     def __init__(
-        self, request: Request | None, table: Table | None, values: Mapping[str, Any], health: Healths | None = None
+        self, request: Request | None, table: Table | None, values: Mapping[str, Any], live: Live | None = None
     ) -> None:
         super().__init__(values)
         self._request = request
         self._table = table
-        self._health = health
+        self._live = live
 
     @classmethod
-    def of(cls, request: Request, table: Table, prefer: Prefer, at: datetime, health: Healths = all_well) -> Self:
+    def of(cls, request: Request, table: Table, prefer: Prefer, at: datetime, live: Live = AT_REST) -> Self:
         """Start from a request; `prefer` is the default where the caller has none, `at` is an aware time.
 
-        `health` gives the state of a model.
+        `live` gives what changes from moment to moment.
         """
         values = {
             "at": at,
@@ -67,7 +79,7 @@ class Features(dict[str, Any]):
             "caller": request.caller.name,
             "team": request.caller.team,
         }
-        return cls(request, table, values, health)
+        return cls(request, table, values, live)
 
     @classmethod
     def recorded(cls, values: Mapping[str, Any]) -> Self:
@@ -98,15 +110,17 @@ class Features(dict[str, Any]):
         value: Classification = self[f"classification@{look}"]
         return value
 
-    def _named(self, key: str) -> str | None:
+    def _named(self, key: str) -> str | float | None:
         kind, _, name = key.partition(".")
         match kind:
             case "header":
                 return self.request.headers.get(name)
             case "metadata":
                 return self.request.metadata.get(name)
-            case "health" if self._health is not None:
-                return self._health(name)
+            case "health" if self._live is not None:
+                return self._live.health(name)
+            case "budget" if self._live is not None:
+                return self._live.used(name)
             case _:
                 raise KeyError(key)
 
@@ -144,9 +158,13 @@ def _has(features: Features) -> frozenset[str]:
 
 
 def _tags(features: Features) -> frozenset[str]:
-    """Give the tags of the caller, and those of the header, where commas stand between them."""
-    written = features.request.headers.get("x-rulegate-tags", "").split(",")
-    return features.request.caller.tags | {tag for each in written if (tag := each.strip())}
+    return features.request.caller.tags | tags_of(features.request.headers)
+
+
+def tags_of(headers: Mapping[str, str]) -> frozenset[str]:
+    """Give the tags that a request has in its header, where commas stand between them."""
+    written = headers.get("x-rulegate-tags")
+    return frozenset(tag for each in written.split(",") if (tag := each.strip())) if written else frozenset()
 
 
 def _first_user_message(request: Request) -> str:

@@ -17,7 +17,7 @@ from gateway.domain.usage import Usage
 from gateway.domain.words import Outcome
 from gateway.engine.decide import decide_request
 from gateway.engine.explain import account_of
-from gateway.engine.features import Features, Healths, all_well
+from gateway.engine.features import AT_REST, Features, Live
 from gateway.runtime.ports import Target, Targets
 from gateway.runtime.spend import Hold
 
@@ -120,14 +120,14 @@ class Unrouted:
 
 
 def begin(
-    arrived: Arrived, started_s: float, request: Request, caller: CallerDialect, health: Healths = all_well
+    arrived: Arrived, started_s: float, request: Request, caller: CallerDialect, live: Live = AT_REST
 ) -> Exchange | Unrouted:
     """Decide for a request, and open its exchange where a model answers to what it asks for.
 
-    `started_s` is when it had come whole, `health` how models are doing.
+    `started_s` is when it had come whole.
     """
     active = arrived.active
-    features, decision = decide_request(active.snapshot, request, arrived.at, health)
+    features, decision = decide_request(active.snapshot, request, arrived.at, live)
     if isinstance(decision, Unroutable):
         return Unrouted(request, features, decision, unroutable(decision, active.snapshot))
     return Exchange(arrived.id, arrived.at, started_s, active, request, caller, features, decision)
@@ -147,7 +147,7 @@ def unroutable(decision: Unroutable, snapshot: Snapshot) -> Refusal:
 LONGEST_NAME_SHOWN = 100
 
 
-def account(active: Active, request: Request, at: datetime, health: Healths = all_well) -> dict[str, Any]:
+def account(active: Active, request: Request, at: datetime, live: Live = AT_REST) -> dict[str, Any]:
     """Give the whole account of the Decision for a request, as JSON values; no model is asked."""
-    features, decision = decide_request(active.snapshot, request, at, health)
+    features, decision = decide_request(active.snapshot, request, at, live)
     return account_of(active.snapshot, features, decision)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from gateway.domain.budget import Override, Scope
 from gateway.domain.entry import Entry
 from gateway.domain.snapshot import RuleFile, Snapshot
 from gateway.domain.upstream import Call, Reply
@@ -83,6 +84,32 @@ class Generations(Protocol):
 
     def last_good(self) -> tuple[RuleFile, ...] | None:
         """Give the files of the set that was accepted last."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is asked of the ledger for a budget: its scope, and the quarter hours from the first to the last."""
+
+    budget: str
+    scope: Scope
+    first_quarter: int
+    last_quarter: int
+
+
+class Ledger(Protocol):
+    """What has been spent."""
+
+    async def spent(self, wanted: Sequence[Wanted]) -> "dict[str, Mapping[int, int]]":
+        """Give nano-dollars by quarter hour for each budget, of all that was put before. Raises StoreError."""
+        ...
+
+
+class Overrides(Protocol):
+    """The limits that operators have set for a while."""
+
+    def put(self, budget: str, override: Override | None) -> None:
+        """Keep one, or forget it. Raises StoreError."""
         ...
 
 

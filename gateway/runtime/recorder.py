@@ -9,12 +9,15 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from gateway.domain.attempt import Attempt
+from gateway.domain.budget import Spender
 from gateway.domain.entry import Entry
 from gateway.domain.usage import total_of
 from gateway.domain.words import Outcome, Surface
 from gateway.engine.recall import facts_of
 from gateway.runtime.exchange import Arrived, Exchange, Unrouted
 from gateway.runtime.ports import Clock, Log, Meters
+from gateway.runtime.spend import SpendBook
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +32,15 @@ class Refused:
     unrouted: Unrouted | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Books:
+    """Where requests that have ended are noted: the log, the counters, and what is spent of budgets."""
+
+    log: Log
+    meters: Meters
+    spend: SpendBook
+
+
 Defer = Callable[[Callable[[], None]], object]
 """Calls a function a moment later."""
 
@@ -36,11 +48,8 @@ Defer = Callable[[Callable[[], None]], object]
 class Recorder:
     """Turns exchanges into entries; `hash_key` keys the prompt hashes, so that they say nothing off this machine."""
 
-    def __init__(
-        self, log: Log, meters: Meters, clock: Clock, hash_key: bytes, defer: Defer, *, simulated: bool
-    ) -> None:
-        self._log = log
-        self._meters = meters
+    def __init__(self, books: Books, clock: Clock, hash_key: bytes, defer: Defer, *, simulated: bool) -> None:
+        self._books = books
         self._clock = clock
         self._hash_key = hash_key
         self._defer = defer
@@ -59,17 +68,26 @@ class Recorder:
         """Note all that have ended by now."""
         waiting, self._waiting = self._waiting, []
         for ended, ended_s in waiting:
+            holds = ended.holds if isinstance(ended, Exchange) else ()
             try:
                 self._note(
                     self._entry(ended, ended_s) if isinstance(ended, Exchange) else self._refused(ended, ended_s)
                 )
             except Exception as error:  # noqa: BLE001 - a background tick: a bug in one row is no reason to lose others
                 logger.error("a request that ended cannot be noted: %s", type(error).__name__)  # noqa: TRY400 - no words
+            finally:
+                for hold in holds:
+                    hold.release()
 
     def _note(self, entry: Entry) -> None:
-        self._meters.ended(entry)
-        if not self._log.put(entry):
-            self._meters.dropped()
+        """Note an entry everywhere at one moment, so that the ledger and the budgets never tell different sums."""
+        books = self._books
+        books.meters.ended(entry)
+        if not books.log.put(entry):
+            books.meters.dropped()
+        for event in entry.events:
+            if isinstance(event, Attempt) and event.cost_nano_usd:
+                books.spend.book(spender_of(entry, event), entry.at, event.cost_nano_usd)
         if logger.isEnabledFor(logging.DEBUG):
             logger.debug("request %s: rule %s, model %s, %s", entry.id, entry.rule, entry.model, entry.outcome)
 
@@ -118,9 +136,7 @@ class Recorder:
             fingerprint=snapshot.fingerprint,
             caller=request.caller.name,
             team=request.caller.team,
-            tags=tuple(
-                sorted(exchange.features["tags"] | (decision.matched.tags if decision.matched else frozenset()))
-            ),
+            tags=tuple(sorted(exchange.tags)),
             surface=request.surface.value,
             requested_model=request.model[:LONGEST_NAME],
             prompt_hash=self._prompt_hash(exchange.features["text@user"]),
@@ -149,6 +165,12 @@ class Recorder:
     def _prompt_hash(self, text: str) -> str:
         data = text.encode("utf-8", "surrogatepass")
         return hashlib.blake2b(data, key=self._hash_key, digest_size=16).hexdigest()
+
+
+def spender_of(entry: Entry, attempt: Attempt) -> Spender:
+    """Say whom and what an attempt of a request has spent for."""
+    tags = frozenset(entry.tags)
+    return Spender(entry.team, entry.caller, tags, entry.rule, entry.category, attempt.model, attempt.provider)
 
 
 AT_A_TIME = 16

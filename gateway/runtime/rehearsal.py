@@ -13,6 +13,7 @@ from gateway.domain.refusal import Refusal
 from gateway.domain.snapshot import RuleTest, Snapshot
 from gateway.domain.words import Surface
 from gateway.engine.decide import decide_request
+from gateway.engine.features import Live
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 """The moment of a test that gives none: a Monday."""
@@ -52,9 +53,8 @@ def _verdict(test: RuleTest, snapshot: Snapshot, dialect: CallerDialect) -> Verd
     if isinstance(request, Refusal):
         expected = test.expect == {"refused": True}
         return Verdict(test, "", () if expected else (f"the request is refused: {request.message}",))
-    features, decision = decide_request(
-        snapshot, request, test.at or NOON, lambda model: test.health.get(model, HealthState.OK)
-    )
+    live = Live(lambda model: test.health.get(model, HealthState.OK), lambda budget: test.budgets.get(budget, 0.0))
+    features, decision = decide_request(snapshot, request, test.at or NOON, live)
     got: dict[str, Any] = {"category": features["category@user"], "refused": isinstance(decision, Unroutable)}
     match decision:
         case Decision():

@@ -2,9 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Protocol
 
 from gateway.config.compile import Compiler
 from gateway.config.sources import Unreadable
@@ -29,12 +30,24 @@ class Rejection:
     problems: tuple[Problem, ...]
 
 
+class Budgets(Protocol):
+    """The budgets in force."""
+
+    async def read(self, snapshot: Snapshot) -> dict[str, Mapping[int, int]]:
+        """Give what was spent of those that are new, by name. Raises StoreError."""
+        ...
+
+    def take_up(self, snapshot: Snapshot, sums: dict[str, Mapping[int, int]]) -> None:
+        """Put those of a snapshot into force."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Parts:
     """What a reload is made of.
 
     `gate` gives the tests of a snapshot that fail, `lacking` the secrets that cannot be had; `resolve` says where its
-    providers are. `mended` is called once rules and secrets have been read anew.
+    providers are. `mended` is called once rules and secrets have been read anew. `budgets` puts those into force.
     """
 
     read: Read
@@ -45,6 +58,7 @@ class Parts:
     generations: Generations
     meters: Meters
     mended: Callable[[], None]
+    budgets: Budgets
     clock: Clock
 
 
@@ -85,10 +99,12 @@ class Reloader:
                 logger.info("rules are as they run again: %s", before.label)
             return self.active
         try:
+            sums = await self._parts.budgets.read(snapshot)
             active = await asyncio.to_thread(activate, self._parts, snapshot)
         except StoreError as error:
             hint = "free space or mend the data directory, and reload"
             return self._reject(Rejected(snapshot.fingerprint, (Problem(".", 1, 1, str(error), hint),)))
+        self._parts.budgets.take_up(snapshot, sums)
         self.active = active  # one assignment: no request sees half a change
         self._parts.meters.prepare(self.active.snapshot)
         self._parts.mended()

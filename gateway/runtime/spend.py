@@ -267,12 +267,19 @@ class SpendBook:
         account = self._accounts.get(name)
         return 0.0 if account is None else account.used(self._clock.now())
 
+    @property
+    def climbing(self) -> bool:
+        """Whether a rung of any ladder holds."""
+        return any(account.rungs for account in self._accounts.values())
+
     def prefers(self, spender: Spender) -> Prefer | None:
         """Give what a ladder makes a request prefer, None where none does; the highest rung decides."""
         found: tuple[float, Prefer] | None = None
+        now = self._clock.now()
         for account in self._accounts.values():
             if not account.rungs or not account.budget.scope.known_before or not account.budget.scope.covers(spender):
                 continue
+            account.roll(now)
             for rung in account.holding_rungs():
                 if isinstance(rung.action, Downgrade) and (found is None or rung.share > found[0]):
                     found = (rung.share, rung.action.prefer)

@@ -11,7 +11,7 @@ from gateway.domain.request import AUTO
 from gateway.domain.words import Surface
 from gateway.runtime.exchange import account
 from gateway.web.ids import new_id
-from gateway.web.inference import Handler, kept_headers, read_body, refuse
+from gateway.web.inference import Handler, kept_headers, preferring, read_body, refuse
 from gateway.web.keys import PARTS
 from gateway.web.operations import answer
 
@@ -31,7 +31,7 @@ def route_handler(surfaces: Mapping[Surface, CallerDialect]) -> Handler:
         request = dialect.read_request(body, headers)
         if isinstance(request, Refusal):
             return refuse(dialect, request, new_id(at))
-        return answer(account(active, request, at, parts.board.state))
+        return answer(account(active, preferring(request, parts.spend), at, parts.live))
 
     return handle
 

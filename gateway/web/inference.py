@@ -12,12 +12,15 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from gateway.dialects.base import Blame, CallerDialect
+from gateway.domain.budget import Spender
 from gateway.domain.refusal import Refusal, RefusalKind
 from gateway.domain.request import Request
 from gateway.domain.words import Outcome, Surface
+from gateway.engine.features import tags_of
 from gateway.runtime.exchange import Arrived, Exchange, Unrouted, begin
 from gateway.runtime.executor import Answered, Exhausted
 from gateway.runtime.recorder import Refused
+from gateway.runtime.spend import SpendBook
 from gateway.runtime.streamer import Stream
 from gateway.web.ids import new_id
 from gateway.web.keys import PARTS, Parts
@@ -46,7 +49,7 @@ def surface_handler(surface: Surface, dialect: CallerDialect) -> Handler:
                 ended = Refused(arrived, surface, Outcome.REFUSED)
                 return await send(http, refuse(dialect, read, arrived.id))
             started_s = parts.clock.monotonic()  # the upload is neither the gateway's time nor the deadline's
-            began = begin(arrived, started_s, read, dialect, parts.board.state)
+            began = begin(arrived, started_s, preferring(read, parts.spend), dialect, parts.live)
             if isinstance(began, Unrouted):
                 ended = Refused(arrived, surface, Outcome.REFUSED, began)
                 return await send(http, refuse(dialect, began.refusal, arrived.id))
@@ -74,6 +77,16 @@ async def send(http: web.Request, response: web.StreamResponse) -> web.StreamRes
         except ConnectionError:
             pass  # the caller left: nobody reads this
     return response
+
+
+def preferring(request: Request, spend: SpendBook) -> Request:
+    """Give a request as the ladders of budgets want it: from some share on it prefers what they say."""
+    if not spend.climbing:
+        return request
+    caller = request.caller
+    tags = caller.tags | tags_of(request.headers)
+    prefer = spend.prefers(Spender(caller.team, caller.name, tags))
+    return request if prefer is None else replace(request, prefer=prefer)
 
 
 def log_bug(request_id: str, error: Exception) -> None:

@@ -4,11 +4,13 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from gateway.engine.features import Live
 from gateway.runtime.executor import Executor
 from gateway.runtime.health import HealthBoard
-from gateway.runtime.ports import Clock, Meters
+from gateway.runtime.ports import Clock, Meters, Overrides
 from gateway.runtime.recorder import Recorder
 from gateway.runtime.reloader import Reloader
+from gateway.runtime.spend import SpendBook
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +20,9 @@ class Parts:
     reloader: Reloader
     executor: Executor
     board: HealthBoard
+    spend: SpendBook
+    overrides: Overrides
+    live: Live
     recorder: Recorder
     meters: Meters
     clock: Clock
