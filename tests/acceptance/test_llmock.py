@@ -271,3 +271,21 @@ async def test_an_application_that_waits_as_told_is_answered(foreign: Foreign) -
     await asyncio.sleep(told_s)  # what is proved is that this is long enough
     assert await foreign.apps.ask("chat", "nano-mini", "patience", stream=False)
     assert {severity for severity, _ in await foreign.verdict()} <= {"warning"}
+
+
+async def test_a_model_that_named_a_time_is_left_alone_until_then(foreign: Foreign) -> None:
+    """U-16: the same question a moment later goes to the next model at once, not to the one that said 429."""
+    for first, second in PAIRS:
+        foreign.break_down(Fail(429, retry_after=30, match=Match(model=UPSTREAM[first])))
+        for _ in range(2):
+            assert await foreign.apps.ask("chat", f"{first}-{second}", "again and again", stream=False)
+    assert {severity for severity, _ in await foreign.verdict()} <= {"warning"}
+
+
+@pytest.mark.parametrize("model", FIRST)
+async def test_a_second_try_does_not_come_before_the_time_that_was_named(foreign: Foreign, model: str) -> None:
+    """U-16: `tries` is no reason to ask a model that has just said when to come again."""
+    foreign.break_down(Fail(429, retry_after=30, match=Match(model=UPSTREAM[model])))
+    with pytest.raises(openai.RateLimitError):
+        await foreign.apps.ask("chat", f"{model}-again", "at once", stream=False)
+    assert len(await foreign.seen()) == 1
