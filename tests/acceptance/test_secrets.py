@@ -16,9 +16,10 @@ import pytest
 
 from gateway.simulator.faults import Fault, Faults, Script
 from gateway.simulator.server import build_app, start
+from tests.fakes import buggy
 from tests.fakes.daemon import PATHS, body_of, until
 from tests.fakes.echo_provider import echoing
-from tests.fakes.process import Serving, serving
+from tests.fakes.process import ROOT, Serving, serving
 from tests.fakes.rule_files import HASTY
 
 KEYS = {"OPENAI_API_KEY": "sk-canary-of-openai", "ANTHROPIC_API_KEY": "sk-ant-canary-of-anthropic"}
@@ -283,7 +284,7 @@ async def test_nothing_of_a_request_or_a_secret_is_in_any_sink(
         await rows_written(world)
         assert world.found() == []
         assert await world.daemon.end(signal.SIGTERM) == 0
-        assert world.found() == []
+    assert world.found() == []
     assert "Error handling request" not in caplog.text  # the simulator takes no client who left for a mistake
 
 
@@ -297,3 +298,28 @@ async def rows_written(world: World) -> None:
         return found[1] in await world.look("/api/log?limit=1000") or None
 
     await until(look, "row of the last request")
+
+
+@pytest.mark.parametrize("place", buggy.PLACES)
+async def test_a_bug_tells_where_it_is_and_nothing_of_what_it_met(tmp_path: Path, place: str) -> None:
+    """U-114 U-115: wherever a mistake of ours happens whose words quote all that it knows, keys included, the log names
+    its place, and neither it nor an answer has the words."""
+    program = (str(ROOT / "tests" / "fakes" / "buggy.py"),)
+    async with faulty_world(tmp_path, "--log-level", "debug", program=program) as world:
+        await world.look("/readyz")
+        (tmp_path / "bug").write_text(place)
+        for surface, stream in itertools.product(PATHS, (False, True)):
+            for header in ({}, {"x-fault": f"o-{Fault.USAGE_MISSING}"}):
+                await world.ask(PATHS[surface], body_of(surface, stream=stream, prompt=f"hello {PROMPT}"), **header)
+        await world.ask("/v1/route", body_of("chat", prompt=f"hello {PROMPT}"))
+        (tmp_path / "rules.d" / "more.yaml").write_text("chains: {more: [mini]}\n")
+        for method, path in (
+            ("GET", "/v1/models"),
+            ("GET", "/api/status"),
+            ("GET", "/api/config"),
+            ("POST", "/api/reload"),
+        ):
+            await world.look(path, method)
+        assert await world.daemon.end(signal.SIGTERM) == 0
+    assert buggy.fail_with_all_it_knows.__name__ in world.daemon.words
+    assert world.found() == []

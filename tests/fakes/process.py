@@ -12,6 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 GATEWAY = ("-m", "gateway")
 LONGEST_S = 30.0
+LONGEST_LINE_BYTES = 2**26
 _KEYS = ("ANTHROPIC_API_KEY", "OPENAI_API_KEY")
 
 
@@ -32,6 +33,7 @@ async def start(
         env=environment(env),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
+        limit=LONGEST_LINE_BYTES,
     )
 
 
