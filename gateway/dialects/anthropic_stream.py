@@ -175,7 +175,7 @@ def stop_of(reason: Any) -> Stop:  # noqa: ANN401 - decoded JSON
 
 def usage_of(reported: Mapping[str, Any]) -> Usage | None:
     """Give what a provider reported, None where it reported nothing."""
-    return usage.anthropic_messages(reported) if reported else None
+    return usage.anthropic_messages(reported) if usage.counts(reported, usage.ANTHROPIC_COUNTERS) else None
 
 
 def usage_object(used: Usage) -> dict[str, Any]:

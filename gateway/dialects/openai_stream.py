@@ -208,7 +208,7 @@ def stop_of(reason: Any) -> Stop:  # noqa: ANN401 - decoded JSON
 
 def usage_of(reported: Mapping[str, Any], tier: Any) -> Usage | None:  # noqa: ANN401 - decoded JSON
     """Give what a provider reported, None where it reported nothing."""
-    return usage.openai_chat(reported, tier) if reported else None
+    return usage.openai_chat(reported, tier) if usage.counts(reported, usage.OPENAI_COUNTERS) else None
 
 
 def usage_object(used: Usage) -> dict[str, Any]:
