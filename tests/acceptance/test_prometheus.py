@@ -27,7 +27,9 @@ async def test_prometheus_knows_what_the_rows_know(paired: Daemon, tmp_path: Pat
         requests = await watcher.vector("rulegate_requests_total > 0", at_s)
         assert requests == Counter((row["outcome"], row["rule"] or "other", row["surface"]) for row in rows)
         assert len(requests) > len(PAIRS)
-        attempts = Counter((each["failure"] or "none", each["model"]) for row in rows for each in row["attempts"])
+        attempts = Counter(
+            (each["failure"] or "none", each["model"]) for row in rows for each in row["attempts"] if "skip" not in each
+        )
         assert await watcher.vector("rulegate_attempts_total > 0", at_s) == attempts
         for kind, column in (
             ("input", "fresh_input_tokens"),
