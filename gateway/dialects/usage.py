@@ -14,6 +14,8 @@ MOST = 2**48
 _NOTHING: Mapping[str, object] = {}
 OPENAI_COUNTERS = ("prompt_tokens", "completion_tokens")
 ANTHROPIC_COUNTERS = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
+OPENAI_OUTPUT, ANTHROPIC_OUTPUT = ("completion_tokens",), ("output_tokens",)
+"""Without this counter an object says nothing of the output: https://github.com/livekit/agents/issues/6596."""
 
 
 def counts(usage: Mapping[str, object], counters: tuple[str, ...]) -> bool:
