@@ -5,10 +5,11 @@ import logging
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from gateway.domain.attempt import Attempt
+from gateway.domain.attempt import Attempt, Event
 from gateway.domain.entry import Entry
 from gateway.domain.usage import total_of
-from gateway.domain.words import Failure, Outcome, Surface
+from gateway.domain.words import Failure, Outcome, SpendKind, Surface
+from gateway.engine.pricing import is_priced
 from gateway.engine.recall import facts_of
 from gateway.runtime.exchange import Active, Exchange, Unrouted
 from gateway.runtime.ports import Clock, Log, Meters
@@ -39,6 +40,7 @@ class Recorder:
         self._hash_key = hash_key
         self._simulated = simulated
         self._refusing: dict[str, Failure] = {}
+        self._unpriced: set[str] = set()
 
     def ended(self, ended: Exchange | Refused) -> None:
         """Note a request that has ended, with or without a decision."""
@@ -65,6 +67,20 @@ class Recorder:
         elif attempt.failure is None and before is not None:
             del self._refusing[attempt.provider]
             logger.info("provider '%s' answers again", attempt.provider)
+
+    def _events(self, exchange: Exchange) -> tuple[Event, ...]:
+        """Give what happened; an answer of a model that the price is not of is flagged, and said once a model."""
+        model, answered = exchange.model, exchange.response_model
+        if model is None or is_priced(model, answered):
+            return tuple(exchange.history)
+        if model.name not in self._unpriced:
+            self._unpriced.add(model.name)
+            words = "model '%s' is answered by one that its price is not of (response_model of its log rows says which)"
+            logger.warning(words, model.name)
+        return tuple(
+            replace(event, unpriced=True) if isinstance(event, Attempt) and event.kind is SpendKind.ANSWER else event
+            for event in exchange.history
+        )
 
     def _note(self, entry: Entry) -> None:
         self._meters.ended(entry)
@@ -133,7 +149,7 @@ class Recorder:
             response_model=exchange.response_model[:LONGEST_NAME],
             provider=model.provider if model else "",
             propensity=propensity_of(exchange),
-            events=tuple(exchange.history),
+            events=self._events(exchange),
             usage=total_of(attempt.usage for attempt in exchange.attempts if attempt.usage is not None),
             price_version=model.price_version if model else "",
             cost_nano_usd=exchange.cost_nano_usd,
