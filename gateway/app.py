@@ -18,9 +18,13 @@ from prometheus_client import CollectorRegistry, disable_created_metrics
 from prometheus_client.aiohttp import make_aiohttp_handler
 
 from gateway.adapters.clock import SystemClock
-from gateway.adapters.log_sqlite import LogReader, LogWriter
+from gateway.adapters.day_files import DayFiles
+from gateway.adapters.journal import Journal
+from gateway.adapters.ledger_sqlite import Ledger
+from gateway.adapters.log_sqlite import LogReader
 from gateway.adapters.metrics import Metrics
 from gateway.adapters.model_states import ModelStates
+from gateway.adapters.reconcile import reconcile
 from gateway.adapters.state_sqlite import Lock, State
 from gateway.adapters.transport import HttpTransport
 from gateway.adapters.watch import DirectoryWatch
@@ -180,26 +184,24 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
         try:
             reloader = Reloader(reload_parts, activate(reload_parts, started_with))
             hash_key = state.hash_key()
+            log, ledger = LogReader(data / "log"), Ledger(data / "state.db")
+            booked = await asyncio.to_thread(reconcile, log, ledger)
         except StoreError as error:
             raise StartError(f"{error}\n  free space or mend {data}, or give another one with --data DIR") from error
         metrics.prepare(reloader.active.snapshot)
         metrics.reloaded(reloader.active.snapshot, reloader.active.loaded_at)
         ModelStates(metrics.registry, lambda: board.states(reloader.active.snapshot.models))
-        writer = LogWriter(
-            data / "log",
-            retention_days=lambda: reloader.active.snapshot.defaults.retention_days,
-            failed=lambda: metrics.store_failed("log"),
-            dropped=metrics.dropped,
-        )
-        writer.start()
-        stack.callback(writer.close)
+        files = DayFiles(data / "log", lambda: reloader.active.snapshot.defaults)
+        journal = Journal(files, ledger, booked, metrics.store_failed, metrics.dropped)
+        journal.start()
+        stack.callback(journal.close)
         transport = HttpTransport()
         stack.push_async_callback(transport.close)
-        recorder = Recorder(writer, metrics, clock, hash_key, _a_moment_later, simulated=settings.simulate)
+        recorder = Recorder(journal, metrics, clock, hash_key, _a_moment_later, simulated=settings.simulate)
         stack.callback(recorder.note_waiting)
         parts = Parts(reloader, Executor(transport, clock, PROVIDERS, board), board, recorder, metrics, clock)
         rules = str(settings.rules) if settings.rules else "the shipped rules"
-        daemon = Daemon(VERSION, rules, settings.simulate, LogReader(data / "log"), lambda: writer.healthy)
+        daemon = Daemon(VERSION, rules, settings.simulate, log, lambda: journal.healthy)
         app = build_web(parts, daemon, metrics)
         await stack.enter_async_context(_followed(settings.rules, reloader, clock))
         port = await stack.enter_async_context(_listening(app, settings))

@@ -38,7 +38,7 @@ class Log(Protocol):
     """Where entries go."""
 
     def put(self, entry: Entry) -> bool:
-        """Take an entry without waiting; False when it had to be dropped."""
+        """Take an entry without waiting; False when its row had to be dropped. Its money is booked either way."""
         ...
 
 

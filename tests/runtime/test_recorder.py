@@ -193,6 +193,21 @@ def test_an_exchange_that_broke_without_an_outcome_has_failed() -> None:
     assert noted(exchange()).outcome is Outcome.FAILED
 
 
+def test_an_answer_of_a_model_that_is_not_priced_is_flagged_and_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    """U-67: it is charged at the price of the model that was asked for; the attempt that answered says so."""
+    book = Book()
+    writes = recorder(book)
+    for said in ("up-large-2026-01-01", "up-large", "another", "a third"):
+        one = answered()
+        one.response_model = said
+        writes.ended(one)
+    flags = [[getattr(event, "unpriced", None) for event in entry.events] for entry in book.rows]
+    assert flags == [[False, None, False], [False, None, False], [False, None, True], [False, None, True]]
+    assert {entry.cost_nano_usd for entry in book.rows} == {340_000}
+    assert caplog.text.count("model 'large' is answered by one that its price is not of") == 1
+    assert "another" not in caplog.text, "a provider's words stay out of our own log"
+
+
 def test_shadow_rules_that_would_have_held_are_noted() -> None:
     entry = noted(exchange("nothing in particular to see here"))
     assert (entry.rule, entry.shadows) == ("rest", ("next",))
