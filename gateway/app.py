@@ -5,8 +5,8 @@ import gc
 import logging
 import os
 import signal
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import version
@@ -17,10 +17,17 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry, disable_created_metrics
 from prometheus_client.aiohttp import make_aiohttp_handler
 
+from gateway.adapters.budget_gauges import BudgetGauges, Gauged
+from gateway.adapters.budget_sums import BudgetSums
 from gateway.adapters.clock import SystemClock
-from gateway.adapters.log_sqlite import LogReader, LogWriter
+from gateway.adapters.day_files import DayFiles
+from gateway.adapters.journal import Journal
+from gateway.adapters.ledger_sqlite import Ledger, LedgerReader
+from gateway.adapters.log_sqlite import LogReader
 from gateway.adapters.metrics import Metrics
 from gateway.adapters.model_states import ModelStates
+from gateway.adapters.overrides_sqlite import Overrides
+from gateway.adapters.reconcile import reconcile
 from gateway.adapters.state_sqlite import Lock, State
 from gateway.adapters.transport import HttpTransport
 from gateway.adapters.watch import DirectoryWatch
@@ -34,17 +41,22 @@ from gateway.dialects.openai_chat import OpenAIChat
 from gateway.domain.problem import Problem, StoreError
 from gateway.domain.snapshot import Rejected, RuleFile, Snapshot
 from gateway.domain.words import Dialect, Surface
+from gateway.runtime.decider import Decider
 from gateway.runtime.executor import Executor
 from gateway.runtime.health import HealthBoard
+from gateway.runtime.openings import Openings
 from gateway.runtime.ports import Target, Targets
-from gateway.runtime.recorder import Recorder
+from gateway.runtime.recorder import Books, Recorder
 from gateway.runtime.rehearsal import failures_of, rehearse
 from gateway.runtime.reloader import Parts as ReloadParts
 from gateway.runtime.reloader import Reloader, activate, first, follow
+from gateway.runtime.spend import SpendBook, Standing
 from gateway.simulator.faults import Faults
 from gateway.simulator.server import build_app as build_simulator
 from gateway.simulator.server import start as start_simulator
+from gateway.web.budgets import budgets, override
 from gateway.web.catalogue import models, nothing_here, route_handler
+from gateway.web.errors import edge
 from gateway.web.inference import surface_handler
 from gateway.web.keys import PARTS, Parts
 from gateway.web.operations import (
@@ -159,9 +171,22 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
         disable_created_metrics()  # type: ignore[no-untyped-call] # the library has no types here
         metrics = Metrics(CollectorRegistry(), VERSION, simulated=settings.simulate)
         simulator = await stack.enter_async_context(_simulator(settings.simulate_speed)) if settings.simulate else ""
-        board = HealthBoard(clock)
+        board, spend = HealthBoard(clock), SpendBook(clock)
         compiler = Compiler(catalogue.load())
         metrics.catalogue(compiler.catalogue.date, lambda: clock.now().date())
+        overrides, log = Overrides(data / "state.db"), LogReader(data / "log")
+        with _mendable(data):
+            hash_key = state.hash_key()
+            ledger = Ledger(data / "state.db")
+            booked = await asyncio.to_thread(reconcile, log, ledger)
+            for name, override in overrides.all().items():
+                spend.override(name, override)
+        files = DayFiles(data / "log", lambda: reloader.active.snapshot.defaults)
+        journal = Journal(files, ledger, booked, metrics.store_failed, metrics.dropped)
+        recorder = Recorder(
+            Books(journal, metrics, spend), clock, hash_key, _a_moment_later, simulated=settings.simulate
+        )
+        openings = Openings(spend, recorder, BudgetSums(journal, LedgerReader(data / "state.db")))
         reload_parts = ReloadParts(
             read=_reader(settings),
             compiler=compiler,
@@ -171,41 +196,55 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
             generations=state,
             meters=metrics,
             mended=board.mended,
+            budgets=openings,
             clock=clock,
         )
         started_with = first(reload_parts, use_last_good=settings.use_last_good)
         if isinstance(started_with, Rejected):
             raise StartError("\n".join(str(problem) for problem in started_with.problems))
-        try:
+        with _mendable(data):
             reloader = Reloader(reload_parts, activate(reload_parts, started_with))
-            hash_key = state.hash_key()
-        except StoreError as error:
-            raise StartError(f"{error}\n  free space or mend {data}, or give another one with --data DIR") from error
-        metrics.prepare(reloader.active.snapshot)
-        metrics.reloaded(reloader.active.snapshot, reloader.active.loaded_at)
+        journal.start()
+        stack.callback(journal.close)
+        stack.callback(recorder.note_waiting)
+        snapshot = reloader.active.snapshot
+        with _mendable(data):
+            openings.take_up(snapshot, await openings.read(snapshot))
+        metrics.prepare(snapshot)
+        metrics.reloaded(snapshot, reloader.active.loaded_at)
         ModelStates(metrics.registry, lambda: board.states(reloader.active.snapshot.models))
-        writer = LogWriter(
-            data / "log",
-            retention_days=lambda: reloader.active.snapshot.defaults.retention_days,
-            failed=lambda: metrics.store_failed("log"),
-            dropped=metrics.dropped,
-        )
-        writer.start()
-        stack.callback(writer.close)
+        BudgetGauges(metrics.registry, lambda: map(_gauged, spend.standings()))
         transport = HttpTransport()
         stack.push_async_callback(transport.close)
-        recorder = Recorder(writer, metrics, clock, hash_key, _a_moment_later, simulated=settings.simulate)
-        stack.callback(recorder.note_waiting)
-        parts = Parts(reloader, Executor(transport, clock, PROVIDERS, board), board, recorder, metrics, clock)
+        executor = Executor(transport, clock, PROVIDERS, board, spend)
+        parts = Parts(reloader, executor, Decider(board, spend), board, spend, overrides, recorder, metrics, clock)
         rules = str(settings.rules) if settings.rules else "the shipped rules"
-        daemon = Daemon(VERSION, rules, settings.simulate, LogReader(data / "log"), lambda: writer.healthy)
+        daemon = Daemon(VERSION, rules, settings.simulate, log, lambda: journal.healthy)
         app = build_web(parts, daemon, metrics)
         await stack.enter_async_context(_followed(settings.rules, reloader, clock))
         port = await stack.enter_async_context(_listening(app, settings))
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(*GC_THRESHOLDS)
+        _freeze_memory()
         yield Running(settings.listen.url(port), simulator, reloader)
+
+
+def _freeze_memory() -> None:
+    """Take what stays out of the collector's rounds."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
+
+
+@contextmanager
+def _mendable(data: Path) -> Iterator[None]:
+    """Say what to do where the data directory does not let the daemon start."""
+    try:
+        yield
+    except StoreError as error:
+        raise StartError(f"{error}\n  free space or mend {data}, or give another one with --data DIR") from error
+
+
+def _gauged(standing: Standing) -> Gauged:
+    return Gauged(standing.budget.name, standing.spent_nano_usd, standing.held_nano_usd, standing.limit_nano_usd)
 
 
 def build_web(parts: Parts, daemon: Daemon, metrics: Metrics) -> web.Application:
@@ -215,12 +254,14 @@ def build_web(parts: Parts, daemon: Daemon, metrics: Metrics) -> web.Application
     for surface, path in PATHS.items():
         app.router.add_post(path, surface_handler(surface, SURFACES[surface]))
     app.router.add_post("/v1/route", route_handler(SURFACES))
-    app.router.add_get("/v1/models", models)
+    app.router.add_get("/v1/models", edge(models))
     app.router.add_get("/livez", livez)
     app.router.add_get("/readyz", readyz)
     app.router.add_get("/metrics", page(make_aiohttp_handler(metrics.registry)))
     app.router.add_get("/api/status", private(status))
     app.router.add_get("/api/config", private(config))
+    app.router.add_get("/api/budgets", private(budgets))
+    app.router.add_post("/api/budgets/{name}/override", private(override))
     app.router.add_get("/api/models", private(model_health))
     app.router.add_get("/api/log", private(log))
     app.router.add_post("/api/reload", private(reload))

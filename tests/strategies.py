@@ -12,12 +12,13 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from gateway.config.conditions import LOOK_SENSITIVE
-from gateway.domain.attempt import Event, Skipped
+from gateway.domain.attempt import Attempt, Event, Skipped
 from gateway.domain.chat import Conversation, Role, Turn
+from gateway.domain.entry import Entry
 from gateway.domain.request import AUTO, Caller, Request
 from gateway.domain.rule import AllOf, AnyOf, Chain, Condition, Leaf, Not, Step
-from gateway.domain.usage import Usage
-from gateway.domain.words import Failure, Prefer, Skip, Surface
+from gateway.domain.usage import COUNTERS, Usage, total_of
+from gateway.domain.words import Failure, Outcome, Prefer, Skip, Surface
 from tests.fakes.values import attempt, request_of
 
 settings.register_profile("unhurried", deadline=None)  # how long an example takes is the machine's business
@@ -262,3 +263,59 @@ usages = st.builds(
     web_searches=st.integers(0, 5),
     service_tier=st.sampled_from(["standard", "batch", "priority"]),
 )
+
+# -- entries of the log, whose usage and cost are those of their attempts
+
+_small_counts = st.sampled_from([0, 0, 1, 7, 2**40])
+_used = st.builds(
+    Usage,
+    *([_small_counts] * len(COUNTERS)),
+    service_tier=st.sampled_from(["standard", "flex"]),
+    estimated=st.booleans(),
+)
+_names = st.sampled_from(["", "a", "b", "ß\x00'"])
+_tags = st.sampled_from(["a", "b", "ß' \""])  # a header holds no control characters
+_attempts = st.builds(
+    Attempt,
+    position=st.just(0),
+    model=st.sampled_from(["a", "b"]),
+    provider=st.sampled_from(["p", "q"]),
+    failure=st.none() | failures,
+    committed=st.booleans(),
+    status=st.sampled_from([0, 200, 529]),
+    usage=st.none() | _used,
+    cost_nano_usd=st.sampled_from([0, 0, 1, 12_345_678]),
+    unpriced=st.booleans(),
+)
+_skips = st.builds(Skipped, st.just(0), st.sampled_from(["a", "b"]), st.sampled_from(Skip))
+
+
+@st.composite
+def _entry(draw: st.DrawFn) -> Entry:
+    events = tuple(draw(st.lists(_attempts | _skips, max_size=4)))
+    attempts = [event for event in events if isinstance(event, Attempt)]
+    return Entry(
+        id=str(draw(st.uuids(version=4))),
+        at=draw(moments),
+        generation=1,
+        fingerprint="f",
+        surface="chat",
+        outcome=draw(st.sampled_from(Outcome)),
+        duration_s=1.0,
+        overhead_s=0.0,
+        stream=draw(st.booleans()),
+        simulated=False,
+        caller=draw(_names),
+        team=draw(_names),
+        tags=tuple(sorted(draw(st.frozensets(_tags, max_size=2)))),
+        rule=draw(_names),
+        category=draw(_names),
+        model=draw(st.sampled_from(["", "a", "b"])),
+        provider=draw(st.sampled_from(["", "p", "q"])),
+        events=events,
+        usage=total_of(attempt.usage for attempt in attempts if attempt.usage is not None),
+        cost_nano_usd=sum(attempt.cost_nano_usd for attempt in attempts),
+    )
+
+
+entries: st.SearchStrategy[Entry] = _entry()

@@ -17,7 +17,7 @@ import click
 import pytest
 from prometheus_client import CollectorRegistry
 
-from gateway.adapters import log_sqlite
+from gateway.adapters import journal
 from gateway.adapters.log_rows import COLUMNS
 from gateway.adapters.metrics import Metrics
 from gateway.app import SURFACES, build_web, running, shipped_rules
@@ -48,7 +48,7 @@ BLOCK = re.compile(
 )
 LINK = re.compile(r"\[[^\]]*\]\((?P<target>[^)\s]+)\)")
 CODE = re.compile(r"`([^`]+)`")
-BESIDE_A_FRAGMENT = tuple(file for file in shipped_rules() if file.name == "00-models.yaml")
+BESIDE_A_FRAGMENT = tuple(file for file in shipped_rules() if file.name in {"00-models.yaml", "80-budget.yaml"})
 
 
 @dataclass(frozen=True)
@@ -379,9 +379,14 @@ def test_every_column_of_the_log_is_described() -> None:
 
 def test_the_limits_of_the_log_are_those_that_are_told() -> None:
     page = text_of("docs/operate.md")
-    assert f"one thread, every {log_sqlite.BATCH_EVERY_S} seconds" in page
-    assert f"up to {log_sqlite.MOST_WAITING:,} rows wait" in page
-    assert f"batches of {log_sqlite.BATCH_EVERY_S} seconds" in text_of("README.md")
+    assert f"one thread, every {journal.BATCH_EVERY_S} seconds" in page
+    assert f"up to {journal.MOST_WAITING:,} rows wait" in page
+    assert journal.BATCH_EVERY_S * journal.TURNS_OF_REST == 1.0
+    assert "is tried again every second" in page
+    kept = Defaults()
+    assert f"`defaults.retention.days` ({kept.retention_days})" in page
+    assert f"`defaults.retention.size` ({kept.retention_bytes // 10**9}GB)" in page
+    assert f"batches of {journal.BATCH_EVERY_S} seconds" in text_of("README.md")
 
 
 def test_every_fault_is_described() -> None:

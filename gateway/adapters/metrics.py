@@ -6,6 +6,7 @@ Children are bound once, when a generation is taken up, so that counting is a di
 
 from collections.abc import Callable, Iterable, Iterator
 from datetime import date, datetime
+from operator import attrgetter
 from typing import TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -20,11 +21,11 @@ from gateway.domain.entry import Entry
 from gateway.domain.price import NANO_USD_PER_USD
 from gateway.domain.snapshot import FINGERPRINT_SHOWN, Snapshot
 from gateway.domain.usage import Usage
-from gateway.domain.words import Failure, Outcome, Skip, Surface
+from gateway.domain.words import Failure, Outcome, Skip, SpendKind, Surface
 
 OTHER = "other"
 NO_FAILURE = "none"
-STORES = ("log",)
+STORES = ("log", "ledger")
 _SURFACES = tuple(surface.value for surface in (Surface.CHAT, Surface.MESSAGES, Surface.EXECUTE))
 _ENDS_SHOWN = (Outcome.ANSWERED.value, Outcome.FAILED.value)
 """The outcomes that each rule shows from the start; all of them would be too many series for a rate."""
@@ -38,6 +39,7 @@ _TOKEN_TYPES = {
     "output": "output_tokens",
     "reasoning": "reasoning_tokens",
 }
+_tokens_of = attrgetter(*_TOKEN_TYPES.values())
 
 
 _Metric = TypeVar("_Metric", bound=MetricWrapperBase)
@@ -107,6 +109,8 @@ class Metrics:
         self.skips = counters("skips", "Steps that were passed over, by why.", "model", "reason")
         self.cost = money("cost_usd", "What requests cost, in US dollars.", "rule", "model")
         self.category_cost = money("category_cost_usd", "What requests cost, in US dollars.", "category", "model")
+        self.extra_cost = money("extra_cost_usd", "The part that gave no answer, in US dollars.", "kind", "rule")
+        self.unpriced = counter("unpriced_requests", "Requests answered by a model that the price is not of.")
         self.tokens = counters("tokens", "Tokens used, reasoning also counted as output.", "model", "type")
         self.duration = histograms("request_duration_seconds", "From request to end of answer.", "surface")
         self.first_content = histograms("time_to_first_content_seconds", "From request to first content.", "model")
@@ -174,6 +178,10 @@ class Metrics:
                         self._used(name, event.usage)
                     if event.garbage:
                         self.garbage_lines[(name,)].inc(event.garbage)
+                    if event.failure is not None and event.cost_nano_usd and event.kind is not SpendKind.ANSWER:
+                        self.extra_cost.add((event.kind.value, rule), event.cost_nano_usd)
+                    if event.unpriced:
+                        self.unpriced.inc()
                 case Skipped():
                     self.skips[name, event.skip.value].inc()
         if entry.cost_nano_usd:
@@ -186,8 +194,8 @@ class Metrics:
         self.overhead.observe(entry.overhead_s)
 
     def _used(self, model: str, usage: Usage) -> None:
-        for kind, counter in _TOKEN_TYPES.items():
-            if count := getattr(usage, counter):
+        for kind, count in zip(_TOKEN_TYPES, _tokens_of(usage), strict=True):
+            if count:
                 self.tokens[model, kind].inc(count)
 
     def _model(self, name: str) -> str:

@@ -1,6 +1,6 @@
-"""The state of one daemon, in `state.db`: its generations with the text of every accepted set, and its own keys.
+"""The state of one daemon, in `state.db`: its tables, its generations with the text of every accepted set, its keys.
 
-One daemon holds a data directory; a second one is told so.
+What is done with the ledger is in `ledger_sqlite.py`. One daemon holds a data directory; a second one is told so.
 """
 
 import fcntl
@@ -22,6 +22,22 @@ MIGRATIONS = (
     ) without rowid;
     create table generations (number integer primary key, fingerprint text not null, at text not null);
     create table keys (name text primary key, value blob not null) without rowid;
+    """,
+    """
+    create table ledger (
+        quarter integer not null, kind text not null, team text not null, caller text not null, rule text not null,
+        category text not null, model text not null, provider text not null, tags text not null,
+        attempts integer not null, fresh_input_tokens integer not null, cache_read_tokens integer not null,
+        cache_write_tokens integer not null, output_tokens integer not null, nano_usd integer not null,
+        estimated_nano_usd integer not null,
+        primary key (quarter, kind, team, caller, rule, category, model, provider, tags)
+    ) without rowid;
+    create table booked (day text primary key, number integer not null) without rowid;
+    """,
+    """
+    create table overrides (
+        budget text primary key, limit_nano_usd integer not null, until text not null
+    ) without rowid;
     """,
 )
 """Append only: the position of a migration is the version it leads to."""

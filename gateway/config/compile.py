@@ -186,7 +186,7 @@ def _refuse_reserved(merged: Merged, findings: Findings) -> None:
 def _defaults(section: Mapping[str, Node]) -> Defaults:
     base = Defaults()
     retention = section.get("retention")
-    days = retention.get("days") if retention else None
+    days, size = (retention.get(name) if retention else None for name in ("days", "size"))
     return Defaults(
         prefer=Prefer(section["prefer"].value) if "prefer" in section else base.prefer,
         timeouts=timeouts_of(section.get("timeout"), base.timeouts),
@@ -194,6 +194,7 @@ def _defaults(section: Mapping[str, Node]) -> Defaults:
         fall_back_on=failures_of(section.get("fall_back_on"), base.fall_back_on),
         max_body_bytes=size_bytes(section["max_body"].value) if "max_body" in section else base.max_body_bytes,
         retention_days=days.value if days else base.retention_days,
+        retention_bytes=size_bytes(size.value) if size else base.retention_bytes,
         allow_empty=bool(section["allow_empty"].value) if "allow_empty" in section else base.allow_empty,
     )
 

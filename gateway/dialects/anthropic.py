@@ -160,7 +160,7 @@ class AnthropicMessages:
             text="".join(text_of(block.get("text")) for block in content),
             stop=stop,
         )
-        return Answer(whole, used, 0 if used else sum(map(characters_in, content)))
+        return Answer(whole, used, 0 if used and not used.estimated else sum(map(characters_in, content)))
 
     def read_error(self, status: int, body: bytes) -> ProviderError:
         """Read `{"type": "error", "error": {...}}`; anything else is a message of its first 500 characters."""

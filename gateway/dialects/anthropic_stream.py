@@ -4,13 +4,14 @@ Source: the API reference of streaming messages, version 2023-06-01.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 
 from gateway.dialects import sse, usage
 from gateway.dialects.base import Bad, Block, Kind
-from gateway.dialects.events import EventReader
+from gateway.dialects.events import EventReader, text_length
 from gateway.dialects.fields import dict_of, object_of, reported_in, text_of, word_of
 from gateway.domain.attempt import ProviderError
 from gateway.domain.chat import Stop
@@ -94,10 +95,11 @@ class Reader(EventReader):
                 return Block(raw, Kind.PREAMBLE)
 
     def _plain(self, raw: bytes) -> int:
-        start, characters = plain_text(raw)
-        if characters:
-            self.alike.learn(raw, start, characters)
-        return characters
+        start, size = plain_text(raw)
+        if not size:
+            return 0
+        self.alike.learn(raw, start, size)
+        return text_length(raw[start : start + size])
 
 
 _OPENING = b"event: content_block_delta\ndata: {"
@@ -174,8 +176,11 @@ def stop_of(reason: Any) -> Stop:  # noqa: ANN401 - decoded JSON
 
 
 def usage_of(reported: Mapping[str, Any]) -> Usage | None:
-    """Give what a provider reported, None where it reported nothing."""
-    return usage.anthropic_messages(reported) if reported else None
+    """Give what a provider reported, None where it reported nothing; without an output it is a guess to be mended."""
+    if not usage.counts(reported, usage.ANTHROPIC_COUNTERS):
+        return None
+    used = usage.anthropic_messages(reported)
+    return used if usage.counts(reported, usage.ANTHROPIC_OUTPUT) else replace(used, estimated=True)
 
 
 def usage_object(used: Usage) -> dict[str, Any]:

@@ -44,7 +44,8 @@ CUT_SHORT = Bad(
 class Answer:
     """A whole answer that was read: its text and how it ended, and what it says it used.
 
-    `characters` counts all that the model wrote, tool arguments included, where no usage is reported.
+    `characters` counts all that the model wrote, tool arguments included, where the usage has to be
+    estimated.
     """
 
     plain: PlainAnswer

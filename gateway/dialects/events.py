@@ -3,8 +3,11 @@
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
+
 from gateway.dialects import sse
 from gateway.dialects.base import TOO_LONG, Bad, Block, Kind
+from gateway.dialects.fields import UNREADABLE
 from gateway.domain.chat import Stop
 
 
@@ -21,23 +24,34 @@ class Alike:
         self._before = self._after = b""
         self._around = self._quotes = self._lines = 0
 
-    def learn(self, raw: bytes, start: int, characters: int) -> None:
-        """Take a plain block whose text begins at `start`."""
-        self._before, self._after = raw[:start], raw[start + characters :]
+    def learn(self, raw: bytes, start: int, size: int) -> None:
+        """Take a plain block whose text begins at `start` and has so many bytes."""
+        self._before, self._after = raw[:start], raw[start + size :]
         self._around = len(self._before) + len(self._after)
         self._quotes = self._before.count(b'"') + self._after.count(b'"')
         self._lines = self._before.count(b"\n") + self._after.count(b"\n")
 
     def characters(self, raw: bytes) -> int:
-        """Count the bytes of text in a block that is like the one learnt; 0 for one that is not, or has none."""
+        """Count the text in a block that is like the one learnt; 0 for one that is not, or has none."""
         if (
             raw.startswith(self._before)
             and raw.endswith(self._after)
             and raw.count(b'"') == self._quotes
             and raw.count(b"\n") == self._lines
         ):
-            return max(len(raw) - self._around, 0) if self._around else 0
+            size = len(raw) - self._around
+            return text_length(raw[len(self._before) : len(self._before) + size]) if size > 0 and self._around else 0
         return 0
+
+
+def text_length(text: bytes) -> int:
+    """Count the characters of what stands between the quotation marks of a JSON string."""
+    if text.isascii() and b"\\" not in text:
+        return len(text)
+    try:
+        return len(msgspec.json.decode(b'"%s"' % text, type=str))
+    except UNREADABLE:
+        return len(text)
 
 
 class EventReader:

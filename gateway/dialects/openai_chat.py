@@ -176,7 +176,7 @@ class OpenAIChat:
             text=text_of(messages[0].get("content")) or refusal,
             stop=Stop.REFUSAL if refusal else stop,
         )
-        return Answer(whole, used, 0 if used else sum(map(characters_in, messages)))
+        return Answer(whole, used, 0 if used and not used.estimated else sum(map(characters_in, messages)))
 
     def read_error(self, status: int, body: bytes) -> ProviderError:
         """Read `{"error": {...}}`; anything else is a message of its first 500 characters."""

@@ -4,13 +4,14 @@ Source: the API reference of `POST /v1/chat/completions`, streaming.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 
 from gateway.dialects import sse, usage
 from gateway.dialects.base import Bad, Block, Kind
-from gateway.dialects.events import EventReader
+from gateway.dialects.events import EventReader, text_length
 from gateway.dialects.fields import dict_of, list_of, object_of, reported_in, text_of, word_of
 from gateway.domain.attempt import ProviderError
 from gateway.domain.chat import Stop
@@ -93,10 +94,11 @@ class Reader(EventReader):
         return self._chunk(raw, chunk)
 
     def _plain(self, raw: bytes) -> int:
-        start, characters = plain_text(raw)
-        if characters:
-            self.alike.learn(raw, start, characters)
-        return characters
+        start, size = plain_text(raw)
+        if not size:
+            return 0
+        self.alike.learn(raw, start, size)
+        return text_length(raw[start : start + size])
 
     def _chunk(self, raw: bytes, chunk: dict[str, Any]) -> Block:
         if not self.id:
@@ -207,8 +209,11 @@ def stop_of(reason: Any) -> Stop:  # noqa: ANN401 - decoded JSON
 
 
 def usage_of(reported: Mapping[str, Any], tier: Any) -> Usage | None:  # noqa: ANN401 - decoded JSON
-    """Give what a provider reported, None where it reported nothing."""
-    return usage.openai_chat(reported, tier) if reported else None
+    """Give what a provider reported, None where it reported nothing; without an output it is a guess to be mended."""
+    if not usage.counts(reported, usage.OPENAI_COUNTERS):
+        return None
+    used = usage.openai_chat(reported, tier)
+    return used if usage.counts(reported, usage.OPENAI_OUTPUT) else replace(used, estimated=True)
 
 
 def usage_object(used: Usage) -> dict[str, Any]:

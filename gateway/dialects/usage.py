@@ -12,6 +12,18 @@ _STANDARD_NAMES = frozenset({"", "default", "standard", "auto", "on_demand"})
 MOST = 2**48
 """A count that no request reaches; what reports more is broken, and its row must still fit the log."""
 _NOTHING: Mapping[str, object] = {}
+OPENAI_COUNTERS = ("prompt_tokens", "completion_tokens")
+ANTHROPIC_COUNTERS = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
+OPENAI_OUTPUT, ANTHROPIC_OUTPUT = ("completion_tokens",), ("output_tokens",)
+"""Without this counter an object says nothing of the output: https://github.com/livekit/agents/issues/6596."""
+
+
+def counts(usage: Mapping[str, object], counters: tuple[str, ...]) -> bool:
+    """Say whether one of the counters holds a count; an object without any reports nothing, not zero.
+
+    Some servers send such objects: https://github.com/theopenco/llmgateway/pull/2861.
+    """
+    return any(_is_count(usage.get(name)) for name in counters)
 
 
 def openai_chat(usage: Mapping[str, object], service_tier: object = None, web_searches: int = 0) -> Usage:
@@ -153,6 +165,10 @@ def _compactions(usage: Mapping[str, object]) -> list[Mapping[str, object]]:
     if not isinstance(iterations, list):
         return []
     return [each for each in iterations if isinstance(each, Mapping) and each.get("type") == "compaction"]
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int | float) and type(value) is not bool and 0 <= value < float("inf")
 
 
 def _count(values: Mapping[str, object], name: str) -> int:

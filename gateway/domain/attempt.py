@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 
 from gateway.domain.usage import Usage
-from gateway.domain.words import Failure, Skip
+from gateway.domain.words import Failure, Skip, SpendKind
+
+_ANSWER, _FAILED = SpendKind.ANSWER, SpendKind.FAILED  # looking a member up takes longer than the rest of `kind`
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,7 @@ class Attempt:
 
     `failure` None means answered. `committed` means that the caller already holds a part of the answer, so that
     no other model may go on with it. `status` is 0 where no reply came; `garbage` counts events that could not be
-    read.
+    read. `unpriced` says that the provider answered with the id of a model that the price is not of.
     """
 
     position: int
@@ -40,6 +42,19 @@ class Attempt:
     usage: Usage | None = None
     cost_nano_usd: int = 0
     garbage: int = 0
+    unpriced: bool = False
+
+    @property
+    def kind(self) -> SpendKind:
+        """What its money was for: the caller holds an answer of it, or nothing."""
+        return _ANSWER if self.failure is None or self.committed else _FAILED
+
+    @property
+    def counts(self) -> bool:
+        """Whether it belongs in the ledger: it answered, or it used something."""
+        if self.failure is None or self.committed or self.cost_nano_usd:
+            return True
+        return self.usage is not None and self.usage.anything
 
 
 @dataclass(frozen=True, slots=True)

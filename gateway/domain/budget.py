@@ -135,6 +135,16 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is asked of the ledger for a budget: its scope, and the quarter hours from the first to the last."""
+
+    budget: str
+    scope: Scope
+    first_quarter: int
+    last_quarter: int
+
+
+@dataclass(frozen=True, slots=True)
 class Overspent:
     """Why a budget does not let an attempt pass; `resets_at` is when it may again, None where it never will."""
 

@@ -27,6 +27,7 @@ class Defaults:
     fall_back_on: frozenset[Failure] = DEFAULT_FALL_BACK_ON
     max_body_bytes: int = 32_000_000
     retention_days: int = 30
+    retention_bytes: int = 5_000_000_000
     allow_empty: bool = False
 
 

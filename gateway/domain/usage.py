@@ -4,8 +4,9 @@ Every dialect normalises the usage object of its provider to this one shape, str
 money.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields, replace
+from operator import add, attrgetter
 from typing import Final
 
 STANDARD: Final = "standard"
@@ -45,6 +46,11 @@ class Usage:
             self.fresh_input_tokens + self.cache_read_tokens + self.cache_write_5m_tokens + self.cache_write_1h_tokens
         )
 
+    @property
+    def anything(self) -> bool:
+        """Whether any counter is above zero."""
+        return any(counters_of(self))
+
 
 def total_of(usages: Iterable[Usage]) -> Usage | None:
     """Add up what several attempts used, None for none; the tier is the last one's, and one guess makes it a guess."""
@@ -53,9 +59,12 @@ def total_of(usages: Iterable[Usage]) -> Usage | None:
         if total is None:
             total = usage
             continue
-        sums = {name: getattr(total, name) + getattr(usage, name) for name in _COUNTERS}
+        sums = dict(zip(COUNTERS, map(add, counters_of(total), counters_of(usage)), strict=True))
         total = replace(usage, **sums, estimated=total.estimated or usage.estimated)
     return total
 
 
-_COUNTERS: Final = tuple(each.name for each in fields(Usage) if each.name not in ("service_tier", "estimated"))
+COUNTERS: Final = tuple(each.name for each in fields(Usage) if each.name not in ("service_tier", "estimated"))
+"""The names of the counters, in their order."""
+counters_of: Final[Callable[[Usage], tuple[int, ...]]] = attrgetter(*COUNTERS)
+"""Give the counters of a usage, in the order of `COUNTERS`."""

@@ -79,3 +79,13 @@ class Mode(StrEnum):
     LIVE = "live"
     SHADOW = "shadow"
     OFF = "off"
+
+
+class SpendKind(StrEnum):
+    """What an attempt was for: each kind is money all the same."""
+
+    ANSWER = "answer"
+    FAILED = "failed"
+    HEDGE = "hedge"
+    SHADOW = "shadow"
+    JUDGE = "judge"

@@ -1,13 +1,15 @@
-"""Pricing: what a Usage costs at a Price, to the nano-dollar.
+"""Pricing: what a Usage costs at a Price, to the nano-dollar, and whether the price is of the model that answered.
 
 Integers only, summed first and rounded once; the tier comes from what the provider answered, never from what was
 asked. Nothing here knows where a price or a usage came from.
 """
 
+import re
 from datetime import date
 from typing import Final
 
 from gateway.domain.price import TOKENS_PER_RATE, DatedPrice, Price, PriceHistory, Rates
+from gateway.domain.registry import Model
 from gateway.domain.usage import Usage
 
 FEMTO_USD_PER_NANO_USD: Final = TOKENS_PER_RATE
@@ -76,3 +78,22 @@ def cost_nano_usd(usage: Usage, price: Price) -> int:
 def nano_usd_of(femto_usd: int) -> int:
     """Round femto-dollars to nano-dollars, half up."""
     return (femto_usd + _HALF) // FEMTO_USD_PER_NANO_USD
+
+
+_VERSION: Final = re.compile(r"[-@:](?:20\d{6}|20\d\d-\d\d-\d\d|\d{4}|00\d|v\d+(?::\d+)?|latest)")
+"""What providers put behind a model's name to say which state of it answered; a size such as `-8b` is none."""
+
+
+def is_priced(model: Model, answered: str) -> bool:
+    """Say whether the id that a provider answered with is of the model that the price is of.
+
+    It is for the id that was asked for, for that id with a date or a version behind it, and for another id that the
+    catalogue has for the same model. An answer that names no model is taken for what was asked.
+    """
+    known = model.known
+    if not answered or answered == model.upstream or (known is not None and answered in known.aliases):
+        return True
+    asked, said = model.upstream.lower().removesuffix("-latest"), answered.lower()
+    if said.startswith(asked) and (len(said) == len(asked) or _VERSION.fullmatch(said, len(asked))):
+        return True
+    return known is not None and (said == known.id or said in known.aliases)

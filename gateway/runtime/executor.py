@@ -149,7 +149,9 @@ class Executor:
 
     def _answered(self, attempt: Running, answer: Answer, body: bytes) -> Answered:
         exchange = attempt.exchange
-        usage = answer.usage or estimated_usage(exchange, answer.characters)
+        usage = answer.usage
+        if usage is None or usage.estimated:
+            usage = estimated_usage(exchange, answer.characters, usage)
         exchange.response_model = answer.plain.model
         attempt.answering(self._clock)
         attempt.ended(usage, None, self._clock)

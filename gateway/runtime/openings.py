@@ -1,7 +1,8 @@
 """Puts the budgets of a snapshot into force: what was spent of the new ones is summed up from the ledger."""
 
+from gateway.domain.budget import Wanted
 from gateway.domain.snapshot import Snapshot
-from gateway.runtime.ports import Ledger, Wanted
+from gateway.runtime.ports import Ledger
 from gateway.runtime.recorder import Recorder
 from gateway.runtime.spend import SpendBook, Sums
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from gateway.domain.budget import Override, Scope
+from gateway.domain.budget import Override, Wanted
 from gateway.domain.entry import Entry
 from gateway.domain.snapshot import RuleFile, Snapshot
 from gateway.domain.upstream import Call, Reply
@@ -39,7 +39,7 @@ class Log(Protocol):
     """Where entries go."""
 
     def put(self, entry: Entry) -> bool:
-        """Take an entry without waiting; False when it had to be dropped."""
+        """Take an entry without waiting; False when its row had to be dropped. Its money is booked either way."""
         ...
 
 
@@ -85,16 +85,6 @@ class Generations(Protocol):
     def last_good(self) -> tuple[RuleFile, ...] | None:
         """Give the files of the set that was accepted last."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What is asked of the ledger for a budget: its scope, and the quarter hours from the first to the last."""
-
-    budget: str
-    scope: Scope
-    first_quarter: int
-    last_quarter: int
 
 
 class Ledger(Protocol):

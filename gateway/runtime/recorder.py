@@ -9,12 +9,14 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from gateway.domain.attempt import Attempt
+from gateway.domain.attempt import Attempt, Event
 from gateway.domain.budget import Spender
 from gateway.domain.entry import Entry
 from gateway.domain.usage import total_of
-from gateway.domain.words import Outcome, Surface
+from gateway.domain.words import Outcome, SpendKind, Surface
+from gateway.engine.pricing import is_priced
 from gateway.engine.recall import facts_of
+from gateway.runtime import bugs
 from gateway.runtime.exchange import Arrived, Exchange, Unrouted
 from gateway.runtime.ports import Clock, Log, Meters
 from gateway.runtime.spend import SpendBook
@@ -55,6 +57,7 @@ class Recorder:
         self._defer = defer
         self._simulated = simulated
         self._waiting: list[tuple[Exchange | Refused, float]] = []
+        self._unpriced: set[str] = set()
 
     def ended(self, ended: Exchange | Refused) -> None:
         """Take a request that has ended, with or without a decision, to be noted within a moment."""
@@ -74,10 +77,24 @@ class Recorder:
                     self._entry(ended, ended_s) if isinstance(ended, Exchange) else self._refused(ended, ended_s)
                 )
             except Exception as error:  # noqa: BLE001 - a background tick: a bug in one row is no reason to lose others
-                logger.error("a request that ended cannot be noted: %s", type(error).__name__)  # noqa: TRY400 - no words
+                bugs.say("noting a request", error)
             finally:
                 for hold in holds:
                     hold.release()
+
+    def _events(self, exchange: Exchange) -> tuple[Event, ...]:
+        """Give what happened; an answer of a model that the price is not of is flagged, and said once a model."""
+        model, answered = exchange.model, exchange.response_model
+        if model is None or is_priced(model, answered):
+            return tuple(exchange.history)
+        if model.name not in self._unpriced:
+            self._unpriced.add(model.name)
+            words = "model '%s' is answered by one that its price is not of (response_model of its log rows says which)"
+            logger.warning(words, model.name)
+        return tuple(
+            replace(event, unpriced=True) if isinstance(event, Attempt) and event.kind is SpendKind.ANSWER else event
+            for event in exchange.history
+        )
 
     def _note(self, entry: Entry) -> None:
         """Note an entry everywhere at one moment, so that the ledger and the budgets never tell different sums."""
@@ -150,7 +167,7 @@ class Recorder:
             response_model=exchange.response_model[:LONGEST_NAME],
             provider=model.provider if model else "",
             propensity=propensity_of(exchange),
-            events=tuple(exchange.history),
+            events=self._events(exchange),
             usage=total_of(attempt.usage for attempt in exchange.attempts if attempt.usage is not None),
             price_version=model.price_version if model else "",
             cost_nano_usd=exchange.cost_nano_usd,

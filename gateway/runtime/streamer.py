@@ -74,7 +74,8 @@ class Stream:
         exchange.response_model = relay.model
         self._running.garbage = relay.garbage
         reported = relay.usage
-        usage = reported if reported and relay.closed else estimated_usage(exchange, relay.characters, reported)
+        whole = reported is not None and relay.closed and not reported.estimated
+        usage = reported if reported and whole else estimated_usage(exchange, relay.characters, reported)
         self._running.ended(usage, bad, self._clock)
         step = next_step(exchange.decision.chain, exchange.history, 0.0)
         exchange.outcome = step.outcome if isinstance(step, Halt) else Outcome.FAILED

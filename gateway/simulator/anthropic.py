@@ -13,6 +13,7 @@ from gateway.simulator.world import (
     Answer,
     Finish,
     Question,
+    Telling,
     Usage,
     count_characters,
     digest_of,
@@ -97,7 +98,7 @@ def whole(question: Question, answer: Answer) -> Reply:
     document = _message(question, [{"type": "text", "text": answer.text}] if answer.text else [])
     document |= {"stop_reason": _stop_reason(answer.finish), "stop_sequence": answer.stop_sequence}
     if answer.usage is not None:
-        document["usage"] = _usage(answer.usage)
+        document["usage"] = _usage(answer.usage, answer.telling)
     return Reply(200, (JSON_TYPE, *_identity(question)), encode(document))
 
 
@@ -110,7 +111,8 @@ def opening(question: Question, answer: Answer) -> tuple[bytes, ...]:
     """Give message_start, the start of the content block if there will be content, and a ping."""
     message = _message(question, [])
     if answer.usage is not None:
-        message["usage"] = {**_usage(answer.usage), "output_tokens": min(1, answer.usage.output_tokens)}
+        told = _usage(answer.usage, answer.telling)
+        message["usage"] = {**told, "output_tokens": min(1, answer.usage.output_tokens)}
     start = _event("message_start", {"message": message})
     block = _event("content_block_start", {"index": 0, "content_block": {"type": "text", "text": ""}})
     return (start, *((block,) if answer.text else ()), _event("ping", {}))
@@ -122,13 +124,22 @@ def piece(_question: Question, text: str) -> bytes:
 
 
 def closing(_question: Question, answer: Answer) -> tuple[bytes, ...]:
-    """Give the end of the content block and message_delta, whose usage is cumulative."""
+    """Give the end of the content block and message_delta, whose usage is cumulative.
+
+    A split usage comes in two of them, where null stands for what message_start has told; its fields may be null by
+    the API reference, and are: https://github.com/langchain-ai/langchain/pull/32525.
+    """
     delta = {"stop_reason": _stop_reason(answer.finish), "stop_sequence": answer.stop_sequence}
-    last: dict[str, object] = {"delta": delta}
+    told: list[dict[str, object]] = [{"delta": delta}]
     if answer.usage is not None:
-        last["usage"] = _counters(answer.usage)
-    stop = _event("content_block_stop", {"index": 0})
-    return (*((stop,) if answer.text else ()), _event("message_delta", last))
+        counters = _counters(answer.usage, answer.telling)
+        told = [{"delta": delta, "usage": counters}]
+        if answer.telling is Telling.SPLIT:
+            outputs = (answer.usage.output_tokens // 2, answer.usage.output_tokens)
+            half, full = ({**dict.fromkeys(counters), "output_tokens": count} for count in outputs)
+            told = [{"delta": dict.fromkeys(delta), "usage": half}, {"delta": delta, "usage": full}]
+    stop = (_event("content_block_stop", {"index": 0}),) if answer.text else ()
+    return (*stop, *(_event("message_delta", fields) for fields in told))
 
 
 def marker() -> bytes:
@@ -206,8 +217,19 @@ def _event(kind: str, fields: Mapping[str, object]) -> bytes:
     return f"event: {kind}\ndata: ".encode() + encode({"type": kind, **fields}) + b"\n\n"
 
 
-def _counters(usage: Usage) -> dict[str, object]:
-    """Give disjoint counters: `input_tokens` is what was neither read from nor written to a cache."""
+def _counters(usage: Usage, telling: Telling) -> dict[str, object]:
+    """Give disjoint counters: `input_tokens` is what was neither read from nor written to a cache.
+
+    Wrong ones take a discount for cache reads off the input, below nothing, as Moonshot does
+    (https://github.com/looplj/axonhub/pull/1276), and count no output (https://github.com/farion1231/cc-switch/pull/2485).
+    """
+    if telling is Telling.WRONG:
+        return {
+            "input_tokens": -2 * usage.input_tokens,
+            "cache_creation_input_tokens": None,
+            "cache_read_input_tokens": 3 * usage.input_tokens,
+            "output_tokens": 0,
+        }
     return {
         "input_tokens": usage.input_tokens - usage.cache_read_tokens - usage.cache_write_tokens,
         "cache_creation_input_tokens": usage.cache_write_tokens,
@@ -216,6 +238,6 @@ def _counters(usage: Usage) -> dict[str, object]:
     }
 
 
-def _usage(usage: Usage) -> dict[str, object]:
+def _usage(usage: Usage, telling: Telling) -> dict[str, object]:
     creation = {"ephemeral_5m_input_tokens": usage.cache_write_tokens, "ephemeral_1h_input_tokens": 0}
-    return {**_counters(usage), "cache_creation": creation, "service_tier": "standard"}
+    return {**_counters(usage, telling), "cache_creation": creation, "service_tier": "standard"}

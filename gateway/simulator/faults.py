@@ -57,6 +57,10 @@ class Fault(StrEnum):
     """No usage is reported."""
     USAGE_CACHED = "usage_cached"
     """Most of the input is reported as read from a cache, in each provider's own fields."""
+    USAGE_WRONG = "usage_wrong"
+    """The usage contradicts itself: no output for an answer that has some, and more input from a cache than input."""
+    USAGE_SPLIT = "usage_split"
+    """A stream's usage is spread over its events, with null and partial counters; a whole answer's is as always."""
 
 
 @dataclass(frozen=True, slots=True)

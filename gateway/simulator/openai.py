@@ -13,6 +13,7 @@ from gateway.simulator.world import (
     Answer,
     Finish,
     Question,
+    Telling,
     Usage,
     count_characters,
     digest_of,
@@ -143,7 +144,7 @@ def whole(question: Question, answer: Answer) -> Reply:
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": _finish_reason(answer.finish)}
     document: dict[str, object] = {**_frame(question, "chat.completion"), "choices": [choice]}
     if answer.usage is not None:
-        document["usage"] = _usage(answer.usage)
+        document["usage"] = _told(answer.usage, answer.telling)
     document |= {"service_tier": "default", "system_fingerprint": _fingerprint(question)}
     return Reply(200, (JSON_TYPE, *_identity(question)), encode(document))
 
@@ -153,9 +154,14 @@ def stream_headers(question: Question) -> tuple[tuple[str, str], ...]:
     return (("content-type", "text/event-stream; charset=utf-8"), ("cache-control", "no-cache"), *_identity(question))
 
 
-def opening(question: Question, _answer: Answer) -> tuple[bytes, ...]:
-    """Give the chunk that says the role."""
-    return (_chunk(question, {"role": "assistant", "content": "", "refusal": None}),)
+def opening(question: Question, answer: Answer) -> tuple[bytes, ...]:
+    """Give the chunk that says the role; of a split usage it tells the part that is known by then.
+
+    As SGLang does: https://github.com/theopenco/llmgateway/pull/2861.
+    """
+    split = answer.usage is not None and answer.telling is Telling.SPLIT
+    known = {"prompt_tokens_details": {"cached_tokens": 0}} if split else None
+    return (_chunk(question, {"role": "assistant", "content": "", "refusal": None}, usage=known),)
 
 
 def piece(question: Question, text: str) -> bytes:
@@ -164,11 +170,18 @@ def piece(question: Question, text: str) -> bytes:
 
 
 def closing(question: Question, answer: Answer) -> tuple[bytes, ...]:
-    """Give the chunk that says why it ended and, if it was asked for, the one with the usage."""
-    last = _chunk(question, {}, _finish_reason(answer.finish))
+    """Give the chunk that says why it ended and, if it was asked for, the one with the usage.
+
+    A split usage stands in the first of the two, where many servers have it, and the second one's counters are null:
+    https://github.com/odysseus-dev/odysseus/pull/1703, https://github.com/openai/openai-agents-python/issues/1179.
+    """
+    reason = _finish_reason(answer.finish)
     if not question.stream_usage or answer.usage is None:
-        return (last,)
-    return (last, _event({**_chunk_frame(question), "choices": [], "usage": _usage(answer.usage)}))
+        return (_chunk(question, {}, reason),)
+    told = _told(answer.usage, answer.telling)
+    early, late = (told, dict.fromkeys(told)) if answer.telling is Telling.SPLIT else (None, told)
+    last = _event({**_chunk_frame(question), "choices": [], "usage": late})
+    return (_chunk(question, {}, reason, early), last)
 
 
 def marker() -> bytes:
@@ -246,16 +259,33 @@ def _chunk_frame(question: Question) -> dict[str, object]:
     return {**frame, "service_tier": "default", "system_fingerprint": _fingerprint(question)}
 
 
-def _chunk(question: Question, delta: Mapping[str, object], finish_reason: str | None = None) -> bytes:
+def _chunk(
+    question: Question,
+    delta: Mapping[str, object],
+    finish_reason: str | None = None,
+    usage: Mapping[str, object] | None = None,
+) -> bytes:
     choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
     document: dict[str, object] = {**_chunk_frame(question), "choices": [choice]}
     if question.stream_usage:
-        document["usage"] = None
+        document["usage"] = usage
     return _event(document)
 
 
 def _event(document: object) -> bytes:
     return b"data: " + encode(document) + b"\n\n"
+
+
+def _told(usage: Usage, telling: Telling) -> dict[str, object]:
+    """Give the usage object; a wrong one counts no output, and more cached tokens than there were in the prompt.
+
+    Zeros beside text: https://github.com/bkataru/igllama/pull/82; cache reads that are no part of the prompt:
+    https://github.com/langchain-ai/langsmith-sdk/issues/1858.
+    """
+    if telling is not Telling.WRONG:
+        return _usage(usage)
+    details = {"prompt_tokens_details": {"cached_tokens": usage.input_tokens * 3}, "completion_tokens_details": None}
+    return _usage(usage) | {"completion_tokens": 0, **details}
 
 
 def _usage(usage: Usage) -> dict[str, object]:

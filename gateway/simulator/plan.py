@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from gateway.simulator.faults import Fault, Script
 from gateway.simulator.wire import Reply, Wire
-from gateway.simulator.world import Answer, Finish, Latency, Question, answer, cached, estimate_tokens, pieces
+from gateway.simulator.world import Answer, Finish, Latency, Question, Telling, answer, cached, estimate_tokens, pieces
 
 SLOW_PER_TOKEN_S = 1.0
 PIECES_BEFORE_CUT = 3
@@ -111,6 +111,10 @@ def _bent(straight: Answer, fault: Fault | None) -> Answer:
             return replace(straight, usage=None)
         case Fault.USAGE_CACHED:
             return replace(straight, usage=None if usage is None else cached(usage))
+        case Fault.USAGE_WRONG:
+            return replace(straight, telling=Telling.WRONG)
+        case Fault.USAGE_SPLIT:
+            return replace(straight, telling=Telling.SPLIT)
         case _:
             return straight
 

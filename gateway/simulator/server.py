@@ -97,6 +97,8 @@ class Simulator:
         serial = self._journal.begin(entry)
         try:
             return await self._carry_out(request, decided, serial)
+        except ConnectionError:
+            return web.Response()  # the client went while it was told something: nobody reads this
         finally:
             # Whoever leaves without having said how it ended was left by the client.
             self._journal.end(serial, None)

@@ -78,6 +78,14 @@ class Usage:
     cache_write_tokens: int = 0
 
 
+class Telling(StrEnum):
+    """How a provider tells its usage; each dialect has its own way to get it wrong and to split it."""
+
+    PLAIN = "plain"
+    WRONG = "wrong"
+    SPLIT = "split"
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """A whole answer; `stop_sequence` is the one that ended it, `usage` is absent if the provider does not tell."""
@@ -86,6 +94,7 @@ class Answer:
     finish: Finish
     stop_sequence: str | None
     usage: Usage | None
+    telling: Telling = Telling.PLAIN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

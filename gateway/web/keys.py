@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from gateway.engine.features import Live
+from gateway.runtime.decider import Decider
 from gateway.runtime.executor import Executor
 from gateway.runtime.health import HealthBoard
 from gateway.runtime.ports import Clock, Meters, Overrides
@@ -19,10 +19,10 @@ class Parts:
 
     reloader: Reloader
     executor: Executor
+    decider: Decider
     board: HealthBoard
     spend: SpendBook
     overrides: Overrides
-    live: Live
     recorder: Recorder
     meters: Meters
     clock: Clock

@@ -14,7 +14,10 @@ async def test_one_request_has_one_end_in_metrics_rows_and_money(paired: Daemon)
     """U-105 U-65: over a mixed bag, requests sent = the sum over outcomes = rows, attempts = requests on the wire, and
     the money of the rows is the money of the metrics."""
     sent = 0
-    faults = (None, "cut", "server_error", "empty", "bad_request", "overloaded", "usage_missing", "content_filter")
+    faults = (
+        *(None, "usage_missing", "usage_cached", "usage_wrong", "usage_split"),
+        *("cut", "server_error", "empty", "bad_request", "overloaded", "content_filter"),
+    )
     for fault in faults:
         if fault is not None:
             for name in ("nano", "haiku"):
@@ -52,7 +55,12 @@ async def test_one_request_has_one_end_in_metrics_rows_and_money(paired: Daemon)
 
     nano_usd = sum(round(value * 10**9) for key, value in metrics.items() if key[0] == "rulegate_cost_usd_total")
     assert nano_usd == sum(row["cost_nano_usd"] for row in rows) > 0
-    for kind, column in (("input", "fresh_input_tokens"), ("output", "output_tokens")):
+    for kind, column in (
+        ("input", "fresh_input_tokens"),
+        ("cache_read", "cache_read_tokens"),
+        ("cache_write_5m", "cache_write_5m_tokens"),
+        ("output", "output_tokens"),
+    ):
         tokens = sum(v for key, v in metrics.items() if key[0] == "rulegate_tokens_total" and key[2] == kind)
         assert tokens == sum(row[column] for row in rows)
 

@@ -145,10 +145,10 @@ rules:
 )
 
 
-async def spend(running: Daemon, usd: float) -> None:
-    """Book an amount as if a request had cost it: through the daemon's own book."""
+async def limit(running: Daemon, usd: float) -> None:
+    """Give the budget another limit, as an operator would."""
     async with running.http.post(
-        f"{running.url}/api/budgets/all/override", json={"limit_usd": usd, "until": "2999-01-01T00:00:00Z"}
+        f"{running.url}/api/budgets/all/override", json={"limit_usd": round(usd, 9), "until": "2999-01-01T00:00:00Z"}
     ) as response:
         assert response.status == 200, await response.text()
 
@@ -169,16 +169,16 @@ async def test_a_ladder_is_climbed_as_the_limit_comes_near(tmp_path: Path) -> No
             return found or None
 
         cost = await until(spent, "spend")
-        await spend(running, cost / 0.2)
+        await limit(running, cost / 0.2)
         assert await rule_of(running) == (200, "nearly")
-        await spend(running, await until(spent, "spend") / 0.55)
+        await limit(running, await until(spent, "spend") / 0.55)
         assert await rule_of(running, max_tokens=200) == (200, "cheaply")
-        await spend(running, await until(spent, "spend") / 0.8)
+        await limit(running, await until(spent, "spend") / 0.8)
         assert await rule_of(running, max_tokens=200) == (200, "cheaply")
         assert (await running.upstream())["requests"][-1]["body"]["max_tokens"] == 20
         (standing,) = (await running.get("/api/budgets"))["budgets"]
         assert [each["action"] for each in standing["holding"]] == [{"prefer": "cost"}, {"cap": {"max_tokens": 20}}]
-        await spend(running, await until(spent, "spend"))
+        await limit(running, await until(spent, "spend"))
         status, _ = await rule_of(running)
         assert status == 402
         async with running.http.post(f"{running.url}/api/budgets/all/override", json={"limit_usd": None}) as response:
@@ -241,7 +241,7 @@ async def test_a_restart_refills_nothing_and_keeps_what_operators_set(tmp_path: 
     async with daemon(tmp_path, {"rules.yaml": rules}) as running:
         for _ in range(5):
             await rule_of(running)
-        await spend(running, 70)
+        await limit(running, 70)
         rows = await running.rows(5)
         (before,) = (await running.get("/api/budgets"))["budgets"]
     async with daemon(tmp_path, {}) as running:

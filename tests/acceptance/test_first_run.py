@@ -98,7 +98,7 @@ def test_the_first_run_ends_with_a_routed_answer_a_row_and_a_metric(checkout: Pa
         r'"model":"sonnet".*"rule":"code"',  # the shipped rules decide
         r"(?i)x-rulegate-rule: simple",
         r"rule        code \(10-code\.yaml:",  # explain gives the same decision
-        r"ok rules\.d: 6 files",
+        r"ok rules\.d: 7 files",
         r'"model":"opus".*"rule":"sql"',  # the edit is live, and the same request goes elsewhere
         r'\{"rows":\[\{.*"requested_model":"auto".*"rule":"sql".*"outcome":"answered"',
         r'rulegate_cost_usd_total\{model="opus",rule="sql"\} 0\.0*[1-9]',

@@ -35,7 +35,8 @@ ANSWERED = {
     "choices": [{"index": 0, "message": {"role": "assistant", "content": "Yes."}, "finish_reason": "stop"}],
     "usage": {"prompt_tokens": 10, "completion_tokens": 5},
 }
-ANSWERS = {"thinker": THOUGHT, "polite": REFUSED, "plain": ANSWERED}
+UNCOUNTED = {**ANSWERED, "model": "vague-1", "usage": {"prompt_tokens": 10, "completion_tokens": None}}
+ANSWERS = {"thinker": THOUGHT, "polite": REFUSED, "plain": ANSWERED, "vague": UNCOUNTED}
 
 
 @asynccontextmanager
@@ -80,6 +81,14 @@ async def test_an_answer_of_thoughts_alone_is_paid_and_the_next_model_answers(tm
         assert row["cost_nano_usd"] == round(cost_usd * 1e9) == (100 + 40_000 + 10 + 50) * 1_000
         samples = await running.metrics()
         assert samples["rulegate_tokens_total", "thinker", "reasoning"] == 4_000
+
+
+async def test_an_output_that_nobody_counted_is_estimated_and_not_free(tmp_path: Path) -> None:
+    """U-32 U-34: the input is as reported, the output as long as the text, and the row says that it is a guess."""
+    async with providers() as url, daemon(tmp_path, rules(url, "vague"), simulate=False) as running:
+        async with running.http.post(f"{running.url}/v1/chat/completions", json=chat()) as response:
+            row = await running.row(response.headers["x-rulegate-request-id"])
+        assert (row["fresh_input_tokens"], row["output_tokens"], row["usage_source"]) == (10, 1, "estimated")
 
 
 async def test_a_refusal_is_said_in_every_dialect(tmp_path: Path) -> None:

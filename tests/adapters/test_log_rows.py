@@ -1,5 +1,6 @@
-"""Rows: all of an entry, as JSON values, and none of the providers' words."""
+"""Rows: all of an entry, as JSON values, and none of the providers' words; and the postings that a row gives."""
 
+import json
 import sqlite3
 from dataclasses import fields, replace
 from datetime import datetime
@@ -9,25 +10,35 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.adapters.log_rows import COLUMNS, row_of, shown_row
+from gateway.adapters.log_rows import COLUMNS, WRITTEN, postings_of_row, row_of, shown_row
+from gateway.domain.attempt import Attempt
 from gateway.domain.entry import Entry
+from gateway.domain.ledger import postings_of
 from gateway.domain.usage import Usage
-from tests.adapters.entries import ENTRY, FALLEN_BACK, entry
+from gateway.domain.words import Failure, SpendKind
+from tests.adapters.entries import ENTRY, FALLEN_BACK, USED, entry
+from tests.strategies import entries
 
 ELSEWHERE = {"events": "attempts", "usage": "usage_source"}
 """Fields of an entry that are columns of another name."""
 ONLY_IN_ROWS = {"quality", "quality_source"}
 
 
-def kept(one: Entry) -> dict[str, Any]:
+def stored(one: Entry) -> dict[str, Any]:
     """Take an entry through SQLite and back."""
     with sqlite3.connect(":memory:") as database:
         database.row_factory = sqlite3.Row
         database.execute(f"create table requests ({', '.join(f'{name} {kind}' for name, kind in COLUMNS.items())})")
-        database.execute(f"insert into requests values ({', '.join('?' * len(COLUMNS))})", row_of(one))
-        row = shown_row(dict(database.execute("select * from requests").fetchone()))
+        values = ", ".join("?" * len(WRITTEN))
+        database.execute(f"insert into requests ({', '.join(WRITTEN)}) values ({values})", row_of(7, one))
+        row = dict(database.execute("select rowid as number, * from requests").fetchone())
     database.close()
+    assert row.pop("number") == 7
     return row
+
+
+def kept(one: Entry) -> dict[str, Any]:
+    return shown_row(stored(one))
 
 
 def test_every_field_of_an_entry_is_in_its_row() -> None:
@@ -63,7 +74,7 @@ def test_attempts_and_skips_are_in_their_order_without_the_words_of_a_provider()
         {"model": "llama", "skip": "incapable"},
         {"model": "gpt", "status": 200, "failure": None, "seconds": 3.25},
     ]
-    assert "secret words" not in repr(row_of(entry(events=FALLEN_BACK)))
+    assert "secret words" not in repr(row_of(1, entry(events=FALLEN_BACK)))
 
 
 @pytest.mark.parametrize(
@@ -112,3 +123,87 @@ def test_whatever_an_entry_holds_comes_back_as_it_was(
     assert (row["tags"], row["chain"], row["facts"]) == (list(names), list(names), facts)
     assert (row["fresh_input_tokens"], row["output_tokens"], row["cost_nano_usd"]) == counts
     assert row["first_content_s"] == seconds
+
+
+@given(entries)
+def test_a_row_gives_the_postings_of_its_entry(one: Entry) -> None:
+    """U-79: the ledger can be made again from the rows, to the nano-dollar and under the same accounts."""
+    assert postings_of_row(stored(one)) == postings_of(one)
+
+
+PAID_FAILURE = Attempt(
+    0, "thinker", "local", Failure.EMPTY, status=200, usage=Usage(100, output_tokens=4_000), cost_nano_usd=41
+)
+ANSWER = replace(FALLEN_BACK[2], cost_nano_usd=9)
+
+
+def attempts_of(one: Entry) -> list[dict[str, Any]]:
+    attempts: list[dict[str, Any]] = kept(one)["attempts"]
+    return attempts
+
+
+def test_an_attempt_has_figures_of_its_own_only_where_the_columns_are_not_those() -> None:
+    """U-102: the usual row repeats nothing."""
+    plain = {"model", "status", "failure", "seconds"}
+    assert [set(each) for each in attempts_of(entry(events=(ANSWER,), usage=USED, cost_nano_usd=9))] == [plain]
+    failed, answered = attempts_of(entry(events=(PAID_FAILURE, ANSWER), cost_nano_usd=50))
+    assert failed == {
+        "model": "thinker",
+        "status": 200,
+        "failure": "empty",
+        "seconds": 0.0,
+        "provider": "local",
+        "usage": {"fresh_input_tokens": 100, "output_tokens": 4_000},
+        "cost_nano_usd": 41,
+    }
+    assert set(answered) == {*plain, "usage", "cost_nano_usd"}
+    assert answered["usage"]["service_tier"] == "priority"
+
+
+def test_a_failure_that_alone_was_paid_is_not_taken_for_the_answer() -> None:
+    one = entry(model="", provider="", events=(PAID_FAILURE,), usage=PAID_FAILURE.usage, cost_nano_usd=41)
+    ((account, amounts),) = postings_of_row(stored(one))
+    assert (account.kind, account.model, account.provider) == (SpendKind.FAILED, "thinker", "local")
+    assert amounts.nano_usd == 41
+
+
+def test_an_answer_that_broke_off_is_an_answer() -> None:
+    broken = replace(ANSWER, failure=Failure.TRUNCATED)
+    assert attempts_of(entry(events=(broken,)))[0]["kind"] == "answer"
+
+
+def test_an_answer_of_another_model_than_the_priced_one_is_flagged() -> None:
+    """U-67: in the attempt that it is of."""
+    first, second = attempts_of(entry(events=(PAID_FAILURE, replace(ANSWER, unpriced=True))))
+    assert second["unpriced"] is True
+    assert "unpriced" not in first
+
+
+BEFORE_THE_LEDGER = {
+    "one answer": ([{"model": "gpt", "status": 200, "failure": None, "seconds": 3.25}], 12, 1),
+    "a fallback": (
+        [
+            {"model": "sonnet", "status": 529, "failure": "overloaded", "seconds": 0.0},
+            {"model": "llama", "skip": "incapable"},
+            {"model": "gpt", "status": 200, "failure": None, "seconds": 3.25},
+        ],
+        12,
+        1,
+    ),
+    "an answer that broke off": ([{"model": "gpt", "status": 200, "failure": "truncated", "seconds": 3.25}], 12, 1),
+    "an answer for nothing": ([{"model": "gpt", "status": 200, "failure": None, "seconds": 3.25}], 0, 1),
+    "no answer": ([{"model": "gpt", "status": 0, "failure": "connect", "seconds": 3.25}], 0, 0),
+    "no attempt": ([], 0, 0),
+}
+
+
+@pytest.mark.parametrize(("attempts", "cost", "count"), BEFORE_THE_LEDGER.values(), ids=BEFORE_THE_LEDGER.keys())
+def test_a_row_of_before_the_ledger_is_one_answer(attempts: list[dict[str, Any]], cost: int, count: int) -> None:
+    """U-102: rows of the versions before had no figures of single attempts: their columns are all that is known."""
+    usage = Usage(fresh_input_tokens=5) if cost else None
+    row = stored(entry(events=(), usage=usage, cost_nano_usd=cost)) | {"attempts": json.dumps(attempts)}
+    postings = postings_of_row(row)
+    assert len(postings) == count
+    for account, amounts in postings:
+        assert (account.kind, account.model, account.provider) == (SpendKind.ANSWER, "gpt", "openai")
+        assert (amounts.attempts, amounts.nano_usd, amounts.fresh_input_tokens) == (1, cost, 5 if cost else 0)

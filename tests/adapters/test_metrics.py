@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, disable_created_metrics, generate_latest
 
+from gateway.adapters.budget_gauges import BudgetGauges, Gauged
 from gateway.adapters.metrics import Metrics, Money
 from gateway.adapters.model_states import ModelStates
 from gateway.domain.attempt import Attempt, Skipped
@@ -28,7 +29,7 @@ from gateway.domain.rule import ALWAYS, Route, Rule
 from gateway.domain.snapshot import Defaults, Snapshot
 from gateway.domain.usage import Usage
 from gateway.domain.words import Failure, Mode, Outcome, Prefer, Skip, Surface
-from tests.adapters.entries import entry
+from tests.adapters.entries import FALLEN_BACK, entry
 
 DOCS = Path(__file__).resolve().parent.parent.parent / "docs" / "metrics.md"
 AT = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -37,6 +38,9 @@ SUFFIXES = {"counter": "_total", "gauge": "", "histogram": ""}
 IN_DAYS = "rulegate_catalogue_age_days"
 """The one name that promtool would have in seconds: people judge the age of a price list in days."""
 UNITS = ("_seconds", "_usd", "_days", "_requests", "_info", "_state", "_successful", "_total")
+
+
+PAID_FOR_NOTHING = Attempt(0, "sonnet", "anthropic", Failure.EMPTY, usage=Usage(output_tokens=9), cost_nano_usd=1_000)
 
 
 def snapshot(rules: tuple[str, ...] = ("code", "rest"), models: tuple[str, ...] = ("sonnet", "gpt")) -> Snapshot:
@@ -69,6 +73,7 @@ def metrics() -> Metrics:
     made = Metrics(CollectorRegistry(), "0.1.0", simulated=False)
     made.prepare(snapshot())
     ModelStates(made.registry, lambda: {"sonnet": HealthState.OK, "gpt": HealthState.COOLING})
+    BudgetGauges(made.registry, lambda: [Gauged("growth", 2 * NANO, NANO, 50 * NANO)])
     return made
 
 
@@ -98,7 +103,7 @@ def everything(metrics: Metrics) -> Metrics:
     """Let every series have a value."""
     metrics.reloaded(snapshot(), AT)
     metrics.began()
-    metrics.ended(entry())
+    metrics.ended(entry(events=(*FALLEN_BACK, PAID_FOR_NOTHING)))
     metrics.dropped()
     return metrics
 
@@ -125,7 +130,7 @@ def test_the_page_lists_every_value_of_the_closed_labels(metrics: Metrics) -> No
     assert documented["failure"] == ["none", *(each.value for each in Failure)]
     assert documented["reason"] == [each.value for each in Skip]
     assert set(documented["surface"]) <= {each.value for each in Surface}
-    for label in ("failure", "reason", "state", "type", "store"):
+    for label in ("failure", "reason", "state", "type", "store", "kind"):
         shown = {text for _, pairs in series(metrics) for name, text in pairs if name == label}
         assert shown == set(documented[label])
 
@@ -168,6 +173,8 @@ def test_a_zero_is_visible_before_anything_happens(metrics: Metrics) -> None:
     assert value(metrics, "request_duration_seconds_count", surface="messages") == 0
     assert value(metrics, "log_rows_dropped_total") == 0
     assert value(metrics, "store_failures_total", store="log") == 0
+    assert value(metrics, "store_failures_total", store="ledger") == 0
+    assert value(metrics, "unpriced_requests_total") == 0
 
 
 def test_an_entry_is_counted_once_everywhere(metrics: Metrics) -> None:
@@ -190,6 +197,27 @@ def test_an_entry_is_counted_once_everywhere(metrics: Metrics) -> None:
     assert value(metrics, "request_duration_seconds_sum", surface="chat") == 4.5
     assert value(metrics, "time_to_first_content_seconds_sum", model="gpt") == 0.25
     assert value(metrics, "overhead_seconds_sum") == 0.0004
+
+
+def test_what_gave_no_answer_is_counted_by_what_it_was_for(metrics: Metrics) -> None:
+    """U-105: a part of the whole cost; an answer that broke off in the caller's hands is an answer."""
+    broken = Attempt(
+        1, "gpt", "openai", Failure.TRUNCATED, committed=True, usage=Usage(output_tokens=1), cost_nano_usd=7
+    )
+    free = Attempt(2, "gpt", "openai", Failure.EMPTY, usage=Usage(output_tokens=1))
+    for _ in range(2):
+        metrics.ended(entry(events=(PAID_FOR_NOTHING, free, broken), cost_nano_usd=1_007))
+    assert value(metrics, "extra_cost_usd_total", kind="failed", rule="code") == 0.000002
+    assert value(metrics, "cost_usd_total", rule="code", model="gpt") == 0.000002014
+    metrics.ended(entry(events=(PAID_FOR_NOTHING,), rule="gone"))
+    assert value(metrics, "extra_cost_usd_total", kind="failed", rule="other") == 0.000001
+
+
+def test_an_answer_of_a_model_without_a_price_is_counted(metrics: Metrics) -> None:
+    """U-67: once a request."""
+    metrics.ended(entry())
+    metrics.ended(entry(events=(PAID_FOR_NOTHING, replace(FALLEN_BACK[2], unpriced=True))))
+    assert value(metrics, "unpriced_requests_total") == 1
 
 
 def test_an_entry_without_content_usage_or_cost_counts_none(metrics: Metrics) -> None:
@@ -313,6 +341,7 @@ def test_a_rehearsal_is_marked() -> None:
         (Metrics.dropped, "log_rows_dropped_total", {}),
         (lambda metrics: metrics.store_failed("log"), "store_failures_total", {"store": "log"}),
         (lambda metrics: metrics.ended(garbled("gpt")), "malformed_lines_total", {"model": "gpt"}),
+        (lambda metrics: metrics.store_failed("ledger"), "store_failures_total", {"store": "ledger"}),
     ],
 )
 def test_troubles_are_counted(metrics: Metrics, count: Any, name: str, labels: dict[str, str]) -> None:  # noqa: ANN401 - a call

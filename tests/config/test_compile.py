@@ -264,7 +264,7 @@ def test_an_upstream_id_of_two_models_names_neither() -> None:
 def test_the_defaults_are_those_of_the_design() -> None:
     defaults = compiled("").defaults
     assert (defaults.prefer, defaults.deadline_s, defaults.max_body_bytes) == (Prefer.BALANCED, 600.0, 32_000_000)
-    assert (defaults.retention_days, defaults.allow_empty) == (30, False)
+    assert (defaults.retention_days, defaults.retention_bytes, defaults.allow_empty) == (30, 5_000_000_000, False)
     assert defaults.fall_back_on == DEFAULT_FALL_BACK_ON
     assert defaults.timeouts == compiled("defaults: {timeout: {}}").defaults.timeouts
 
@@ -278,6 +278,17 @@ DEFAULTS = {
     "retention": ("{days: 7}", "retention_days", 7),
     "allow_empty": ("true", "allow_empty", True),
 }
+
+
+def test_the_log_is_kept_by_days_and_by_size() -> None:
+    """U-101: each with its own default where only the other is written."""
+    for written, days, size in (
+        ("days: 7", 7, 5 * 10**9),
+        ("size: 1GiB", 30, 2**30),
+        ("size: 2MB, days: 1", 1, 2 * 10**6),
+    ):
+        defaults = compiled(f"defaults: {{retention: {{{written}}}}}").defaults
+        assert (defaults.retention_days, defaults.retention_bytes) == (days, size)
 
 
 @pytest.mark.parametrize("key", DEFAULTS)

@@ -37,6 +37,7 @@ ROWS: dict[str, tuple[str, str, list[Any], list[Any]]] = {
     "tags": ('{glob: "a*"}', "tags", [frozenset({"b", "ab"})], [frozenset(), frozenset({"b"})]),
     "surface": ("[chat, execute]", "surface", ["chat"], ["messages"]),
     "prefer": ("{in: [cost]}", "prefer", ["cost"], ["speed"]),
+    "budget": ("{name: growth, used: {gte: 50%, lt: 80%}}", "budget.growth", [0.5, 0.79], [0.49, 0.8]),
     "health": ("{model: mini, is: [cooling, degraded]}", "health.mini", ["cooling", HealthState.DEGRADED], ["ok"]),
     "time": (
         "{days: [mon]}",
@@ -52,7 +53,9 @@ def compiled(text: str, known: tuple[str, ...] = ("a", "b")) -> tuple[Condition,
     assert isinstance(document, Document), document
     assert validate(document) == ()
     findings = Findings(complete=True)
-    made = condition_of(Node(document, (), document.data)["rules"][0]["when"], findings, Named(known, ("mini", "gpt")))
+    made = condition_of(
+        Node(document, (), document.data)["rules"][0]["when"], findings, Named(known, ("mini", "gpt"), ("growth",))
+    )
     return made, [str(problem) for problem in findings.problems]
 
 

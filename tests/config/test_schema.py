@@ -91,9 +91,9 @@ def test_the_words_of_the_schema_are_those_of_the_gateway() -> None:
 def test_what_is_built_is_exactly_what_this_version_has() -> None:
     marked = {place.split("/properties/")[-1] for place, part in properties() if part.get("x-not-built")}
     assert marked == {
-        *("callers", "budgets", "receivers", "alerts", "headers", "proxy", "ca_file", "client_cert", "examples"),
+        *("callers", "receivers", "alerts", "headers", "proxy", "ca_file", "client_cert", "examples"),
         *("max_concurrent", "pick", "affinity", "hedge", "rollout", "adapt", "capture", "expires", "strict_params"),
-        *("on_disconnect", "keepalive", "commit_after", "wait_up_to", "language", "budget", "size"),
+        *("on_disconnect", "keepalive", "commit_after", "wait_up_to", "language", "on_store_failure"),
         *("drain_timeout", "cost_below", "paraphrases"),
     }
     values = {value for _, part in parts_of(SCHEMA) if isinstance(part, dict) for value in unbuilt_values(part)}
@@ -119,7 +119,8 @@ def unbuilt_values(part: Mapping[str, Any]) -> list[str]:
         "rules: [{name: a, when: {look_at: system, surface: {in: [chat, execute]}, tags: {in: [x]}}, route: b}]",
         "rules: [{name: a, when: {time: {between: '22:00-06:00', days: [sat], timezone: Europe/Berlin}}, route: b}]",
         "categories: {a: {keywords: {x: -1.5}, patterns: ['x+'], complexity: low, needs_reasoning: false}, b: {}}",
-        "defaults: {retention: {days: 7}, max_body: 32MB, fall_back_on: [], allow_empty: true, deadline: 1.5m}",
+        "defaults: {retention: {days: 7, size: 5GB}, max_body: 32MB, fall_back_on: [], deadline: 1.5m}",
+        "defaults: {allow_empty: true}",
         "tests: [{name: a b, at: '2026-01-05T09:30:00+01:00', request: {body: {x: 1}}, expect: {chain: [a, b]}}]",
         "tests: [{name: a, request: {prompt: x, headers: {X-A: b}, surface: messages}, expect: {refused: true}}]",
     ],
@@ -161,8 +162,8 @@ def test_good_files_have_no_problems(text: str) -> None:
             ["1:45: unknown surface 'embedings' (one of chat, messages, execute)"],
         ),
         (
-            "budgets: {a: []}",
-            ["1:1: 'budgets' is not built yet (remove it; see CHANGELOG for what this version has)"],
+            "receivers: {a: []}",
+            ["1:1: 'receivers' is not built yet (remove it; see CHANGELOG for what this version has)"],
         ),
         (
             "rules: [{name: a, route: x, hedge: 5, mode: of}]",

@@ -78,6 +78,13 @@ def counted(kind: str, usage: object) -> bytes:
     [
         pytest.param(None, None, None, id="none"),
         pytest.param({}, {"output_tokens": None}, None, id="null"),
+        pytest.param({"service_tier": "standard"}, {"output_tokens": "9", "input_tokens": -1}, None, id="no counts"),
+        pytest.param(
+            {"input_tokens": -2, "cache_read_input_tokens": 3, "output_tokens": 1},
+            {"output_tokens": 0},
+            Usage(cache_read_tokens=3),
+            id="below nothing",
+        ),
         pytest.param({"input_tokens": 0}, {"output_tokens": 0}, Usage(), id="zero"),
         pytest.param(
             {"input_tokens": 3, "cache_read_input_tokens": 4, "output_tokens": 1},
@@ -100,7 +107,7 @@ def counted(kind: str, usage: object) -> bytes:
     ],
 )
 def test_usage_is_what_was_last_said(start: object, end: object, expected: Usage | None) -> None:
-    """U-32 and U-33: null, absent, zero, split over events; equal to the same counters in a whole answer."""
+    """U-32 U-33 U-34: null, absent, zero, split over events; equal to the same counters in a whole answer."""
     reader, _ = read(counted("message_start", start), counted("message_delta", end))
     assert reader.usage == expected
     joined = {**(start if isinstance(start, dict) else {}), **(end if isinstance(end, dict) else {})}

@@ -66,7 +66,10 @@ def test_no_event_is_too_odd_to_read(value: object) -> None:
         pytest.param([chunk({"content": "x"}, usage=None)], None, id="null"),
         pytest.param([chunk({"content": "x"})], None, id="absent"),
         pytest.param([chunk(usage={})], None, id="empty"),
+        pytest.param([chunk(usage={"prompt_tokens_details": {"cached_tokens": 0}})], None, id="a part without counts"),
+        pytest.param([chunk(usage={"prompt_tokens": "3", "completion_tokens": -1})], None, id="no counts"),
         pytest.param([chunk(usage={"prompt_tokens": 0, "completion_tokens": 0})], Usage(), id="zero"),
+        pytest.param([chunk(usage={"completion_tokens": 0})], Usage(), id="one zero"),
         pytest.param(
             [chunk({"content": "x"}, usage={"prompt_tokens": 3, "completion_tokens": 1})],
             Usage(fresh_input_tokens=3, output_tokens=1),
@@ -81,10 +84,20 @@ def test_no_event_is_too_odd_to_read(value: object) -> None:
             Usage(fresh_input_tokens=3, output_tokens=2),
             id="the last values that are not null",
         ),
+        pytest.param(
+            [
+                chunk({"role": "assistant"}, usage={"prompt_tokens_details": {"cached_tokens": 1}}),
+                chunk({"content": "x"}, usage=None),
+                chunk({}, "stop", usage={"prompt_tokens": 3, "completion_tokens": 1, "prompt_tokens_details": None}),
+                chunk(usage={"prompt_tokens": None, "completion_tokens": None}),
+            ],
+            Usage(fresh_input_tokens=2, cache_read_tokens=1, output_tokens=1),
+            id="a part early, all beside choices, nulls at the end",
+        ),
     ],
 )
 def test_usage_is_what_was_last_said(events: list[bytes], expected: Usage | None) -> None:
-    """U-32: null, absent, zero, split, and beside choices."""
+    """U-32 U-34: null, absent, zero, split, and beside choices; an object without a count reports nothing."""
     assert read(*events)[0].usage == expected
 
 

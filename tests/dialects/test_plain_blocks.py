@@ -94,6 +94,9 @@ def test_the_plain_blocks_of_real_streams_are_not_decoded() -> None:
         assert alike.characters(raw) == 0, "nothing is alike before one was learnt"
         alike.learn(raw, *plain_text(raw))
         assert alike.characters(raw.replace(b"Hello", b"world, it is")) == len("world, it is")
+        assert alike.characters(raw.replace(b"Hello", "h\u00e4, \\n\\u00e4".encode())) == len("h\u00e4, \n\u00e4"), (
+            "not its bytes"
+        )
         assert alike.characters(raw.replace(b"Hello", b'\\"')) == 0, "a quotation mark is for the decoder"
         assert alike.characters(raw.replace(b'"Hello"', b'"","tool_calls":[1]')) == 0
 

@@ -7,19 +7,32 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.config import catalogue
 from gateway.domain.price import (
     FREE,
     Band,
+    CatalogueModel,
     DatedPrice,
     Price,
     PriceHistory,
     Rates,
     Tariff,
+    Unpriced,
     always,
     rates_from,
 )
+from gateway.domain.registry import Model
 from gateway.domain.usage import Usage
-from gateway.engine.pricing import charges, cost_femto_usd, cost_nano_usd, dated_price_at, price_at, rates_of
+from gateway.domain.words import Prefer
+from gateway.engine.pricing import (
+    charges,
+    cost_femto_usd,
+    cost_nano_usd,
+    dated_price_at,
+    is_priced,
+    price_at,
+    rates_of,
+)
 
 USD = 1_000_000_000
 SONNET = rates_from(
@@ -246,3 +259,66 @@ def test_a_hundred_thousand_rows_sum_without_drift() -> None:
     rows = [Usage(fresh_input_tokens=n % 977, cache_read_tokens=n % 31, output_tokens=n % 613) for n in range(100_000)]
     by_hand = sum(150 * (n % 977) + 75 * (n % 31) + 600 * (n % 613) for n in range(100_000))
     assert sum(cost_nano_usd(row, price) for row in rows) == by_hand
+
+
+PRICED = {
+    "the id that was asked for": ("gpt-4o", "gpt-4o"),
+    "nothing said": ("gpt-4o", ""),
+    "a date": ("gpt-4o", "gpt-4o-2024-08-06"),
+    "a date without dashes": ("claude-sonnet-4-5", "claude-sonnet-4-5-20250929"),
+    "a date behind an at sign": ("claude-sonnet-4-5", "claude-sonnet-4-5@20250929"),
+    "a month and a day": ("gpt-4", "gpt-4-0613"),
+    "a number": ("gemini-2.0-flash", "gemini-2.0-flash-001"),
+    "a version": ("anthropic.claude", "anthropic.claude-v1:0"),
+    "the latest": ("mistral-large", "mistral-large-latest"),
+    "what the latest is": ("mistral-large-latest", "mistral-large-2411"),
+    "what the latest is, undated": ("mistral-large-latest", "mistral-large"),
+    "other letters": ("Llama-3", "llama-3"),
+    "another id in the catalogue": ("listed", "known-as"),
+    "another id, in other letters": ("listed", "Known-As"),
+    "the main id in the catalogue": ("known-as", "listed"),
+}
+UNPRICED = {
+    "another model": ("gpt-4o", "gpt-5"),
+    "a smaller one": ("gpt-4o", "gpt-4o-mini"),
+    "a smaller one with a date": ("gpt-4o", "gpt-4o-mini-2024-07-18"),
+    "a later one": ("claude-sonnet-4", "claude-sonnet-4-5"),
+    "a minor version": ("gpt-5", "gpt-5.1"),
+    "another size": ("llama-3", "llama-3-70b"),
+    "another state": ("gpt-4o-2024-05-13", "gpt-4o-2024-08-06"),
+    "a date that goes on": ("gpt-4", "gpt-4-1106-preview"),
+    "a prefix": ("gpt-4o", "gpt-4"),
+}
+
+
+def named(upstream: str) -> Model:
+    known = CatalogueModel("acme", "listed", Unpriced(), frozenset({"known-as"}))
+    price = always(Price(Tariff(SONNET)))
+    model = Model("m", "acme", upstream, Prefer.SPEED, price, "rules")
+    return replace(model, known=known) if upstream in {"listed", "known-as"} else model
+
+
+@pytest.mark.parametrize(("asked", "said"), PRICED.values(), ids=PRICED.keys())
+def test_an_answer_by_the_model_that_was_asked_for_is_priced(asked: str, said: str) -> None:
+    """U-67: providers put a date or a version behind the name, or have several names for one model."""
+    assert is_priced(named(asked), said)
+
+
+@pytest.mark.parametrize(("asked", "said"), UNPRICED.values(), ids=UNPRICED.keys())
+def test_an_answer_by_another_model_is_not_priced(asked: str, said: str) -> None:
+    """U-67: what it costs is not known here."""
+    assert not is_priced(named(asked), said)
+
+
+def test_every_name_of_a_model_in_the_catalogue_is_priced_by_every_other() -> None:
+    """U-67: no seller's own names raise an alarm."""
+    for model in catalogue.load():
+        for asked in (model.id, *model.aliases):
+            one = replace(named(asked), known=model)
+            assert all(is_priced(one, said) for said in (model.id, *model.aliases, model.id.upper())), model
+
+
+@given(st.text(max_size=30), st.text(max_size=30))
+def test_any_two_names_are_judged(asked: str, said: str) -> None:
+    assert isinstance(is_priced(named(asked), said), bool)
+    assert is_priced(named(asked), asked)

@@ -31,7 +31,7 @@ class Echo:
 
     async def answer(self, request: web.Request) -> web.Response:
         """Answer with an error that quotes the request."""
-        sent = Sent(request.path, dict(request.headers), await request.text())
+        sent = Sent(request.path_qs, dict(request.headers), await request.text())
         self.sent.append(sent)
         status = self.statuses[request.match_info["provider"]]
         return web.json_response({"error": {"type": "oops", "message": f"refused: {sent.whole}"}}, status=status)

@@ -4,13 +4,15 @@ import asyncio
 import os
 import re
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+GATEWAY = ("-m", "gateway")
 LONGEST_S = 30.0
+LONGEST_LINE_BYTES = 2**26
 _KEYS = ("ANTHROPIC_API_KEY", "OPENAI_API_KEY")
 
 
@@ -20,15 +22,18 @@ def environment(extra: Mapping[str, str]) -> dict[str, str]:
     return {**ours, "PYTHONPATH": str(ROOT), **extra}
 
 
-async def start(*arguments: str, directory: Path, env: Mapping[str, str]) -> asyncio.subprocess.Process:
+async def start(
+    *arguments: str, directory: Path, env: Mapping[str, str], program: Sequence[str] = GATEWAY
+) -> asyncio.subprocess.Process:
     """Start `rulegate serve` in a directory, on a port that the system chooses unless the arguments name one."""
     where = () if "--listen" in arguments else ("--listen", "127.0.0.1:0")
     return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "gateway", "serve", *where, *arguments),
+        *(sys.executable, *program, "serve", *where, *arguments),
         cwd=directory,
         env=environment(env),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
+        limit=LONGEST_LINE_BYTES,
     )
 
 
@@ -83,9 +88,11 @@ class Serving:
 
 
 @asynccontextmanager
-async def serving(*arguments: str, directory: Path, env: Mapping[str, str] | None = None) -> AsyncIterator[Serving]:
+async def serving(
+    *arguments: str, directory: Path, env: Mapping[str, str] | None = None, program: Sequence[str] = GATEWAY
+) -> AsyncIterator[Serving]:
     """Run a daemon; it is killed at the end if it still runs."""
-    running = Serving(await start(*arguments, directory=directory, env=env or {}))
+    running = Serving(await start(*arguments, directory=directory, env=env or {}, program=program))
     try:
         async with asyncio.timeout(LONGEST_S):
             await running.ready()

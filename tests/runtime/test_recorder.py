@@ -21,7 +21,8 @@ from gateway.domain.usage import Usage
 from gateway.domain.words import Failure, Outcome, Skip, Surface
 from gateway.engine.recall import decide_again, facts_of
 from gateway.runtime.exchange import Active, Arrived, Exchange, Unrouted, begin
-from gateway.runtime.recorder import AT_A_TIME, LONGEST_NAME, Recorder, Refused
+from gateway.runtime.recorder import AT_A_TIME, LONGEST_NAME, Books, Recorder, Refused
+from gateway.runtime.spend import SpendBook
 from tests.fakes.values import snapshot_of
 
 AT = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -86,7 +87,7 @@ class Book:
 
 
 def recorder(book: Book, key: bytes = KEY, *, simulated: bool = False) -> Recorder:
-    return Recorder(book, book, Clock(), key, lambda note: note(), simulated=simulated)
+    return Recorder(Books(book, book, SpendBook(Clock())), Clock(), key, lambda note: note(), simulated=simulated)
 
 
 def active() -> Active:
@@ -191,6 +192,21 @@ def test_the_row_of_a_request_that_nobody_answered_names_no_model() -> None:
 def test_an_exchange_that_broke_without_an_outcome_has_failed() -> None:
     """U-105: a request that ends in a bug still ends in a row."""
     assert noted(exchange()).outcome is Outcome.FAILED
+
+
+def test_an_answer_of_a_model_that_is_not_priced_is_flagged_and_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    """U-67: it is charged at the price of the model that was asked for; the attempt that answered says so."""
+    book = Book()
+    writes = recorder(book)
+    for said in ("up-large-2026-01-01", "up-large", "another", "a third"):
+        one = answered()
+        one.response_model = said
+        writes.ended(one)
+    flags = [[getattr(event, "unpriced", None) for event in entry.events] for entry in book.rows]
+    assert flags == [[False, None, False], [False, None, False], [False, None, True], [False, None, True]]
+    assert {entry.cost_nano_usd for entry in book.rows} == {340_000}
+    assert caplog.text.count("model 'large' is answered by one that its price is not of") == 1
+    assert "another" not in caplog.text, "a provider's words stay out of our own log"
 
 
 def test_shadow_rules_that_would_have_held_are_noted() -> None:
@@ -327,7 +343,7 @@ def test_requests_are_noted_a_few_at_a_time_and_none_is_forgotten() -> None:
     """A moment later, or at once where many have ended; each with the time of its own end."""
     book, later = Book(), list[Callable[[], None]]()
     clock = Clock()
-    notes = Recorder(book, book, clock, KEY, later.append, simulated=False)
+    notes = Recorder(Books(book, book, SpendBook(clock)), clock, KEY, later.append, simulated=False)
     for _ in range(AT_A_TIME - 1):
         notes.ended(exchange())
     assert (book.rows, len(later)) == ([], 1)
@@ -342,13 +358,13 @@ def test_requests_are_noted_a_few_at_a_time_and_none_is_forgotten() -> None:
 def test_a_request_that_cannot_be_noted_takes_no_other_with_it(caplog: pytest.LogCaptureFixture) -> None:
     """U-99: and what it asked is in no log."""
     book, later = Book(), list[Callable[[], None]]()
-    notes = Recorder(book, book, Clock(), KEY, later.append, simulated=False)
+    notes = Recorder(Books(book, book, SpendBook(Clock())), Clock(), KEY, later.append, simulated=False)
     notes.ended(exchange(history=None))
     notes.ended(exchange())
     later[0]()
     assert len(book.rows) == 1
     assert CANARY not in caplog.text
-    assert "cannot be noted: TypeError" in caplog.text
+    assert "noting a request met a bug, TypeError" in caplog.text
 
 
 def test_a_name_that_nothing_answers_to_can_be_explained_from_its_row() -> None:

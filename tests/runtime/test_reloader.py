@@ -52,6 +52,17 @@ COMPILER = Compiler(catalogue.load())
 walks = st.lists(st.sampled_from(sorted(SETS)), min_size=1, max_size=8)
 
 
+class NoBudgets:
+    """A daemon without budgets."""
+
+    async def read(self, snapshot: Snapshot) -> dict[str, Mapping[int, int]]:
+        assert not snapshot.budgets
+        return {}
+
+    def take_up(self, snapshot: Snapshot, sums: dict[str, Mapping[int, int]]) -> None:
+        assert not sums
+
+
 def write(directory: Path, files: Mapping[str, str]) -> None:
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir()
@@ -79,6 +90,7 @@ async def walk(directory: Path, names: list[str]) -> None:
             generations=state,
             meters=metrics,
             mended=lambda: None,
+            budgets=NoBudgets(),
             clock=SystemClock(),
         )
         first = prepare(parts, None)

@@ -161,6 +161,40 @@ async def test_missing_usage_is_missing_in_both_ways(simulated: Simulated, clien
     assert "usage" not in last.model_fields_set
 
 
+async def test_wrong_usage_contradicts_itself_alike_in_both_ways(
+    simulated: Simulated, client: sdk.AsyncAnthropic
+) -> None:
+    simulated.faults.put(MODEL, Script(Fault.USAGE_WRONG))
+    message, streamed = await whole(client), await events(client)
+    usage, first, last = message.usage, streamed[0], streamed[-2]
+    assert text_of(message)
+    assert usage.input_tokens < 0
+    assert (usage.cache_read_input_tokens or 0) > -usage.input_tokens
+    assert (usage.cache_creation_input_tokens, usage.output_tokens) == (None, 0)
+    assert first.type == "message_start"
+    assert last.type == "message_delta"
+    assert first.message.usage.input_tokens == last.usage.input_tokens == usage.input_tokens
+    assert last.usage.cache_read_input_tokens == usage.cache_read_input_tokens
+    assert last.usage.output_tokens == 0
+
+
+async def test_split_usage_comes_in_three_events_with_nulls_and_adds_up_to_the_whole(
+    simulated: Simulated, client: sdk.AsyncAnthropic
+) -> None:
+    plain = (await whole(client)).usage
+    simulated.faults.put(MODEL, Script(Fault.USAGE_SPLIT))
+    assert (await whole(client)).usage == plain
+    first, *middle, half, last, _stop = await events(client)
+    assert first.type == "message_start"
+    assert (first.message.usage.input_tokens, first.message.usage.output_tokens) == (plain.input_tokens, 1)
+    assert half.type == last.type == "message_delta"
+    assert "message_delta" not in {event.type for event in middle}
+    assert (half.delta.stop_reason, last.delta.stop_reason) == (None, "end_turn")
+    assert (half.usage.input_tokens, last.usage.input_tokens) == (None, None)
+    assert half.usage.cache_read_input_tokens is None
+    assert 0 < half.usage.output_tokens < last.usage.output_tokens == plain.output_tokens
+
+
 async def test_an_empty_and_a_filtered_answer_say_so(simulated: Simulated, client: sdk.AsyncAnthropic) -> None:
     simulated.script("anthropic", Fault.EMPTY)
     empty = await whole(client)

@@ -145,6 +145,42 @@ async def test_missing_usage_is_missing_in_both_ways(simulated: Simulated, clien
     assert streamed[-1].choices[0].finish_reason == "stop"
 
 
+async def test_wrong_usage_contradicts_itself_alike_in_both_ways(simulated: Simulated, client: sdk.AsyncOpenAI) -> None:
+    plain = (await whole(client)).usage
+    simulated.faults.put(MODEL, Script(Fault.USAGE_WRONG))
+    usage, streamed = (await whole(client)).usage, await chunks(client)
+    assert plain is not None
+    assert usage is not None
+    assert (usage.prompt_tokens, usage.completion_tokens) == (plain.prompt_tokens, 0)
+    assert usage.total_tokens == plain.total_tokens > usage.prompt_tokens
+    assert usage.prompt_tokens_details is not None
+    assert (usage.prompt_tokens_details.cached_tokens or 0) > usage.prompt_tokens
+    assert streamed[-1].usage == usage
+
+
+async def test_split_usage_stands_beside_choices_and_the_last_counters_are_null(
+    simulated: Simulated, client: sdk.AsyncOpenAI
+) -> None:
+    plain = (await whole(client)).usage
+    simulated.faults.put(MODEL, Script(Fault.USAGE_SPLIT))
+    assert (await whole(client)).usage == plain
+    first, *content, reason, last = await chunks(client)
+    assert first.usage is not None
+    assert first.usage.model_fields_set == {"prompt_tokens_details"}
+    assert {chunk.usage for chunk in content} == {None}
+    assert (reason.choices[0].finish_reason, reason.usage) == ("stop", plain)
+    assert last.choices == []
+    assert last.usage is not None
+    assert set(last.usage.to_dict().values()) == {None}
+
+
+async def test_split_usage_is_not_told_to_those_who_do_not_ask(simulated: Simulated, client: sdk.AsyncOpenAI) -> None:
+    simulated.script("openai", Fault.USAGE_SPLIT)
+    streamed = await chunks(client, usage=False)
+    assert not any("usage" in chunk.model_fields_set for chunk in streamed)
+    assert streamed[-1].choices[0].finish_reason == "stop"
+
+
 async def test_an_empty_and_a_filtered_answer_say_so(simulated: Simulated, client: sdk.AsyncOpenAI) -> None:
     simulated.script("openai", Fault.EMPTY)
     empty = await whole(client)

@@ -1,0 +1,58 @@
+"""What the ledger has of budgets, at a moment that divides what was put before from what is put later."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+from gateway.adapters import ledger_sqlite
+from gateway.adapters.journal import Journal
+from gateway.adapters.ledger_sqlite import LedgerReader
+from gateway.domain.budget import Dimension, Spender, Wanted
+from gateway.domain.ledger import Account, Amounts
+
+_LEDGERS: Mapping[Dimension, ledger_sqlite.Dimension] = {
+    Dimension.TEAM: "team",
+    Dimension.CALLER: "caller",
+    Dimension.TAG: "tag",
+    Dimension.RULE: "rule",
+    Dimension.CATEGORY: "category",
+    Dimension.MODEL: "model",
+    Dimension.PROVIDER: "provider",
+}
+"""The ledger's names for what budgets are told apart by."""
+
+
+class BudgetSums:
+    """Asks the journal, which answers between two batches."""
+
+    def __init__(self, journal: Journal, reader: LedgerReader) -> None:
+        self._journal = journal
+        self._reader = reader
+
+    async def spent(self, wanted: Sequence[Wanted]) -> dict[str, Mapping[int, int]]:
+        """Give nano-dollars by quarter hour for each budget, of all that was put before. Raises StoreError."""
+        return await asyncio.wrap_future(
+            self._journal.ask(lambda waiting: {each.budget: self._sums(each, waiting) for each in wanted})
+        )
+
+    def _sums(self, wanted: Wanted, waiting: Mapping[Account, Amounts]) -> dict[int, int]:
+        first, last = wanted.first_quarter, wanted.last_quarter
+        dimensions = [_LEDGERS[dimension] for dimension, _ in wanted.scope.parts]
+        names = tuple(name for _, name in wanted.scope.parts)
+        booked = self._reader.spend(first, last, ("quarter", *dimensions))
+        sums = {int(key[0]): amounts.nano_usd for key, amounts in booked.items() if key[1:] == names}
+        for account, amounts in waiting.items():
+            if first <= account.quarter <= last and wanted.scope.covers(_spender(account)):
+                sums[account.quarter] = sums.get(account.quarter, 0) + amounts.nano_usd
+        return sums
+
+
+def _spender(account: Account) -> Spender:
+    return Spender(
+        account.team,
+        account.caller,
+        frozenset(account.tags),
+        account.rule,
+        account.category,
+        account.model,
+        account.provider,
+    )
