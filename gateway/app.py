@@ -5,7 +5,7 @@ import gc
 import logging
 import os
 import signal
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from importlib import import_module
@@ -26,7 +26,7 @@ from gateway.adapters.transport import HttpTransport
 from gateway.adapters.watch import DirectoryWatch
 from gateway.config import catalogue, packaged, secrets, sources
 from gateway.config.compile import Compiler
-from gateway.config.settings import Settings
+from gateway.config.settings import Address, Settings
 from gateway.dialects.anthropic import AnthropicMessages
 from gateway.dialects.base import CallerDialect, ProviderDialect
 from gateway.dialects.execute import Execute
@@ -34,6 +34,7 @@ from gateway.dialects.openai_chat import OpenAIChat
 from gateway.domain.problem import Problem, StoreError
 from gateway.domain.snapshot import Rejected, RuleFile, Snapshot
 from gateway.domain.words import Dialect, Surface
+from gateway.runtime.drain import Drain
 from gateway.runtime.executor import Executor
 from gateway.runtime.health import HealthBoard
 from gateway.runtime.ports import Target, Targets
@@ -44,7 +45,7 @@ from gateway.runtime.reloader import Reloader, activate, first, follow
 from gateway.simulator.faults import Faults
 from gateway.simulator.server import build_app as build_simulator
 from gateway.simulator.server import start as start_simulator
-from gateway.web.catalogue import models, nothing_here, route_handler
+from gateway.web.catalogue import models, nothing_here, route_handler, unless_stopping
 from gateway.web.inference import surface_handler
 from gateway.web.keys import PARTS, Parts
 from gateway.web.operations import (
@@ -67,8 +68,8 @@ VERSION = version("rulegate")
 SIMULATED = "simulated"
 """The folder under the data directory that a rehearsal keeps to."""
 SHIPPED_RULES = "rules.d"
-DRAIN_S = 30.0
-"""How long requests in flight have at a stop; aiohttp waits for them twice, half of it each time."""
+CLOSE_WITHIN_S = 1.0
+"""How long what is left after the drain may keep a connection from being closed; aiohttp waits for it up to twice."""
 NOTE_WITHIN_S = 0.02
 """How long a request that has ended may wait to be noted."""
 GC_THRESHOLDS = (50_000, 50, 50)
@@ -94,9 +95,13 @@ class StartError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A daemon that answers. `simulator` is the address of the simulated providers, empty without them."""
+    """A daemon that answers: where callers ask, and where operators do, which may be the same address.
+
+    `simulator` is the address of the simulated providers, empty without them.
+    """
 
     address: str
+    ops: str
     simulator: str
     reloader: Reloader
 
@@ -148,8 +153,12 @@ def loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
 
 
 @asynccontextmanager
-async def running(settings: Settings) -> AsyncIterator[Running]:
-    """Start a daemon, and stop it at the end. Raises StartError, and DataDirectoryError for the data directory."""
+async def running(settings: Settings, drain: Drain | None = None) -> AsyncIterator[Running]:
+    """Start a daemon, and stop it at the end, once the requests in flight have ended or `drain` waits no longer.
+
+    Raises StartError, and DataDirectoryError for the data directory.
+    """
+    drain = drain or Drain()
     async with AsyncExitStack() as stack:
         clock = SystemClock()
         data = settings.data / SIMULATED if settings.simulate else settings.data
@@ -196,34 +205,54 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
         stack.push_async_callback(transport.close)
         recorder = Recorder(writer, metrics, clock, hash_key, _a_moment_later, simulated=settings.simulate)
         stack.callback(recorder.note_waiting)
-        parts = Parts(reloader, Executor(transport, clock, PROVIDERS, board), board, recorder, metrics, clock)
+        parts = Parts(reloader, Executor(transport, clock, PROVIDERS, board), board, recorder, metrics, clock, drain)
         rules = str(settings.rules) if settings.rules else "the shipped rules"
         daemon = Daemon(VERSION, rules, settings.simulate, LogReader(data / "log"), lambda: writer.healthy)
-        app = build_web(parts, daemon, metrics)
+        callers, operators = inference_routes(), operations_routes(metrics)
         await stack.enter_async_context(_followed(settings.rules, reloader, clock))
-        port = await stack.enter_async_context(_listening(app, settings))
+        if settings.ops is not None:
+            ops = await stack.enter_async_context(_listening(build_web(parts, daemon, operators), settings.ops, "ops"))
+            main = await stack.enter_async_context(_listening(build_web(parts, daemon, callers), settings.listen))
+        else:
+            main = ops = await stack.enter_async_context(
+                _listening(build_web(parts, daemon, [*callers, *operators]), settings.listen)
+            )
+        stack.push_async_callback(_drained, drain, reloader)
         gc.collect()
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)
-        yield Running(settings.listen.url(port), simulator, reloader)
+        drain.ready()
+        yield Running(main, ops, simulator, reloader)
 
 
-def build_web(parts: Parts, daemon: Daemon, metrics: Metrics) -> web.Application:
-    """Give the application: every path there is."""
+def inference_routes() -> list[web.RouteDef]:
+    """List what callers ask for."""
+    return [
+        *(web.post(path, surface_handler(surface, SURFACES[surface])) for surface, path in PATHS.items()),
+        web.post("/v1/route", unless_stopping(route_handler(SURFACES), SURFACES)),
+        web.get("/v1/models", unless_stopping(models, SURFACES)),
+    ]
+
+
+def operations_routes(metrics: Metrics) -> list[web.RouteDef]:
+    """List what operators ask for."""
+    return [
+        web.get("/livez", livez),
+        web.get("/readyz", readyz),
+        web.get("/metrics", page(make_aiohttp_handler(metrics.registry))),
+        web.get("/api/status", private(status)),
+        web.get("/api/config", private(config)),
+        web.get("/api/models", private(model_health)),
+        web.get("/api/log", private(log)),
+        web.post("/api/reload", private(reload)),
+    ]
+
+
+def build_web(parts: Parts, daemon: Daemon, routes: Sequence[web.RouteDef]) -> web.Application:
+    """Give the application of one address: these paths, and a 404 that lists them for every other."""
     app = web.Application(client_max_size=0)  # bodies are measured by the handlers, by the rules that run
     app[PARTS], app[DAEMON] = parts, daemon
-    for surface, path in PATHS.items():
-        app.router.add_post(path, surface_handler(surface, SURFACES[surface]))
-    app.router.add_post("/v1/route", route_handler(SURFACES))
-    app.router.add_get("/v1/models", models)
-    app.router.add_get("/livez", livez)
-    app.router.add_get("/readyz", readyz)
-    app.router.add_get("/metrics", page(make_aiohttp_handler(metrics.registry)))
-    app.router.add_get("/api/status", private(status))
-    app.router.add_get("/api/config", private(config))
-    app.router.add_get("/api/models", private(model_health))
-    app.router.add_get("/api/log", private(log))
-    app.router.add_post("/api/reload", private(reload))
+    app.add_routes(routes)
     there = tuple(f"{route.method} {route.resource.canonical}" for route in app.router.routes() if route.resource)
     app.router.add_route("*", "/{path:.*}", nothing_here(OPENAI, tuple(each for each in there if "HEAD" not in each)))
     return app
@@ -276,27 +305,30 @@ async def _followed(directory: Path | None, reloader: Reloader, clock: SystemClo
         yield
 
 
+async def _drained(drain: Drain, reloader: Reloader) -> None:
+    await drain.ended(reloader.active.snapshot.defaults.drain_timeout_s)
+
+
 @asynccontextmanager
-async def _listening(app: web.Application, settings: Settings) -> AsyncIterator[int]:
+async def _listening(app: web.Application, address: Address, option: str = "listen") -> AsyncIterator[str]:
+    """Answer at an address, which the option gave; gives its URL."""
     runner = web.AppRunner(
-        app, access_log=None, handle_signals=False, handler_cancellation=True, shutdown_timeout=DRAIN_S / 2
+        app, access_log=None, handle_signals=False, handler_cancellation=True, shutdown_timeout=CLOSE_WITHIN_S
     )
     await runner.setup()
     try:
-        site = web.TCPSite(runner, settings.listen.host, settings.listen.port, backlog=1024)
+        site = web.TCPSite(runner, address.host, address.port, backlog=1024)
         try:
             await site.start()
         except OSError as error:
-            raise StartError(_cannot_listen(settings, error)) from error
-        yield runner.addresses[0][1]
+            raise StartError(_cannot_listen(address, option, error)) from error
+        yield address.url(runner.addresses[0][1])
     finally:
         await runner.cleanup()
 
 
-def _cannot_listen(settings: Settings, error: OSError) -> str:
-    where = f"{settings.listen.host}:{settings.listen.port}"
+def _cannot_listen(address: Address, option: str, error: OSError) -> str:
     words = os.strerror(error.errno).lower() if error.errno else str(error)
-    hint = (
-        f"stop what listens there, or choose another port: --listen {settings.listen.host}:{settings.listen.port + 1}"
-    )
-    return f"cannot listen on {where}: {words}\n  {hint}"
+    another = Address(address.host, (address.port + 1) % 65_536)
+    hint = f"stop what listens there, or choose another port: --{option} {another}"
+    return f"cannot listen on {address}: {words}\n  {hint}"

@@ -20,7 +20,7 @@ from prometheus_client import CollectorRegistry
 from gateway.adapters import log_sqlite
 from gateway.adapters.log_rows import COLUMNS
 from gateway.adapters.metrics import Metrics
-from gateway.app import SURFACES, build_web, running, shipped_rules
+from gateway.app import SURFACES, build_web, inference_routes, operations_routes, running, shipped_rules
 from gateway.cli import COMMANDS, main
 from gateway.cli.serve import NOT_BUILT
 from gateway.config import catalogue, packaged
@@ -331,11 +331,12 @@ def test_every_command_is_described() -> None:
 def test_every_endpoint_is_described() -> None:
     """The table of endpoints is the application's router; whatever a script asks for is among them."""
     metrics = Metrics(CollectorRegistry(), "0", simulated=False)
-    app = build_web(cast("Parts", None), cast("Daemon", None), metrics)
-    routes = {(route.method, route.resource.canonical) for route in app.router.routes() if route.resource is not None}
-    there = {f"{method} {path}" for method, path in routes if method not in {"HEAD", "*"}}
+    routes = [*inference_routes(), *operations_routes(metrics)]
+    app = build_web(cast("Parts", None), cast("Daemon", None), routes)
+    found = {(route.method, route.resource.canonical) for route in app.router.routes() if route.resource is not None}
+    there = {f"{method} {path}" for method, path in found if method not in {"HEAD", "*"}}
     assert set(names_of(rows_of("docs/http.md", "| endpoint | what it does |"))) == there
-    paths = {path for _, path in routes}
+    paths = {path for _, path in found}
     asked = {path for block in blocks("sh") for path in re.findall(r"\$URL(/[\w/]+)", block.text)}
     assert asked
     assert asked <= paths

@@ -12,17 +12,20 @@ import click
 
 from gateway.adapters.state_sqlite import DataDirectoryError
 from gateway.app import VERSION, Running, StartError, loop_factory, running
-from gateway.cli.rules import DEFAULT_RULES, rules_or_shipped
+from gateway.cli.rules import DEFAULT_RULES, counted, rules_or_shipped
 from gateway.config.settings import Address, Settings, address_of
+from gateway.runtime.drain import Drain
+
+logger = logging.getLogger("gateway")
 
 NOT_BUILT = ("ops", "workers", "state", "log-store")
 """Options that the design names and this version does not have."""
 
 
-def read_address(_: click.Context, __: click.Parameter, value: str) -> Address:
-    """Read an address option."""
+def read_address(_: click.Context, __: click.Parameter, value: str | None) -> Address | None:
+    """Read an address option, which may be left out."""
     try:
-        return address_of(value)
+        return None if value is None else address_of(value)
     except ValueError as error:
         raise click.BadParameter(str(error)) from error
 
@@ -75,7 +78,7 @@ def _serve(**_: object) -> None:
         )
     try:
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
-            runner.run(_until_stopped(settings))
+            runner.run(_until_stopped(settings, values["log_format"]))
     except (StartError, DataDirectoryError) as error:
         raise click.ClickException(str(error)) from error
 
@@ -85,32 +88,43 @@ command = click.Command(
 )
 
 
-async def _until_stopped(settings: Settings) -> None:
-    stop = asyncio.Event()
+async def _until_stopped(settings: Settings, form: str) -> None:
+    drain = Drain()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    async with running(settings) as daemon:
-        click.echo(welcome(daemon, settings), err=not settings.simulate)
-        await stop.wait()
-        click.echo("stopping", err=True)
+        loop.add_signal_handler(number, drain.stop)
+    async with running(settings, drain) as daemon:
+        if form == "json":
+            for line in facts(daemon, settings):
+                logger.info(" ".join(line.split()))
+        else:
+            lines = [*facts(daemon, settings), *(suggestions(daemon, settings) if settings.simulate else ())]
+            click.echo("\n".join(lines), err=not settings.simulate)
+        await drain.stopping.wait()
+    logger.info("stopped")
 
 
-def welcome(daemon: Running, settings: Settings) -> str:
-    """Say what runs, where, and what to try next."""
+def facts(daemon: Running, settings: Settings) -> list[str]:
+    """Say what runs, and where."""
     snapshot = daemon.reloader.active.snapshot
+    simulates = ", and simulates the providers: no key, no network, no cost" if settings.simulate else ""
     where = settings.rules or f"the shipped rules (there is no ./{DEFAULT_RULES} here)"
+    counts = f"{counted(len(snapshot.files), 'file')}, {counted(len(snapshot.rules), 'rule')}"
     lines = [
-        f"rulegate {VERSION} listens on {daemon.address}",
-        f"  rules   {where}: {len(snapshot.files)} files, {len(snapshot.rules)} rules, generation {snapshot.label}",
+        f"rulegate {VERSION} listens on {daemon.address}{simulates}",
+        f"  rules   {where}: {counts}, generation {snapshot.label}",
     ]
-    lines += [f"  warning {warning}" for warning in snapshot.warnings]
-    if not settings.simulate:
-        return "\n".join(lines)
-    lines[0] += ", and simulates the providers: no key, no network, no cost"
-    lines.append(f"  faults  {daemon.simulator}/faults makes a simulated model fail")
+    if settings.ops is not None:
+        lines.append(f"  ops     {daemon.ops} has metrics, probes and /api")
+    if settings.simulate:
+        lines.append(f"  faults  {daemon.simulator}/faults makes a simulated model fail")
+    return [*lines, *(f"  warning {warning}" for warning in snapshot.warnings)]
+
+
+def suggestions(daemon: Running, settings: Settings) -> list[str]:
+    """Say what to try next with simulated providers."""
     translate = f'{daemon.address}/v1/execute -d \'{{"prompt": "Translate into French: good morning"}}\''
-    lines += [
+    lines = [
         "",
         "Try, in another terminal:",
         f'  curl -s {daemon.address}/v1/execute -d \'{{"prompt": "Write a Python function that parses a CSV file"}}\'',
@@ -118,13 +132,14 @@ def welcome(daemon: Running, settings: Settings) -> str:
         f'  curl -s {daemon.address}/v1/route -d \'{{"prompt": "Prove that the square root of 2 is irrational"}}\'',
         f'  curl -s {daemon.simulator}/faults -d \'{{"model": "*", "fault": "overloaded", "count": 1}}\'',
         f"  curl -si {translate} | grep x-rulegate   # the next model answers",
-        f"  curl -s '{daemon.address}/api/log?limit=1'",
-        f"  curl -s {daemon.address}/metrics | grep rulegate_cost",
+        f"  curl -s '{daemon.ops}/api/log?limit=1'",
+        f"  curl -s {daemon.ops}/metrics | grep rulegate_cost",
         "",
         f"OpenAI's and Anthropic's clients: model auto, any key, base_url {daemon.address}/v1 and {daemon.address}.",
-        f"Edit a file in {where} and ask again: the change is live when you save it." if settings.rules else "",
     ]
-    return "\n".join(lines).rstrip()
+    if settings.rules:
+        lines.append(f"Edit a file in {settings.rules} and ask again: the change is live when you save it.")
+    return lines
 
 
 class JsonLines(logging.Formatter):

@@ -174,6 +174,7 @@ def _defaults(section: Mapping[str, Node]) -> Defaults:
     base = Defaults()
     retention = section.get("retention")
     days = retention.get("days") if retention else None
+    drain = section.get("drain_timeout")
     return Defaults(
         prefer=Prefer(section["prefer"].value) if "prefer" in section else base.prefer,
         timeouts=timeouts_of(section.get("timeout"), base.timeouts),
@@ -182,6 +183,7 @@ def _defaults(section: Mapping[str, Node]) -> Defaults:
         max_body_bytes=size_bytes(section["max_body"].value) if "max_body" in section else base.max_body_bytes,
         retention_days=days.value if days else base.retention_days,
         allow_empty=bool(section["allow_empty"].value) if "allow_empty" in section else base.allow_empty,
+        drain_timeout_s=duration_s(drain.value) if drain else base.drain_timeout_s,
     )
 
 

@@ -12,6 +12,7 @@ class RefusalKind(StrEnum):
     NOT_FOUND = "not_found"
     TOO_LARGE = "too_large"
     INTERNAL = "internal"
+    STOPPING = "stopping"
 
 
 STATUS = {
@@ -20,6 +21,7 @@ STATUS = {
     RefusalKind.NOT_FOUND: 404,
     RefusalKind.TOO_LARGE: 413,
     RefusalKind.INTERNAL: 500,
+    RefusalKind.STOPPING: 503,
 }
 
 

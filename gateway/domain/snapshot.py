@@ -27,6 +27,7 @@ class Defaults:
     max_body_bytes: int = 32_000_000
     retention_days: int = 30
     allow_empty: bool = False
+    drain_timeout_s: float = 30.0
 
 
 @dataclass(frozen=True, slots=True)
