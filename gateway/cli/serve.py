@@ -18,7 +18,7 @@ from gateway.runtime.drain import Drain
 
 logger = logging.getLogger("gateway")
 
-NOT_BUILT = ("ops", "workers", "state", "log-store")
+NOT_BUILT = ("workers", "state", "log-store")
 """Options that the design names and this version does not have."""
 
 
@@ -46,6 +46,7 @@ OPTIONS = [
     _option("rules", type=PATH, help="Directory of rule files.  [default: ./rules.d]"),
     _option("data", type=PATH, default=Path("data"), show_default=True, help="Where the log and the state are kept."),
     _option("listen", callback=read_address, default="127.0.0.1:8080", show_default=True, help="HOST:PORT."),
+    _option("ops", callback=read_address, help="HOST:PORT for metrics, probes and /api alone.  [default: --listen's]"),
     _option("simulate", is_flag=True, help="Answer with simulated providers: no key, no network, no cost."),
     _option("use-last-good", is_flag=True, help="If the rules on disk do not run, start with those that ran last."),
     _option("allow-anonymous", is_flag=True, help="Listen beyond this machine although callers need no key."),
@@ -70,7 +71,12 @@ def _serve(**_: object) -> None:
         listen=values["listen"],
         simulate=values["simulate"],
         use_last_good=values["use_last_good"],
+        ops=values["ops"],
     )
+    if settings.ops == settings.listen and settings.listen.port:
+        raise click.BadParameter(
+            "it is the address of --listen, which has all of it when --ops is left out", param_hint="--ops"
+        )
     if not settings.listen.loopback and not values["allow_anonymous"]:
         raise click.ClickException(
             f"{settings.listen.host} can be reached from other machines, and callers need no key here: "

@@ -336,6 +336,8 @@ def test_every_option_of_serve_is_also_a_variable() -> None:
     [
         ({"RULEGATE_LISTEN": "nowhere"}, "'nowhere' is not an address: write HOST:PORT, such as 127.0.0.1:8080"),
         ({"RULEGATE_LISTEN": "0.0.0.0:1", "RULEGATE_SIMULATE": "1"}, "listen on 127.0.0.1, or say --allow-anonymous"),
+        ({"RULEGATE_OPS": "9090", "RULEGATE_SIMULATE": "1"}, "'9090' is not an address: write HOST:PORT"),
+        ({"RULEGATE_OPS": ":8080", "RULEGATE_SIMULATE": "1"}, "it is the address of --listen, which has all of it"),
         ({"RULEGATE_RULES": "nowhere"}, "there is no directory nowhere"),
         ({"RULEGATE_LOG_LEVEL": "loud"}, "'loud' is not one of"),
         ({"RULEGATE_LOG_FORMAT": "xml"}, "'xml' is not one of"),
