@@ -5,7 +5,7 @@ import gc
 import logging
 import os
 import signal
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from importlib import import_module
@@ -22,6 +22,7 @@ from gateway.adapters.log_sqlite import LogReader, LogWriter
 from gateway.adapters.metrics import Metrics
 from gateway.adapters.model_states import ModelStates
 from gateway.adapters.state_sqlite import Lock, State
+from gateway.adapters.systemd import Systemd
 from gateway.adapters.transport import HttpTransport
 from gateway.adapters.watch import DirectoryWatch
 from gateway.config import catalogue, packaged, secrets, sources
@@ -158,7 +159,7 @@ async def running(settings: Settings, drain: Drain | None = None) -> AsyncIterat
 
     Raises StartError, and DataDirectoryError for the data directory.
     """
-    drain = drain or Drain()
+    drain, systemd = drain or Drain(), Systemd(os.environ)
     async with AsyncExitStack() as stack:
         clock = SystemClock()
         data = settings.data / SIMULATED if settings.simulate else settings.data
@@ -186,7 +187,7 @@ async def running(settings: Settings, drain: Drain | None = None) -> AsyncIterat
         if isinstance(started_with, Rejected):
             raise StartError("\n".join(str(problem) for problem in started_with.problems))
         try:
-            reloader = Reloader(reload_parts, activate(reload_parts, started_with))
+            reloader = Reloader(reload_parts, activate(reload_parts, started_with), systemd.reloading)
             hash_key = state.hash_key()
         except StoreError as error:
             raise StartError(f"{error}\n  free space or mend {data}, or give another one with --data DIR") from error
@@ -217,11 +218,10 @@ async def running(settings: Settings, drain: Drain | None = None) -> AsyncIterat
             main = ops = await stack.enter_async_context(
                 _listening(build_web(parts, daemon, [*callers, *operators]), settings.listen)
             )
-        stack.push_async_callback(_drained, drain, reloader)
         gc.collect()
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)
-        drain.ready()
+        await stack.enter_async_context(_supervised(systemd, drain, reloader, clock))
         yield Running(main, ops, simulator, reloader)
 
 
@@ -298,15 +298,42 @@ async def _followed(directory: Path | None, reloader: Reloader, clock: SystemClo
             watch = DirectoryWatch(directory, stamp, wake)
             watch.start()
             stack.push_async_callback(asyncio.to_thread, watch.close)
-        tasks = await asyncio.TaskGroup().__aenter__()
-        stack.push_async_callback(tasks.__aexit__, None, None, None)  # the daemon's errors are not the group's
-        task = tasks.create_task(follow(reloader, changed, stamp, clock))
-        stack.callback(task.cancel)
+        await stack.enter_async_context(_beside(follow(reloader, changed, stamp, clock)))
         yield
 
 
-async def _drained(drain: Drain, reloader: Reloader) -> None:
-    await drain.ended(reloader.active.snapshot.defaults.drain_timeout_s)
+@asynccontextmanager
+async def _supervised(systemd: Systemd, drain: Drain, reloader: Reloader, clock: SystemClock) -> AsyncIterator[None]:
+    """Take requests, and in the end let those in flight end; systemd is told how it goes, where it listens."""
+
+    def state() -> str:
+        rejected = "; the rules on disk are rejected" if reloader.rejection else ""
+        label = reloader.active.snapshot.label
+        return f"{drain.phase}: generation {label}{rejected}, requests in flight: {drain.in_flight}"
+
+    async def beat() -> None:
+        while systemd.listens:
+            systemd.alive()
+            await clock.sleep(systemd.every_s)
+
+    drain.ready()
+    systemd.ready(state)
+    async with _beside(beat()):
+        try:
+            yield
+        finally:
+            systemd.stopping()
+            await drain.ended(reloader.active.snapshot.defaults.drain_timeout_s)
+
+
+@asynccontextmanager
+async def _beside(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    """Run something beside the daemon, and end it with the daemon, whose errors are not its own."""
+    async with AsyncExitStack() as stack:
+        tasks = await asyncio.TaskGroup().__aenter__()
+        stack.push_async_callback(tasks.__aexit__, None, None, None)
+        stack.callback(tasks.create_task(work).cancel)
+        yield
 
 
 @asynccontextmanager

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -17,6 +18,7 @@ logger = logging.getLogger(__name__)
 
 Read = Callable[[], tuple[RuleFile, ...] | Unreadable]
 Gate = Callable[[Snapshot], tuple[Problem, ...]]
+Around = Callable[[], AbstractContextManager[None]]
 Resolve = Callable[[Snapshot], Targets]
 
 
@@ -49,10 +51,14 @@ class Parts:
 
 
 class Reloader:
-    """All files of the directory together, or nothing. Whoever reads `active` holds it for the whole request."""
+    """All files of the directory together, or nothing. Whoever reads `active` holds it for the whole request.
 
-    def __init__(self, parts: Parts, active: Active) -> None:
+    Each reload, whatever becomes of it, is made within `around`.
+    """
+
+    def __init__(self, parts: Parts, active: Active, around: Around = nullcontext) -> None:
         self._parts = parts
+        self._around = around
         self._one_at_a_time = asyncio.Lock()
         self.active = active
         self.rejection: Rejection | None = None
@@ -66,12 +72,16 @@ class Reloader:
 
     async def _reload(self) -> Active | Rejection:
         async with self._one_at_a_time:
-            result = await asyncio.to_thread(prepare, self._parts, self.active)
-            match result:
-                case Snapshot():
-                    return await self._accept(result)
-                case Rejected():
-                    return self._reject(result)
+            with self._around():
+                return await self._look()
+
+    async def _look(self) -> Active | Rejection:
+        result = await asyncio.to_thread(prepare, self._parts, self.active)
+        match result:
+            case Snapshot():
+                return await self._accept(result)
+            case Rejected():
+                return self._reject(result)
 
     async def _accept(self, snapshot: Snapshot) -> Active | Rejection:
         """Run a snapshot; the one that runs already has its secrets read anew, for a key file may have changed."""
