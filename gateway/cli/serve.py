@@ -1,17 +1,15 @@
 """`rulegate serve`: the daemon."""
 
 import asyncio
-import json
 import logging
 import signal
-import sys
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
 from gateway.adapters.state_sqlite import DataDirectoryError
 from gateway.app import VERSION, Running, StartError, loop_factory, running
+from gateway.cli.logs import configure_logging
 from gateway.cli.rules import DEFAULT_RULES, counted, rules_or_shipped
 from gateway.config.settings import Address, Settings, address_of
 from gateway.runtime.drain import Drain
@@ -86,6 +84,9 @@ def _serve(**_: object) -> None:
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
             runner.run(_until_stopped(settings, values["log_format"]))
     except (StartError, DataDirectoryError) as error:
+        if values["log_format"] == "json":
+            logger.critical("%s", error)
+            raise click.exceptions.Exit(1) from error
         raise click.ClickException(str(error)) from error
 
 
@@ -100,14 +101,24 @@ async def _until_stopped(settings: Settings, form: str) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, drain.stop)
     async with running(settings, drain) as daemon:
-        if form == "json":
-            for line in facts(daemon, settings):
-                logger.info(" ".join(line.split()))
-        else:
-            lines = [*facts(daemon, settings), *(suggestions(daemon, settings) if settings.simulate else ())]
-            click.echo("\n".join(lines), err=not settings.simulate)
+        say_hello(daemon, settings, form)
         await drain.stopping.wait()
     logger.info("stopped")
+
+
+def say_hello(daemon: Running, settings: Settings, form: str) -> None:
+    """Say what runs and where, and what to try with simulated providers: to people, or as lines of the log."""
+    warnings = daemon.reloader.active.snapshot.warnings
+    if form == "json":
+        for fact in facts(daemon, settings):
+            logger.info(" ".join(fact.split()))
+        for warning in warnings:
+            logger.warning("rules: %s", warning)
+        return
+    lines = [*facts(daemon, settings), *(f"  warning {warning}" for warning in warnings)]
+    if settings.simulate:
+        lines += suggestions(daemon, settings)
+    click.echo("\n".join(lines), err=not settings.simulate)
 
 
 def facts(daemon: Running, settings: Settings) -> list[str]:
@@ -124,7 +135,7 @@ def facts(daemon: Running, settings: Settings) -> list[str]:
         lines.append(f"  ops     {daemon.ops} has metrics, probes and /api")
     if settings.simulate:
         lines.append(f"  faults  {daemon.simulator}/faults makes a simulated model fail")
-    return [*lines, *(f"  warning {warning}" for warning in snapshot.warnings)]
+    return lines
 
 
 def suggestions(daemon: Running, settings: Settings) -> list[str]:
@@ -146,25 +157,3 @@ def suggestions(daemon: Running, settings: Settings) -> list[str]:
     if settings.rules:
         lines.append(f"Edit a file in {settings.rules} and ask again: the change is live when you save it.")
     return lines
-
-
-class JsonLines(logging.Formatter):
-    """One JSON object a line."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Give time, level, logger and message."""
-        at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-        fields = {"at": at, "level": record.levelname.lower(), "logger": record.name, "message": record.getMessage()}
-        if record.exc_info:
-            fields["trace"] = self.formatException(record.exc_info)
-        return json.dumps(fields, ensure_ascii=False)
-
-
-def configure_logging(level: str, form: str) -> None:
-    """Send what the gateway says to standard error."""
-    handler = logging.StreamHandler(sys.stderr)
-    text = logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S")
-    handler.setFormatter(JsonLines() if form == "json" else text)
-    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    logging.getLogger("asyncio").setLevel(logging.WARNING)
-    logging.getLogger("watchdog").setLevel(logging.WARNING)
