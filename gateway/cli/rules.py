@@ -1,6 +1,7 @@
 """What the commands share: where the rules are, and how Problems are printed."""
 
 from pathlib import Path
+from shlex import quote
 
 import click
 
@@ -30,10 +31,13 @@ def rules_or_shipped(given: Path | None, *, shipped: bool) -> Path | None:
         return None
     if given is None:
         raise click.ClickException(
-            f"there is no ./{DEFAULT_RULES} here: give the directory with --rules DIR, "
-            "or rehearse with the shipped rules: rulegate serve --simulate"
+            f"there is no ./{DEFAULT_RULES} here: write rules to begin with: rulegate init; or give the directory with "
+            "--rules DIR, or rehearse with the shipped rules: rulegate serve --simulate"
         )
-    raise click.ClickException(f"there is no directory {directory}: make it, or give another one with --rules DIR")
+    what = "is not a directory" if directory.exists() else "is not there"
+    raise click.ClickException(
+        f"{directory} {what}: write rules to begin with: rulegate init DIR; or give another directory with --rules DIR"
+    )
 
 
 def read_rules(directory: Path | None) -> tuple[RuleFile, ...] | Rejected:
@@ -44,7 +48,7 @@ def read_rules(directory: Path | None) -> tuple[RuleFile, ...] | Rejected:
     if isinstance(files, sources.Unreadable):
         return Rejected("", files.problems)
     if not files:
-        hint = "add a file that ends in .yaml, or look at the shipped ones: rulegate serve --simulate"
+        hint = f"add a file that ends in .yaml, or have some written: rulegate init {quote(str(directory))}"
         return Rejected("", (Problem(".", 1, 1, "there is no rule file here", hint),))
     return files
 

@@ -149,7 +149,8 @@ def emptiness(snapshot: Snapshot, before: Snapshot | None) -> tuple[Problem, ...
         return ()
     here = "the rule files are empty" if snapshot.files else "there is no rule file here"
     words = here if before is None else f"{here}: the last rules stay"
-    hint = "add a file that ends in .yaml; an empty set needs 'defaults: {allow_empty: true}'"
+    begin = ", or have some written: rulegate init DIR" if before is None and not snapshot.files else ""
+    hint = f"add a file that ends in .yaml{begin}; an empty set needs 'defaults: {{allow_empty: true}}'"
     return (Problem(".", 1, 1, words, hint),)
 
 

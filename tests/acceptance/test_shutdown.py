@@ -263,7 +263,7 @@ async def test_an_idle_daemon_stops_at_once(tmp_path: Path) -> None:
 
 
 async def test_the_clients_raise(tmp_path: Path) -> None:
-    """U-124 U-24: OpenAI's and Anthropic's own clients raise for a stream that is cut short and for a request that is
+    """U-124 U-06: OpenAI's and Anthropic's own clients raise for a stream that is cut short and for a request that is
     turned away, and never give half an answer for a whole one."""
     async with stopping(tmp_path) as daemon:
         await daemon.pace(FOR_EVER_S)

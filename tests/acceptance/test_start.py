@@ -37,9 +37,9 @@ class Bad:
 
 
 BAD = {
-    "no directory": Bad(None, ("there is no directory rules.d: make it", "--rules DIR"), ("--rules", "rules.d")),
-    "no directory was named": Bad(None, ("there is no ./rules.d here", "--rules DIR", "rulegate serve --simulate")),
-    "empty directory": Bad("", ("there is no rule file here", "add a file that ends in .yaml")),
+    "no directory": Bad(None, ("rules.d is not there", "rulegate init DIR", "--rules DIR"), ("--rules", "rules.d")),
+    "no directory was named": Bad(None, ("there is no ./rules.d here", "rulegate init", "--rules DIR", "--simulate")),
+    "empty directory": Bad("", ("there is no rule file here", "add a file that ends in .yaml", "rulegate init DIR")),
     "typo": Bad(TYPO, (f"rules.yaml:{TYPO.splitlines().index('    rout: [nano]') + 1}:5", "route")),
     "secret": Bad(WITH_KEYS, ("rules.yaml:2:", "OPENAI_API_KEY", "set it, or rehearse", "rulegate serve --simulate")),
     "secret in an empty variable": Bad(WITH_KEYS, ("OPENAI_API_KEY",)),

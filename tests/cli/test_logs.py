@@ -50,7 +50,7 @@ def test_a_time_is_that_of_rfc_3339(formatter: logging.Formatter) -> None:
 
 
 async def test_every_line_of_a_run_is_json(tmp_path: Path) -> None:
-    """U-105: the start, a reload, a rejection and the stop; also where the rules do not run at all."""
+    """The start, a reload, a rejection and the stop; also where the rules do not run at all."""
     (tmp_path / "rules.d").mkdir()
     rules = tmp_path / "rules.d" / "rules.yaml"
     rules.write_text(to_model("nano"))
