@@ -1,10 +1,12 @@
 """The composition root: builds the parts, wires them, decides nothing."""
 
 import asyncio
+import errno
 import gc
 import logging
 import os
 import signal
+import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -185,7 +187,7 @@ async def running(settings: Settings, drain: Drain | None = None) -> AsyncIterat
         )
         started_with = first(reload_parts, use_last_good=settings.use_last_good)
         if isinstance(started_with, Rejected):
-            raise StartError("\n".join(str(problem) for problem in started_with.problems))
+            raise StartError("\n".join(problem.within(settings.rules) for problem in started_with.problems))
         try:
             reloader = Reloader(reload_parts, activate(reload_parts, started_with), systemd.reloading)
             hash_key = state.hash_key()
@@ -355,7 +357,15 @@ async def _listening(app: web.Application, address: Address, option: str = "list
 
 
 def _cannot_listen(address: Address, option: str, error: OSError) -> str:
-    words = os.strerror(error.errno).lower() if error.errno else str(error)
-    another = Address(address.host, (address.port + 1) % 65_536)
-    hint = f"stop what listens there, or choose another port: --{option} {another}"
-    return f"cannot listen on {address}: {words}\n  {hint}"
+    """Say why, and what else could be tried."""
+    code = error.errno or 0
+    match code:
+        case errno.EADDRNOTAVAIL | socket.EAI_NONAME:
+            hint = f"this machine has no such address: --{option} 127.0.0.1:{address.port}"
+        case errno.EACCES:
+            hint = f"ports below 1024 need a privilege: --{option} {Address(address.host, 8000 + address.port % 1000)}"
+        case _:
+            another = Address(address.host, (address.port + 1) % 65_536)
+            hint = f"stop what listens there, or choose another port: --{option} {another}"
+    words = os.strerror(code) if code in errno.errorcode else str(error.strerror or error)
+    return f"cannot listen on {address}: {words.lower()}\n  {hint}"

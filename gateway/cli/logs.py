@@ -48,7 +48,7 @@ def configure_logging(level: str, form: str) -> None:
     handler.setFormatter(JsonLines() if form == "json" else TextLines())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     logging.getLogger("asyncio").setLevel(logging.WARNING)
-    logging.getLogger("watchdog").setLevel(logging.WARNING)
+    logging.getLogger("watchdog").setLevel(logging.CRITICAL)  # its errors are of notifications, which polling outlives
     if form == "json":
         logging.captureWarnings(capture=True)
         sys.excepthook = log_end

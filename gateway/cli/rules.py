@@ -8,7 +8,7 @@ import click
 from gateway.app import shipped_rules
 from gateway.config import catalogue, sources
 from gateway.config.compile import Compiler
-from gateway.domain.problem import Problem
+from gateway.domain.problem import WHOLE_SET, Problem
 from gateway.domain.snapshot import Rejected, RuleFile, Snapshot
 from gateway.runtime.reloader import emptiness
 
@@ -49,7 +49,7 @@ def read_rules(directory: Path | None) -> tuple[RuleFile, ...] | Rejected:
         return Rejected("", files.problems)
     if not files:
         hint = f"add a file that ends in .yaml, or have some written: rulegate init {quote(str(directory))}"
-        return Rejected("", (Problem(".", 1, 1, "there is no rule file here", hint),))
+        return Rejected("", (Problem(WHOLE_SET, 1, 1, "there is no rule file here", hint),))
     return files
 
 
@@ -82,7 +82,7 @@ def show_problems(rejected: Rejected, directory: Path | None) -> None:
 
 def place(problem: Problem, directory: Path | None) -> str:
     """Give a Problem with a path that editors and terminals can open."""
-    return str(problem) if directory is None else f"{directory}/{problem}"
+    return problem.within(directory)
 
 
 def counted(count: int, word: str) -> str:

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from gateway.config.compile import Compiler
 from gateway.config.sources import Unreadable
-from gateway.domain.problem import Problem, StoreError
+from gateway.domain.problem import WHOLE_SET, Problem, StoreError
 from gateway.domain.snapshot import Rejected, RuleFile, Snapshot
 from gateway.runtime.exchange import Active
 from gateway.runtime.ports import Clock, Generations, Meters, Targets
@@ -98,7 +98,7 @@ class Reloader:
             active = await asyncio.to_thread(activate, self._parts, snapshot)
         except StoreError as error:
             hint = "free space or mend the data directory, and reload"
-            return self._reject(Rejected(snapshot.fingerprint, (Problem(".", 1, 1, str(error), hint),)))
+            return self._reject(Rejected(snapshot.fingerprint, (Problem(WHOLE_SET, 1, 1, str(error), hint),)))
         self.active = active  # one assignment: no request sees half a change
         self._parts.meters.prepare(self.active.snapshot)
         self._parts.mended()
@@ -151,7 +151,7 @@ def emptiness(snapshot: Snapshot, before: Snapshot | None) -> tuple[Problem, ...
     words = here if before is None else f"{here}: the last rules stay"
     begin = ", or have some written: rulegate init DIR" if before is None and not snapshot.files else ""
     hint = f"add a file that ends in .yaml{begin}; an empty set needs 'defaults: {{allow_empty: true}}'"
-    return (Problem(".", 1, 1, words, hint),)
+    return (Problem(WHOLE_SET, 1, 1, words, hint),)
 
 
 def first(parts: Parts, *, use_last_good: bool) -> Snapshot | Rejected:

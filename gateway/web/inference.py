@@ -63,7 +63,8 @@ def surface_handler(surface: Surface, dialect: CallerDialect) -> Handler:
             ended = began
             return await send(http, await _answer(http, parts, began))
         except CutShortError:
-            ended = Refused(arrived, surface, Outcome.REFUSED)
+            if isinstance(ended, Refused):
+                ended = replace(ended, outcome=Outcome.REFUSED)
             return await send(http, refuse(dialect, NOT_AWAITED, arrived.id))
         except Exception as error:  # noqa: BLE001 - the edge: a bug is answered like an error
             log_bug(arrived.id, error)

@@ -186,7 +186,10 @@ async def test_a_second_signal_ends_what_is_in_flight_now(tmp_path: Path) -> Non
 
 
 async def test_the_drain_timeout_is_that_of_the_rules_that_run(tmp_path: Path) -> None:
-    """U-124 U-85: it is read at the stop, so that an edit counts without a restart."""
+    """U-124 U-85: it is read at the stop, so that an edit counts without a restart.
+
+    U-79: the next daemon goes on with the same generation and the same log.
+    """
     async with stopping(tmp_path) as daemon:
         await daemon.pace(FOR_EVER_S)
         rules = tmp_path / "rules.d" / "rules.yaml"
@@ -201,6 +204,10 @@ async def test_the_drain_timeout_is_that_of_the_rules_that_run(tmp_path: Path) -
             daemon.serving.process.send_signal(signal.SIGTERM)
             assert "this answer is not whole" in (await stream.content.read()).decode()
         assert await daemon.exit_code() == 0
+    async with serving("--simulate", directory=tmp_path) as again:
+        assert await again.end(signal.SIGTERM) == 0
+    assert "generation 2-" in again.words
+    assert [row["outcome"] for row in daemon.rows()] == ["interrupted"]
 
 
 async def reply(reader: asyncio.StreamReader) -> str:

@@ -76,4 +76,4 @@ async def test_every_line_of_a_run_is_json(tmp_path: Path) -> None:
     code, ended = await fails("--log-format", "json", directory=tmp_path)
     assert code == 1
     (line,) = [json.loads(each) for each in ended.splitlines()]
-    assert (line["level"], line["message"].startswith("rules.yaml:1:")) == ("critical", True)
+    assert (line["level"], line["message"].startswith("rules.d/rules.yaml:1:")) == ("critical", True)
