@@ -4,6 +4,7 @@ import json
 import logging
 import sys
 import threading
+import traceback
 from datetime import UTC, datetime
 from types import TracebackType
 
@@ -43,25 +44,28 @@ class JsonLines(logging.Formatter):
 
 
 def configure_logging(level: str, form: str) -> None:
-    """Send what the gateway says to standard error; as JSON, also what Python itself would write there."""
+    """Send what the gateway says to standard error."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines() if form == "json" else TextLines())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     logging.getLogger("asyncio").setLevel(logging.WARNING)
     logging.getLogger("watchdog").setLevel(logging.CRITICAL)  # its errors are of notifications, which polling outlives
-    if form == "json":
-        logging.captureWarnings(capture=True)
-        sys.excepthook = log_end
-        threading.excepthook = log_end_of_thread
 
 
-def log_end(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Log an error that ends the process."""
-    logger.critical("the gateway ends with a mistake of its own", exc_info=(kind, error, trace))
+def take_over() -> None:
+    """Say in the form of the log what Python itself would write: warnings, and what ends the process or a thread."""
+    logging.captureWarnings(capture=True)
+    sys.excepthook = _say_end
+    threading.excepthook = _say_end_of_thread
 
 
-def log_end_of_thread(ended: threading.ExceptHookArgs) -> None:
-    """Log an error that ends a thread."""
-    error = ended.exc_value or ended.exc_type()
-    name = ended.thread.name if ended.thread else "?"
-    logger.critical("thread %s ends with a mistake of its own", name, exc_info=error)
+def _say_end(kind: type[BaseException], _: BaseException, trace: TracebackType | None) -> None:
+    """Say where a mistake that ends the process is: its kind and its place, without its words, which may quote."""
+    place = "".join(traceback.format_tb(trace))
+    logger.critical("the gateway ends by a mistake of its own, %s:\n%s", kind.__name__, place)
+
+
+def _say_end_of_thread(ended: threading.ExceptHookArgs) -> None:
+    """Say where a mistake that ends a thread is."""
+    name, place = ended.thread.name if ended.thread else "?", "".join(traceback.format_tb(ended.exc_traceback))
+    logger.critical("thread %s ends by a mistake of its own, %s:\n%s", name, ended.exc_type.__name__, place)

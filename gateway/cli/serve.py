@@ -9,7 +9,7 @@ import click
 
 from gateway.adapters.state_sqlite import DataDirectoryError
 from gateway.app import VERSION, Running, StartError, loop_factory, running
-from gateway.cli.logs import configure_logging
+from gateway.cli.logs import configure_logging, take_over
 from gateway.cli.rules import DEFAULT_RULES, counted, rules_or_shipped
 from gateway.config.settings import Address, Settings, address_of
 from gateway.runtime.drain import Drain
@@ -80,6 +80,7 @@ def _serve(**_: object) -> None:
             f"{settings.listen.host} can be reached from other machines, and callers need no key here: "
             "listen on 127.0.0.1, or say --allow-anonymous"
         )
+    take_over()
     try:
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
             runner.run(_until_stopped(settings, values["log_format"]))

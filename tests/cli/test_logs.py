@@ -16,10 +16,13 @@ from tests.fakes.daemon import until
 from tests.fakes.process import fails, serving
 from tests.fakes.rule_files import to_model
 
+QUOTED = "words of a request"
+ENDS = ("critical", "ends by a mistake of its own, ValueError:\n  File")
+
 
 def said_by(program: str) -> list[dict[str, str]]:
     """Run a program that logs as JSON, and give what it said on standard error."""
-    start = "from gateway.cli.logs import configure_logging; configure_logging('info', 'json')\n"
+    start = "from gateway.cli.logs import *; configure_logging('info', 'json'); take_over()\n"
     done = subprocess.run([sys.executable, "-c", start + program], capture_output=True, text=True, check=False)
     return [json.loads(line) for line in done.stderr.splitlines()]
 
@@ -27,8 +30,8 @@ def said_by(program: str) -> list[dict[str, str]]:
 @pytest.mark.parametrize(
     ("program", "level", "words"),
     [
-        ("1 / 0", "critical", "ZeroDivisionError"),
-        ("import threading; t = threading.Thread(target=lambda: 1 / 0); t.start(); t.join()", "critical", "ZeroDiv"),
+        (f"raise ValueError('{QUOTED}')", *ENDS),
+        (f"import threading; t = threading.Thread(target=int, args=['{QUOTED}']); t.start(); t.join()", *ENDS),
         ("import warnings; warnings.warn('old')", "warning", "UserWarning: old"),
         (r"import logging; logging.warning('a line\n \u00fc \udcff \u2028 %s', 1)", "warning", "a line\n \u00fc"),
         ("import logging\ntry: 1 / 0\nexcept ZeroDivisionError: logging.exception('x')", "error", "ZeroDivisionError"),
@@ -36,9 +39,11 @@ def said_by(program: str) -> list[dict[str, str]]:
     ids=["a mistake", "a mistake in a thread", "a warning", "odd characters", "a trace"],
 )
 def test_whatever_python_would_write_is_one_object_a_line(program: str, level: str, words: str) -> None:
+    """U-114: and what ends the process or a thread says where, not what it met."""
     (said,) = said_by(program)
     assert said["level"] == level
     assert words in said["message"] + said.get("trace", "")
+    assert QUOTED not in str(said)
     at = datetime.fromisoformat(said["at"])
     assert (at.utcoffset() is not None, said["at"][10]) == (True, "T")
 
