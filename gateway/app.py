@@ -4,151 +4,63 @@ import asyncio
 import gc
 import logging
 import os
-import signal
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import version
 from importlib.util import find_spec
-from pathlib import Path
 
-from aiohttp import web
 from prometheus_client import CollectorRegistry, disable_created_metrics
-from prometheus_client.aiohttp import make_aiohttp_handler
 
 from gateway.adapters.budget_gauges import BudgetGauges, Gauged
-from gateway.adapters.budget_sums import BudgetSums
 from gateway.adapters.clock import SystemClock
-from gateway.adapters.day_files import DayFiles
-from gateway.adapters.journal import Journal
-from gateway.adapters.ledger_sqlite import Ledger, LedgerReader
-from gateway.adapters.log_sqlite import LogReader
 from gateway.adapters.metrics import Metrics
 from gateway.adapters.model_states import ModelStates
-from gateway.adapters.overrides_sqlite import Overrides
-from gateway.adapters.reconcile import reconcile
-from gateway.adapters.state_sqlite import Lock, State
+from gateway.adapters.systemd import Systemd
 from gateway.adapters.transport import HttpTransport
-from gateway.adapters.watch import DirectoryWatch
-from gateway.config import catalogue, packaged, secrets, sources
+from gateway.config import catalogue
 from gateway.config.compile import Compiler
 from gateway.config.settings import Settings
-from gateway.dialects.anthropic import AnthropicMessages
-from gateway.dialects.base import CallerDialect, ProviderDialect
-from gateway.dialects.execute import Execute
-from gateway.dialects.openai_chat import OpenAIChat
-from gateway.domain.problem import Problem, StoreError
-from gateway.domain.snapshot import Rejected, RuleFile, Snapshot
-from gateway.domain.words import Dialect, Surface
+from gateway.domain.snapshot import Rejected
 from gateway.runtime.decider import Decider
+from gateway.runtime.drain import Drain
 from gateway.runtime.executor import Executor
 from gateway.runtime.health import HealthBoard
 from gateway.runtime.openings import Openings
-from gateway.runtime.ports import Target, Targets
 from gateway.runtime.recorder import Books, Recorder
-from gateway.runtime.rehearsal import failures_of, rehearse
 from gateway.runtime.reloader import Parts as ReloadParts
-from gateway.runtime.reloader import Reloader, activate, first, follow
+from gateway.runtime.reloader import Reloader, activate, first
 from gateway.runtime.spend import SpendBook, Standing
-from gateway.simulator.faults import Faults
-from gateway.simulator.server import build_app as build_simulator
-from gateway.simulator.server import start as start_simulator
-from gateway.web.budgets import budgets, override
-from gateway.web.catalogue import models, nothing_here, route_handler
-from gateway.web.errors import edge
-from gateway.web.inference import surface_handler
-from gateway.web.keys import PARTS, Parts
-from gateway.web.operations import (
-    DAEMON,
-    Daemon,
-    config,
-    livez,
-    log,
-    model_health,
-    page,
-    private,
-    readyz,
-    reload,
-    status,
-)
+from gateway.web.keys import Parts
+from gateway.web.operations import Daemon
+from gateway.wiring.rules import gate, lacking, nothing_lacking, reader, real_targets, simulated_targets
+from gateway.wiring.serving import followed, served, simulator, supervised
+from gateway.wiring.stores import StartError, mendable, opened, stores
+from gateway.wiring.surfaces import PROVIDERS
 
 logger = logging.getLogger("gateway")
 
 VERSION = version("rulegate")
 SIMULATED = "simulated"
 """The folder under the data directory that a rehearsal keeps to."""
-SHIPPED_RULES = "rules.d"
-DRAIN_S = 30.0
-"""How long requests in flight have at a stop; aiohttp waits for them twice, half of it each time."""
 NOTE_WITHIN_S = 0.02
 """How long a request that has ended may wait to be noted."""
 GC_THRESHOLDS = (50_000, 50, 50)
 """Objects between collections: requests make few cycles, and a full collection stalls every stream."""
 
-OPENAI, ANTHROPIC = OpenAIChat(), AnthropicMessages()
-SURFACES: Mapping[Surface, CallerDialect] = {
-    Surface.CHAT: OPENAI,
-    Surface.MESSAGES: ANTHROPIC,
-    Surface.EXECUTE: Execute(),
-}
-PROVIDERS: Mapping[Dialect, ProviderDialect] = {Dialect.OPENAI: OPENAI, Dialect.ANTHROPIC: ANTHROPIC}
-PATHS = {
-    Surface.CHAT: "/v1/chat/completions",
-    Surface.MESSAGES: "/v1/messages",
-    Surface.EXECUTE: "/v1/execute",
-}
-
-
-class StartError(Exception):
-    """The daemon cannot start; the message has a line for each reason, with the remedy."""
-
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A daemon that answers. `simulator` is the address of the simulated providers, empty without them."""
+    """A daemon that answers: where callers ask, and where operators do, which may be the same address.
+
+    `simulator` is the address of the simulated providers, empty without them.
+    """
 
     address: str
+    ops: str
     simulator: str
     reloader: Reloader
-
-
-def shipped_rules() -> tuple[RuleFile, ...]:
-    """Give the rule files that come with the gateway."""
-    names = [name for name in packaged.names(SHIPPED_RULES) if sources.counts(name)]
-    return tuple(RuleFile(name, packaged.read(f"{SHIPPED_RULES}/{name}")) for name in names)
-
-
-def gate(snapshot: Snapshot) -> tuple[Problem, ...]:
-    """Give the reasons not to run a snapshot that compiled: its own tests that fail."""
-    return failures_of(rehearse(snapshot, SURFACES))
-
-
-def lacking(snapshot: Snapshot) -> tuple[Problem, ...]:
-    """Give the secrets that a snapshot needs and that cannot be had."""
-    return secrets.missing(snapshot.providers, os.environ)
-
-
-def nothing_lacking(_: Snapshot) -> tuple[Problem, ...]:
-    """Say that a rehearsal needs no secret."""
-    return ()
-
-
-def real_targets(snapshot: Snapshot) -> Targets:
-    """Give each provider its own address and secret."""
-    return {
-        name: Target(provider.base_url, secrets.resolve(provider.api_key, os.environ))
-        for name, provider in snapshot.providers.items()
-    }
-
-
-def simulated_targets(simulator: str) -> Callable[[Snapshot], Targets]:
-    """Send every provider's requests to the simulator, with no secret."""
-
-    def resolve(snapshot: Snapshot) -> Targets:
-        return {name: Target(f"{simulator}/{name}/v1", None) for name in snapshot.providers}
-
-    return resolve
 
 
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
@@ -160,39 +72,33 @@ def loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
 
 
 @asynccontextmanager
-async def running(settings: Settings) -> AsyncIterator[Running]:
-    """Start a daemon, and stop it at the end. Raises StartError, and DataDirectoryError for the data directory."""
+async def running(settings: Settings, drain: Drain | None = None) -> AsyncIterator[Running]:
+    """Start a daemon, and stop it at the end, once the requests in flight have ended or `drain` waits no longer.
+
+    Raises StartError, and DataDirectoryError for the data directory.
+    """
+    drain, systemd = drain or Drain(), Systemd(os.environ)
     async with AsyncExitStack() as stack:
         clock = SystemClock()
         data = settings.data / SIMULATED if settings.simulate else settings.data
-        stack.callback(Lock(data).close)
-        state = State(data / "state.db")
-        stack.callback(state.close)
+        state = opened(data, stack)
         disable_created_metrics()  # type: ignore[no-untyped-call] # the library has no types here
         metrics = Metrics(CollectorRegistry(), VERSION, simulated=settings.simulate)
-        simulator = await stack.enter_async_context(_simulator(settings.simulate_speed)) if settings.simulate else ""
+        simulated = await stack.enter_async_context(simulator(settings.simulate_speed)) if settings.simulate else ""
         board, spend = HealthBoard(clock), SpendBook(clock)
         compiler = Compiler(catalogue.load())
         metrics.catalogue(compiler.catalogue.date, lambda: clock.now().date())
-        overrides, log = Overrides(data / "state.db"), LogReader(data / "log")
-        with _mendable(data):
-            hash_key = state.hash_key()
-            ledger = Ledger(data / "state.db")
-            booked = await asyncio.to_thread(reconcile, log, ledger)
-            for name, override in overrides.all().items():
-                spend.override(name, override)
-        files = DayFiles(data / "log", lambda: reloader.active.snapshot.defaults)
-        journal = Journal(files, ledger, booked, metrics.store_failed, metrics.dropped)
+        kept = await stores(data, state, metrics, lambda: reloader.active.snapshot.defaults)
         recorder = Recorder(
-            Books(journal, metrics, spend), clock, hash_key, _a_moment_later, simulated=settings.simulate
+            Books(kept.journal, metrics, spend), clock, kept.hash_key, _a_moment_later, simulated=settings.simulate
         )
-        openings = Openings(spend, recorder, BudgetSums(journal, LedgerReader(data / "state.db")))
+        openings = Openings(spend, recorder, kept.sums)
         reload_parts = ReloadParts(
-            read=_reader(settings),
+            read=reader(settings),
             compiler=compiler,
             gate=gate,
             lacking=nothing_lacking if settings.simulate else lacking,
-            resolve=simulated_targets(simulator) if settings.simulate else real_targets,
+            resolve=simulated_targets(simulated) if settings.simulate else real_targets,
             generations=state,
             meters=metrics,
             mended=board.mended,
@@ -201,14 +107,16 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
         )
         started_with = first(reload_parts, use_last_good=settings.use_last_good)
         if isinstance(started_with, Rejected):
-            raise StartError("\n".join(str(problem) for problem in started_with.problems))
-        with _mendable(data):
-            reloader = Reloader(reload_parts, activate(reload_parts, started_with))
-        journal.start()
-        stack.callback(journal.close)
+            raise StartError("\n".join(problem.within(settings.rules) for problem in started_with.problems))
+        with mendable(data):
+            reloader = Reloader(reload_parts, activate(reload_parts, started_with), systemd.reloading)
+        kept.journal.start()
+        stack.callback(kept.journal.close)
         stack.callback(recorder.note_waiting)
         snapshot = reloader.active.snapshot
-        with _mendable(data):
+        with mendable(data):
+            for name, override in kept.overrides.all().items():
+                spend.override(name, override)
             openings.take_up(snapshot, await openings.read(snapshot))
         metrics.prepare(snapshot)
         metrics.reloaded(snapshot, reloader.active.loaded_at)
@@ -216,15 +124,15 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
         BudgetGauges(metrics.registry, lambda: map(_gauged, spend.standings()))
         transport = HttpTransport()
         stack.push_async_callback(transport.close)
-        executor = Executor(transport, clock, PROVIDERS, board, spend)
-        parts = Parts(reloader, executor, Decider(board, spend), board, spend, overrides, recorder, metrics, clock)
+        executor, decider = Executor(transport, clock, PROVIDERS, board, spend), Decider(board, spend)
+        parts = Parts(reloader, executor, decider, board, spend, kept.overrides, recorder, metrics, clock, drain)
         rules = str(settings.rules) if settings.rules else "the shipped rules"
-        daemon = Daemon(VERSION, rules, settings.simulate, log, lambda: journal.healthy)
-        app = build_web(parts, daemon, metrics)
-        await stack.enter_async_context(_followed(settings.rules, reloader, clock))
-        port = await stack.enter_async_context(_listening(app, settings))
+        daemon = Daemon(VERSION, rules, settings.simulate, kept.log, lambda: kept.journal.healthy)
+        await stack.enter_async_context(followed(settings.rules, reloader, clock))
+        main, ops = await stack.enter_async_context(served(parts, daemon, metrics, settings))
         _freeze_memory()
-        yield Running(settings.listen.url(port), simulator, reloader)
+        await stack.enter_async_context(supervised(systemd, drain, reloader, clock))
+        yield Running(main, ops, simulated, reloader)
 
 
 def _freeze_memory() -> None:
@@ -234,110 +142,9 @@ def _freeze_memory() -> None:
     gc.set_threshold(*GC_THRESHOLDS)
 
 
-@contextmanager
-def _mendable(data: Path) -> Iterator[None]:
-    """Say what to do where the data directory does not let the daemon start."""
-    try:
-        yield
-    except StoreError as error:
-        raise StartError(f"{error}\n  free space or mend {data}, or give another one with --data DIR") from error
-
-
 def _gauged(standing: Standing) -> Gauged:
     return Gauged(standing.budget.name, standing.spent_nano_usd, standing.held_nano_usd, standing.limit_nano_usd)
 
 
-def build_web(parts: Parts, daemon: Daemon, metrics: Metrics) -> web.Application:
-    """Give the application: every path there is."""
-    app = web.Application(client_max_size=0)  # bodies are measured by the handlers, by the rules that run
-    app[PARTS], app[DAEMON] = parts, daemon
-    for surface, path in PATHS.items():
-        app.router.add_post(path, surface_handler(surface, SURFACES[surface]))
-    app.router.add_post("/v1/route", route_handler(SURFACES))
-    app.router.add_get("/v1/models", edge(models))
-    app.router.add_get("/livez", livez)
-    app.router.add_get("/readyz", readyz)
-    app.router.add_get("/metrics", page(make_aiohttp_handler(metrics.registry)))
-    app.router.add_get("/api/status", private(status))
-    app.router.add_get("/api/config", private(config))
-    app.router.add_get("/api/budgets", private(budgets))
-    app.router.add_post("/api/budgets/{name}/override", private(override))
-    app.router.add_get("/api/models", private(model_health))
-    app.router.add_get("/api/log", private(log))
-    app.router.add_post("/api/reload", private(reload))
-    there = tuple(f"{route.method} {route.resource.canonical}" for route in app.router.routes() if route.resource)
-    app.router.add_route("*", "/{path:.*}", nothing_here(OPENAI, tuple(each for each in there if "HEAD" not in each)))
-    return app
-
-
 def _a_moment_later(note: Callable[[], None]) -> None:
     asyncio.get_running_loop().call_later(NOTE_WITHIN_S, note)
-
-
-def _reader(settings: Settings) -> Callable[[], tuple[RuleFile, ...] | sources.Unreadable]:
-    if settings.rules is None:
-        files = shipped_rules()
-        return lambda: files
-    directory: Path = settings.rules
-    return lambda: sources.read(directory)
-
-
-@asynccontextmanager
-async def _simulator(speed: float) -> AsyncIterator[str]:
-    runner, port = await start_simulator(build_simulator(Faults(), speed=speed))
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        await runner.cleanup()
-
-
-@asynccontextmanager
-async def _followed(directory: Path | None, reloader: Reloader, clock: SystemClock) -> AsyncIterator[None]:
-    """Follow the directory's changes while the daemon runs; the shipped rules, which have none, reload on SIGHUP."""
-    loop = asyncio.get_running_loop()
-    changed = asyncio.Event()
-
-    def stamp() -> object:
-        return None if directory is None else sources.stamp(directory)
-
-    def wake() -> None:
-        loop.call_soon_threadsafe(changed.set)
-
-    loop.add_signal_handler(signal.SIGHUP, changed.set)
-    async with AsyncExitStack() as stack:
-        stack.callback(loop.remove_signal_handler, signal.SIGHUP)
-        if directory is not None:
-            watch = DirectoryWatch(directory, stamp, wake)
-            watch.start()
-            stack.push_async_callback(asyncio.to_thread, watch.close)
-        tasks = await asyncio.TaskGroup().__aenter__()
-        stack.push_async_callback(tasks.__aexit__, None, None, None)  # the daemon's errors are not the group's
-        task = tasks.create_task(follow(reloader, changed, stamp, clock))
-        stack.callback(task.cancel)
-        yield
-
-
-@asynccontextmanager
-async def _listening(app: web.Application, settings: Settings) -> AsyncIterator[int]:
-    runner = web.AppRunner(
-        app, access_log=None, handle_signals=False, handler_cancellation=True, shutdown_timeout=DRAIN_S / 2
-    )
-    await runner.setup()
-    try:
-        site = web.TCPSite(runner, settings.listen.host, settings.listen.port, backlog=1024)
-        try:
-            await site.start()
-        except OSError as error:
-            raise StartError(_cannot_listen(settings, error)) from error
-        yield runner.addresses[0][1]
-    finally:
-        await runner.cleanup()
-
-
-def _cannot_listen(settings: Settings, error: OSError) -> str:
-    where = f"{settings.listen.host}:{settings.listen.port}"
-    words = os.strerror(error.errno).lower() if error.errno else str(error)
-    hint = (
-        f"stop what listens there, or choose another port: --listen {settings.listen.host}:{settings.listen.port + 1}"
-    )
-    return f"cannot listen on {where}: {words}\n  {hint}"

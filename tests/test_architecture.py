@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "gateway"
 EVERYTHING = frozenset(
-    {"domain", "engine", "dialects", "config", "adapters", "runtime", "simulator", "web", "cli", "app"}
+    {"domain", "engine", "dialects", "config", "adapters", "runtime", "simulator", "web", "wiring", "cli", "app"}
 )
 
 MAY_IMPORT: dict[str, frozenset[str]] = {
@@ -23,6 +23,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "runtime": frozenset({"domain", "engine", "dialects", "config"}),
     "web": frozenset({"domain", "dialects", "runtime"}),
     "simulator": frozenset(),
+    "wiring": EVERYTHING - {"cli", "app"},
     "app": EVERYTHING - {"cli"},
     "cli": EVERYTHING,
     "__main__": frozenset({"cli"}),
@@ -37,7 +38,8 @@ THIRD_PARTY: dict[str, frozenset[str]] = {
     "runtime": frozenset(),
     "web": frozenset({"aiohttp", "multidict", "msgspec"}),
     "simulator": frozenset({"aiohttp"}),
-    "app": frozenset({"aiohttp", "prometheus_client"}),
+    "wiring": frozenset({"aiohttp", "prometheus_client"}),
+    "app": frozenset({"prometheus_client"}),
     "cli": frozenset({"click"}),
     "__main__": frozenset(),
     "__init__": frozenset(),

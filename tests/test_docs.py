@@ -20,7 +20,7 @@ from prometheus_client import CollectorRegistry
 from gateway.adapters import journal
 from gateway.adapters.log_rows import COLUMNS
 from gateway.adapters.metrics import Metrics
-from gateway.app import SURFACES, build_web, running, shipped_rules
+from gateway.app import running
 from gateway.cli import COMMANDS, main
 from gateway.cli.prices.case import RATES
 from gateway.cli.serve import NOT_BUILT
@@ -39,6 +39,8 @@ from gateway.runtime.rehearsal import failures_of, rehearse
 from gateway.simulator.faults import Fault
 from gateway.web.keys import Parts
 from gateway.web.operations import Daemon
+from gateway.wiring.rules import shipped_rules
+from gateway.wiring.surfaces import SURFACES, build_web, inference_routes, operations_routes
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ["README.md", "CHANGELOG.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
@@ -338,11 +340,12 @@ def test_the_words_of_a_case_are_described() -> None:
 def test_every_endpoint_is_described() -> None:
     """The table of endpoints is the application's router; whatever a script asks for is among them."""
     metrics = Metrics(CollectorRegistry(), "0", simulated=False)
-    app = build_web(cast("Parts", None), cast("Daemon", None), metrics)
-    routes = {(route.method, route.resource.canonical) for route in app.router.routes() if route.resource is not None}
-    there = {f"{method} {path}" for method, path in routes if method not in {"HEAD", "*"}}
+    routes = [*inference_routes(), *operations_routes(metrics)]
+    app = build_web(cast("Parts", None), cast("Daemon", None), routes)
+    found = {(route.method, route.resource.canonical) for route in app.router.routes() if route.resource is not None}
+    there = {f"{method} {path}" for method, path in found if method not in {"HEAD", "*"}}
     assert set(names_of(rows_of("docs/http.md", "| endpoint | what it does |"))) == there
-    paths = {path for _, path in routes}
+    paths = {path for _, path in found}
     asked = {path for block in blocks("sh") for path in re.findall(r"\$URL(/[\w/]+)", block.text)}
     assert asked
     assert asked <= paths

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import click
 
-from gateway.app import SURFACES
 from gateway.cli.rules import RULES_OPTION, compile_rules, counted, place, rules_or_shipped
 from gateway.config import secrets
 from gateway.domain.problem import Problem
 from gateway.domain.snapshot import Rejected
 from gateway.runtime.rehearsal import failures_of, rehearse
 from gateway.web.operations import problem_shown
+from gateway.wiring.surfaces import SURFACES
 
 
 @click.command("check", short_help="Check a rules directory as the gateway would.")

@@ -11,7 +11,7 @@ import click
 from gateway.adapters.clock import SystemClock
 from gateway.adapters.log_sqlite import LogReader
 from gateway.adapters.state_sqlite import State
-from gateway.app import SIMULATED, SURFACES
+from gateway.app import SIMULATED
 from gateway.cli.rules import RULES_OPTION, snapshot_or_exit
 from gateway.config import catalogue
 from gateway.config.compile import Compiler
@@ -23,6 +23,7 @@ from gateway.domain.words import Surface
 from gateway.engine.decide import decide_request
 from gateway.engine.explain import account_of
 from gateway.engine.recall import decide_again
+from gateway.wiring.surfaces import SURFACES
 
 
 @click.command("explain", short_help="Say why a request goes where it goes.")

@@ -1,15 +1,16 @@
 """What the commands share: where the rules are, and how Problems are printed."""
 
 from pathlib import Path
+from shlex import quote
 
 import click
 
-from gateway.app import shipped_rules
 from gateway.config import catalogue, sources
 from gateway.config.compile import Compiler
-from gateway.domain.problem import Problem
+from gateway.domain.problem import WHOLE_SET, Problem
 from gateway.domain.snapshot import Rejected, RuleFile, Snapshot
 from gateway.runtime.reloader import emptiness
+from gateway.wiring.rules import shipped_rules
 
 DEFAULT_RULES = Path("rules.d")
 
@@ -30,10 +31,13 @@ def rules_or_shipped(given: Path | None, *, shipped: bool) -> Path | None:
         return None
     if given is None:
         raise click.ClickException(
-            f"there is no ./{DEFAULT_RULES} here: give the directory with --rules DIR, "
-            "or rehearse with the shipped rules: rulegate serve --simulate"
+            f"there is no ./{DEFAULT_RULES} here: write rules to begin with: rulegate init; or give the directory with "
+            "--rules DIR, or rehearse with the shipped rules: rulegate serve --simulate"
         )
-    raise click.ClickException(f"there is no directory {directory}: make it, or give another one with --rules DIR")
+    what = "is not a directory" if directory.exists() else "is not there"
+    raise click.ClickException(
+        f"{directory} {what}: write rules to begin with: rulegate init DIR; or give another directory with --rules DIR"
+    )
 
 
 def read_rules(directory: Path | None) -> tuple[RuleFile, ...] | Rejected:
@@ -44,8 +48,8 @@ def read_rules(directory: Path | None) -> tuple[RuleFile, ...] | Rejected:
     if isinstance(files, sources.Unreadable):
         return Rejected("", files.problems)
     if not files:
-        hint = "add a file that ends in .yaml, or look at the shipped ones: rulegate serve --simulate"
-        return Rejected("", (Problem(".", 1, 1, "there is no rule file here", hint),))
+        hint = f"add a file that ends in .yaml, or have some written: rulegate init {quote(str(directory))}"
+        return Rejected("", (Problem(WHOLE_SET, 1, 1, "there is no rule file here", hint),))
     return files
 
 
@@ -78,7 +82,7 @@ def show_problems(rejected: Rejected, directory: Path | None) -> None:
 
 def place(problem: Problem, directory: Path | None) -> str:
     """Give a Problem with a path that editors and terminals can open."""
-    return str(problem) if directory is None else f"{directory}/{problem}"
+    return problem.within(directory)
 
 
 def counted(count: int, word: str) -> str:

@@ -1,28 +1,30 @@
 """`rulegate serve`: the daemon."""
 
 import asyncio
-import json
 import logging
 import signal
-import sys
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
 from gateway.adapters.state_sqlite import DataDirectoryError
-from gateway.app import VERSION, Running, StartError, loop_factory, running
-from gateway.cli.rules import DEFAULT_RULES, rules_or_shipped
+from gateway.app import VERSION, Running, loop_factory, running
+from gateway.cli.logs import configure_logging, take_over
+from gateway.cli.rules import DEFAULT_RULES, counted, rules_or_shipped
 from gateway.config.settings import Address, Settings, address_of
+from gateway.runtime.drain import Drain
+from gateway.wiring.stores import StartError
 
-NOT_BUILT = ("ops", "workers", "state", "log-store")
+logger = logging.getLogger("gateway")
+
+NOT_BUILT = ("workers", "state", "log-store")
 """Options that the design names and this version does not have."""
 
 
-def read_address(_: click.Context, __: click.Parameter, value: str) -> Address:
-    """Read an address option."""
+def read_address(_: click.Context, __: click.Parameter, value: str | None) -> Address | None:
+    """Read an address option, which may be left out."""
     try:
-        return address_of(value)
+        return None if value is None else address_of(value)
     except ValueError as error:
         raise click.BadParameter(str(error)) from error
 
@@ -43,6 +45,7 @@ OPTIONS = [
     _option("rules", type=PATH, help="Directory of rule files.  [default: ./rules.d]"),
     _option("data", type=PATH, default=Path("data"), show_default=True, help="Where the log and the state are kept."),
     _option("listen", callback=read_address, default="127.0.0.1:8080", show_default=True, help="HOST:PORT."),
+    _option("ops", callback=read_address, help="HOST:PORT for metrics, probes and /api alone.  [default: --listen's]"),
     _option("simulate", is_flag=True, help="Answer with simulated providers: no key, no network, no cost."),
     _option("use-last-good", is_flag=True, help="If the rules on disk do not run, start with those that ran last."),
     _option("allow-anonymous", is_flag=True, help="Listen beyond this machine although callers need no key."),
@@ -67,16 +70,25 @@ def _serve(**_: object) -> None:
         listen=values["listen"],
         simulate=values["simulate"],
         use_last_good=values["use_last_good"],
+        ops=values["ops"],
     )
+    if settings.ops == settings.listen and settings.listen.port:
+        raise click.BadParameter(
+            "it is the address of --listen, which has all of it when --ops is left out", param_hint="--ops"
+        )
     if not settings.listen.loopback and not values["allow_anonymous"]:
         raise click.ClickException(
             f"{settings.listen.host} can be reached from other machines, and callers need no key here: "
             "listen on 127.0.0.1, or say --allow-anonymous"
         )
+    take_over()
     try:
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
-            runner.run(_until_stopped(settings))
+            runner.run(_until_stopped(settings, values["log_format"]))
     except (StartError, DataDirectoryError) as error:
+        if values["log_format"] == "json":
+            logger.critical("%s", error)
+            raise click.exceptions.Exit(1) from error
         raise click.ClickException(str(error)) from error
 
 
@@ -85,32 +97,53 @@ command = click.Command(
 )
 
 
-async def _until_stopped(settings: Settings) -> None:
-    stop = asyncio.Event()
+async def _until_stopped(settings: Settings, form: str) -> None:
+    drain = Drain()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    async with running(settings) as daemon:
-        click.echo(welcome(daemon, settings), err=not settings.simulate)
-        await stop.wait()
-        click.echo("stopping", err=True)
+        loop.add_signal_handler(number, drain.stop)
+    async with running(settings, drain) as daemon:
+        say_hello(daemon, settings, form)
+        await drain.stopping.wait()
+    logger.info("stopped")
 
 
-def welcome(daemon: Running, settings: Settings) -> str:
-    """Say what runs, where, and what to try next."""
+def say_hello(daemon: Running, settings: Settings, form: str) -> None:
+    """Say what runs and where, and what to try with simulated providers: to people, or as lines of the log."""
+    warnings = daemon.reloader.active.snapshot.warnings
+    if form == "json":
+        for fact in facts(daemon, settings):
+            logger.info(" ".join(fact.split()))
+        for warning in warnings:
+            logger.warning("rules: %s", warning)
+        return
+    lines = [*facts(daemon, settings), *(f"  warning {warning}" for warning in warnings)]
+    if settings.simulate:
+        lines += suggestions(daemon, settings)
+    click.echo("\n".join(lines), err=not settings.simulate)
+
+
+def facts(daemon: Running, settings: Settings) -> list[str]:
+    """Say what runs, and where."""
     snapshot = daemon.reloader.active.snapshot
+    simulates = ", and simulates the providers: no key, no network, no cost" if settings.simulate else ""
     where = settings.rules or f"the shipped rules (there is no ./{DEFAULT_RULES} here)"
+    counts = f"{counted(len(snapshot.files), 'file')}, {counted(len(snapshot.rules), 'rule')}"
     lines = [
-        f"rulegate {VERSION} listens on {daemon.address}",
-        f"  rules   {where}: {len(snapshot.files)} files, {len(snapshot.rules)} rules, generation {snapshot.label}",
+        f"rulegate {VERSION} listens on {daemon.address}{simulates}",
+        f"  rules   {where}: {counts}, generation {snapshot.label}",
     ]
-    lines += [f"  warning {warning}" for warning in snapshot.warnings]
-    if not settings.simulate:
-        return "\n".join(lines)
-    lines[0] += ", and simulates the providers: no key, no network, no cost"
-    lines.append(f"  faults  {daemon.simulator}/faults makes a simulated model fail")
+    if settings.ops is not None:
+        lines.append(f"  ops     {daemon.ops} has metrics, probes and /api")
+    if settings.simulate:
+        lines.append(f"  faults  {daemon.simulator}/faults makes a simulated model fail")
+    return lines
+
+
+def suggestions(daemon: Running, settings: Settings) -> list[str]:
+    """Say what to try next with simulated providers."""
     translate = f'{daemon.address}/v1/execute -d \'{{"prompt": "Translate into French: good morning"}}\''
-    lines += [
+    lines = [
         "",
         "Try, in another terminal:",
         f'  curl -s {daemon.address}/v1/execute -d \'{{"prompt": "Write a Python function that parses a CSV file"}}\'',
@@ -118,32 +151,11 @@ def welcome(daemon: Running, settings: Settings) -> str:
         f'  curl -s {daemon.address}/v1/route -d \'{{"prompt": "Prove that the square root of 2 is irrational"}}\'',
         f'  curl -s {daemon.simulator}/faults -d \'{{"model": "*", "fault": "overloaded", "count": 1}}\'',
         f"  curl -si {translate} | grep x-rulegate   # the next model answers",
-        f"  curl -s '{daemon.address}/api/log?limit=1'",
-        f"  curl -s {daemon.address}/metrics | grep rulegate_cost",
+        f"  curl -s '{daemon.ops}/api/log?limit=1'",
+        f"  curl -s {daemon.ops}/metrics | grep rulegate_cost",
         "",
         f"OpenAI's and Anthropic's clients: model auto, any key, base_url {daemon.address}/v1 and {daemon.address}.",
-        f"Edit a file in {where} and ask again: the change is live when you save it." if settings.rules else "",
     ]
-    return "\n".join(lines).rstrip()
-
-
-class JsonLines(logging.Formatter):
-    """One JSON object a line."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Give time, level, logger and message."""
-        at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-        fields = {"at": at, "level": record.levelname.lower(), "logger": record.name, "message": record.getMessage()}
-        if record.exc_info:
-            fields["trace"] = self.formatException(record.exc_info)
-        return json.dumps(fields, ensure_ascii=False)
-
-
-def configure_logging(level: str, form: str) -> None:
-    """Send what the gateway says to standard error."""
-    handler = logging.StreamHandler(sys.stderr)
-    text = logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S")
-    handler.setFormatter(JsonLines() if form == "json" else text)
-    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    logging.getLogger("asyncio").setLevel(logging.WARNING)
-    logging.getLogger("watchdog").setLevel(logging.CRITICAL)  # it calls an event at its own end an error
+    if settings.rules:
+        lines.append(f"Edit a file in {settings.rules} and ask again: the change is live when you save it.")
+    return lines

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import click
 
-from gateway.app import SURFACES
 from gateway.cli.rules import RULES_OPTION, compile_rules, place, rules_or_shipped, show_problems
 from gateway.domain.snapshot import Rejected, Snapshot
 from gateway.runtime.rehearsal import Verdict, failures_of, rehearse
 from gateway.web.operations import problem_shown
+from gateway.wiring.surfaces import SURFACES
 
 
 @click.command("test", short_help="Run the tests that stand in the rule files.")

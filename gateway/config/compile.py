@@ -187,6 +187,7 @@ def _defaults(section: Mapping[str, Node]) -> Defaults:
     base = Defaults()
     retention = section.get("retention")
     days, size = (retention.get(name) if retention else None for name in ("days", "size"))
+    drain = section.get("drain_timeout")
     return Defaults(
         prefer=Prefer(section["prefer"].value) if "prefer" in section else base.prefer,
         timeouts=timeouts_of(section.get("timeout"), base.timeouts),
@@ -196,6 +197,7 @@ def _defaults(section: Mapping[str, Node]) -> Defaults:
         retention_days=days.value if days else base.retention_days,
         retention_bytes=size_bytes(size.value) if size else base.retention_bytes,
         allow_empty=bool(section["allow_empty"].value) if "allow_empty" in section else base.allow_empty,
+        drain_timeout_s=duration_s(drain.value) if drain else base.drain_timeout_s,
     )
 
 

@@ -22,16 +22,20 @@ class Address:
         except ValueError:
             return False
 
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
     def url(self, port: int | None = None) -> str:
         """Give the address for a browser or a client; `port` replaces a 0 that the system chose for."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"http://{host}:{port or self.port}"
+        return f"http://{Address(self.host, port or self.port)}"
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """The settings of `rulegate serve`; `rules` None means the rules that come with the gateway.
 
+    `ops` is where operators ask, None for the address of the callers.
     Every delay of the simulated providers is multiplied by `simulate_speed`: 1 is life-like, 0 is no delay at all.
     """
 
@@ -41,6 +45,7 @@ class Settings:
     simulate: bool = False
     simulate_speed: float = 1.0
     use_last_good: bool = False
+    ops: Address | None = None
 
 
 def address_of(text: str) -> Address:

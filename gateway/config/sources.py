@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.domain.problem import Problem
+from gateway.domain.problem import WHOLE_SET, Problem
 from gateway.domain.snapshot import RuleFile
 
 SUFFIXES = (".yaml", ".yml")
@@ -56,9 +56,11 @@ def read(directory: Path) -> tuple[RuleFile, ...] | Unreadable:
     try:
         names = sorted((path.name for path in directory.iterdir() if counts(path.name)), key=os.fsencode)
     except OSError as error:
-        return _unreadable(str(directory), error, "give the directory with --rules DIR, or make it")
+        if isinstance(error, PermissionError):
+            return _unreadable(WHOLE_SET, error, f"make it readable for this user: chmod a+rx {directory}")
+        return _unreadable(WHOLE_SET, error, f"make {directory}, or give another one with --rules DIR")
     if len(names) > MAX_FILES:
-        return Unreadable((Problem(str(directory), 1, 1, f"there are more than {MAX_FILES} rule files"),))
+        return Unreadable((Problem(WHOLE_SET, 1, 1, f"there are more than {MAX_FILES} rule files"),))
     files = []
     for name in names:
         path = directory / name

@@ -13,6 +13,7 @@ class RefusalKind(StrEnum):
     TOO_LARGE = "too_large"
     OVER_BUDGET = "over_budget"
     INTERNAL = "internal"
+    STOPPING = "stopping"
 
 
 STATUS = {
@@ -22,6 +23,7 @@ STATUS = {
     RefusalKind.TOO_LARGE: 413,
     RefusalKind.OVER_BUDGET: 402,
     RefusalKind.INTERNAL: 500,
+    RefusalKind.STOPPING: 503,
 }
 
 

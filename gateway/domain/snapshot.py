@@ -29,6 +29,7 @@ class Defaults:
     retention_days: int = 30
     retention_bytes: int = 5_000_000_000
     allow_empty: bool = False
+    drain_timeout_s: float = 30.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,14 @@
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
 from gateway.config.compile import Compiler
 from gateway.config.sources import Unreadable
-from gateway.domain.problem import Problem, StoreError
+from gateway.domain.problem import WHOLE_SET, Problem, StoreError
 from gateway.domain.snapshot import Rejected, RuleFile, Snapshot
 from gateway.runtime.exchange import Active
 from gateway.runtime.ports import Clock, Generations, Meters, Targets
@@ -18,6 +19,7 @@ logger = logging.getLogger(__name__)
 
 Read = Callable[[], tuple[RuleFile, ...] | Unreadable]
 Gate = Callable[[Snapshot], tuple[Problem, ...]]
+Around = Callable[[], AbstractContextManager[None]]
 Resolve = Callable[[Snapshot], Targets]
 
 
@@ -63,10 +65,14 @@ class Parts:
 
 
 class Reloader:
-    """All files of the directory together, or nothing. Whoever reads `active` holds it for the whole request."""
+    """All files of the directory together, or nothing. Whoever reads `active` holds it for the whole request.
 
-    def __init__(self, parts: Parts, active: Active) -> None:
+    Each reload, whatever becomes of it, is made within `around`.
+    """
+
+    def __init__(self, parts: Parts, active: Active, around: Around = nullcontext) -> None:
         self._parts = parts
+        self._around = around
         self._one_at_a_time = asyncio.Lock()
         self.active = active
         self.rejection: Rejection | None = None
@@ -80,12 +86,16 @@ class Reloader:
 
     async def _reload(self) -> Active | Rejection:
         async with self._one_at_a_time:
-            result = await asyncio.to_thread(prepare, self._parts, self.active)
-            match result:
-                case Snapshot():
-                    return await self._accept(result)
-                case Rejected():
-                    return self._reject(result)
+            with self._around():
+                return await self._look()
+
+    async def _look(self) -> Active | Rejection:
+        result = await asyncio.to_thread(prepare, self._parts, self.active)
+        match result:
+            case Snapshot():
+                return await self._accept(result)
+            case Rejected():
+                return self._reject(result)
 
     async def _accept(self, snapshot: Snapshot) -> Active | Rejection:
         """Run a snapshot; the one that runs already has its secrets read anew, for a key file may have changed."""
@@ -103,7 +113,7 @@ class Reloader:
             active = await asyncio.to_thread(activate, self._parts, snapshot)
         except StoreError as error:
             hint = "free space or mend the data directory, and reload"
-            return self._reject(Rejected(snapshot.fingerprint, (Problem(".", 1, 1, str(error), hint),)))
+            return self._reject(Rejected(snapshot.fingerprint, (Problem(WHOLE_SET, 1, 1, str(error), hint),)))
         self._parts.budgets.take_up(snapshot, sums)
         self.active = active  # one assignment: no request sees half a change
         self._parts.meters.prepare(self.active.snapshot)
@@ -155,8 +165,9 @@ def emptiness(snapshot: Snapshot, before: Snapshot | None) -> tuple[Problem, ...
         return ()
     here = "the rule files are empty" if snapshot.files else "there is no rule file here"
     words = here if before is None else f"{here}: the last rules stay"
-    hint = "add a file that ends in .yaml; an empty set needs 'defaults: {allow_empty: true}'"
-    return (Problem(".", 1, 1, words, hint),)
+    begin = ", or have some written: rulegate init DIR" if before is None and not snapshot.files else ""
+    hint = f"add a file that ends in .yaml{begin}; an empty set needs 'defaults: {{allow_empty: true}}'"
+    return (Problem(WHOLE_SET, 1, 1, words, hint),)
 
 
 def first(parts: Parts, *, use_last_good: bool) -> Snapshot | Rejected:

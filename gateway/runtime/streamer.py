@@ -59,6 +59,18 @@ class Stream:
         exchange = self._running.exchange
         return exchange.caller.error_event(self._running.said(bad.error), exchange.blame("provider"), exchange.id)
 
+    def cut_short(self, words: str) -> bytes:
+        """End it before its end, because the gateway does not go on; give the event that says so.
+
+        A stream that has come to its end by then needs none.
+        """
+        if self._noted:
+            return b""
+        exchange, error = self._running.exchange, ProviderError(0, message=words)
+        self._note(Bad(Failure.CANCELLED, error))
+        exchange.outcome = Outcome.INTERRUPTED
+        return exchange.caller.error_event(error, exchange.blame("gateway"), exchange.id)
+
     def close(self, *, caller_left: bool = False) -> None:
         """Let go of the provider where the stream was not read to its end, and note what was used until then."""
         if not self._noted:

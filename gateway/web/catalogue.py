@@ -12,7 +12,7 @@ from gateway.domain.words import Surface
 from gateway.web.answers import answer
 from gateway.web.errors import Handler, edge
 from gateway.web.ids import new_id
-from gateway.web.inference import kept_headers, read_body, refuse
+from gateway.web.inference import STOPPING, kept_headers, read_body, refuse, send
 from gateway.web.keys import PARTS
 
 
@@ -58,6 +58,19 @@ async def models(http: web.Request) -> web.Response:
     created_s = int(at.timestamp())
     data = [{"id": name, "object": "model", "created": created_s, "owned_by": owner} for name, owner in names]
     return answer({"object": "list", "data": data})
+
+
+def unless_stopping(handler: Handler, surfaces: Mapping[Surface, CallerDialect]) -> Handler:
+    """Give a handler that turns requests away once the gateway stops, as the surfaces that ask models do."""
+
+    async def handle(http: web.Request) -> web.StreamResponse:
+        parts = http.app[PARTS]
+        if not parts.drain.draining:
+            return await handler(http)
+        surface = Surface.MESSAGES if "anthropic-version" in http.headers else Surface.CHAT
+        return await send(http, refuse(surfaces[surface], STOPPING, new_id(parts.clock.now())))
+
+    return handle
 
 
 def nothing_here(dialect: CallerDialect, paths: tuple[str, ...]) -> Handler:

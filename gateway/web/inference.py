@@ -14,6 +14,7 @@ from gateway.domain.refusal import Refusal, RefusalKind
 from gateway.domain.request import Request
 from gateway.domain.words import Outcome, Surface
 from gateway.runtime import bugs
+from gateway.runtime.drain import CutShortError
 from gateway.runtime.exchange import Arrived, Exchange, Unrouted
 from gateway.runtime.executor import Answered, Exhausted
 from gateway.runtime.recorder import Refused
@@ -23,6 +24,11 @@ from gateway.web.ids import new_id
 from gateway.web.keys import PARTS, Parts
 
 FAILED = Refusal(RefusalKind.INTERNAL, BROKEN)
+STOPPING = Refusal(RefusalKind.STOPPING, "the gateway is stopping, and takes no new requests: send it again")
+NOT_AWAITED = Refusal(RefusalKind.STOPPING, "the gateway is stopping, and cannot wait for this answer: send it again")
+CUT_SHORT = "the gateway is stopping: this answer is not whole"
+COME_BACK_S = "2"
+"""What callers are told to wait whom a gateway that stops turns away: the next one may be there already."""
 _NEVER_KEPT = frozenset({"authorization", "x-api-key", "cookie", "proxy-authorization"})
 _JSON = "application/json"
 
@@ -35,9 +41,14 @@ def surface_handler(surface: Surface, dialect: CallerDialect) -> Handler:
         at = parts.clock.now()
         arrived = Arrived(new_id(at), at, parts.clock.monotonic(), parts.reloader.active)
         parts.meters.began()
+        parts.drain.came()
         ended: Exchange | Refused = Refused(arrived, surface, Outcome.CANCELLED)
         try:
-            read = await read_request(http, dialect, arrived.active.snapshot.defaults.max_body_bytes)
+            if parts.drain.draining:
+                ended = Refused(arrived, surface, Outcome.REFUSED)
+                return await send(http, refuse(dialect, STOPPING, arrived.id))
+            with parts.drain.stay():
+                read = await read_request(http, dialect, arrived.active.snapshot.defaults.max_body_bytes)
             if isinstance(read, Refusal):
                 ended = Refused(arrived, surface, Outcome.REFUSED)
                 return await send(http, refuse(dialect, read, arrived.id))
@@ -48,6 +59,10 @@ def surface_handler(surface: Surface, dialect: CallerDialect) -> Handler:
                 return await send(http, refuse(dialect, began.refusal, arrived.id))
             ended = began
             return await send(http, await _answer(http, parts, began))
+        except CutShortError:
+            if isinstance(ended, Refused):
+                ended = replace(ended, outcome=Outcome.REFUSED)
+            return await send(http, refuse(dialect, NOT_AWAITED, arrived.id))
         except Exception as error:  # noqa: BLE001 - the edge: a bug is answered like an error
             bugs.say(f"request {arrived.id}", error)
             if isinstance(ended, Refused):
@@ -57,13 +72,21 @@ def surface_handler(surface: Surface, dialect: CallerDialect) -> Handler:
             return refuse(dialect, FAILED, arrived.id)
         finally:
             parts.recorder.ended(ended)
+            parts.drain.went()
 
     return handle
 
 
 async def send(http: web.Request, response: web.StreamResponse) -> web.StreamResponse:
-    """Send a response now, so that the caller does not wait for the request to be noted."""
+    """Send a response now, so that the caller does not wait for the request to be noted.
+
+    A gateway that stops closes the connection behind it, so that the caller's next request goes elsewhere.
+    """
     if not response.prepared:
+        if http.app[PARTS].drain.draining:
+            response.force_close()
+            if response.status == 503:
+                response.headers.setdefault("Retry-After", COME_BACK_S)
         try:
             await response.prepare(http)
             await response.write_eof()
@@ -110,7 +133,12 @@ def kept_headers(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 async def _answer(http: web.Request, parts: Parts, exchange: Exchange) -> web.StreamResponse:
-    result = await parts.executor.run(exchange)
+    try:
+        with parts.drain.stay():
+            result = await parts.executor.run(exchange)
+    except CutShortError:
+        exchange.outcome = Outcome.FAILED
+        return _exhausted(parts, exchange, Exhausted(NOT_AWAITED.status, NOT_AWAITED, "gateway"))
     match result:
         case Answered():
             return web.Response(body=result.body, headers=_headers(parts, exchange, _JSON))
@@ -131,8 +159,12 @@ async def _stream(http: web.Request, parts: Parts, exchange: Exchange, stream: S
         response = web.StreamResponse(headers=headers)
         await response.prepare(http)
         exchange.begun = True
-        while piece := await stream.next():
-            await response.write(piece)
+        try:
+            with parts.drain.stay():
+                while piece := await stream.next():
+                    await response.write(piece)
+        except CutShortError:
+            await response.write(stream.cut_short(CUT_SHORT))
         await response.write_eof()
     except ConnectionError:
         left = True

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from gateway.runtime.decider import Decider
+from gateway.runtime.drain import Drain
 from gateway.runtime.executor import Executor
 from gateway.runtime.health import HealthBoard
 from gateway.runtime.ports import Clock, Meters, Overrides
@@ -26,6 +27,7 @@ class Parts:
     recorder: Recorder
     meters: Meters
     clock: Clock
+    drain: Drain
 
 
 PARTS = web.AppKey("parts", Parts)

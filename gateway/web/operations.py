@@ -11,6 +11,7 @@ from aiohttp import web
 from gateway.domain.problem import Problem
 from gateway.domain.registry import EnvSecret, FileSecret, Model, Secret
 from gateway.domain.snapshot import Snapshot
+from gateway.runtime.drain import Phase
 from gateway.runtime.exchange import Active
 from gateway.runtime.health import HealthBoard
 from gateway.runtime.reloader import Rejection
@@ -81,7 +82,10 @@ async def livez(_: web.Request) -> web.Response:
 
 
 async def readyz(http: web.Request) -> web.Response:
-    """Say that requests are taken; `degraded` when the log is not written."""
+    """Say that requests are taken, or with 503 why not; `degraded` when the log is not written."""
+    phase = http.app[PARTS].drain.phase
+    if phase is not Phase.READY:
+        return web.Response(status=503, text=f"{phase}\n")
     return web.Response(
         text="ready\n" if http.app[DAEMON].log_healthy() else "ready, degraded: log rows are not written\n"
     )

@@ -31,7 +31,7 @@ def no_name(host, *rest, **more):
 looked_up, socket.getaddrinfo = socket.getaddrinfo, no_name
 
 from tests.fakes.daemon import daemon
-from gateway.app import shipped_rules
+from gateway.wiring.rules import shipped_rules
 
 async def main():
     files = {file.name: file.data.decode() for file in shipped_rules()}

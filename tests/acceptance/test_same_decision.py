@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from gateway.app import shipped_rules
 from gateway.cli import main
+from gateway.wiring.rules import shipped_rules
 from tests.fakes.daemon import PATHS, Daemon, body_of, daemon
 
 

@@ -8,7 +8,7 @@ import anthropic
 import openai
 import pytest
 
-from gateway.app import shipped_rules
+from gateway.wiring.rules import shipped_rules
 from tests.fakes.daemon import Daemon, daemon
 
 CODE = "Write a Python function that parses a CSV file with quoted fields, and unit tests for it."

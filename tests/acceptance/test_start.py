@@ -1,6 +1,7 @@
 """Starting, stopping and starting again, as a process."""
 
 import asyncio
+import errno
 import os
 import signal
 import socket
@@ -13,6 +14,8 @@ import aiohttp
 import pytest
 
 from gateway.adapters.log_sqlite import LogReader
+from gateway.config.settings import Address
+from gateway.wiring.serving import cannot_listen
 from tests.fakes.daemon import body_of, samples, until
 from tests.fakes.process import Serving, fails, serving
 from tests.fakes.rule_files import to_model
@@ -37,15 +40,24 @@ class Bad:
 
 
 BAD = {
-    "no directory": Bad(None, ("there is no directory rules.d: make it", "--rules DIR"), ("--rules", "rules.d")),
-    "no directory was named": Bad(None, ("there is no ./rules.d here", "--rules DIR", "rulegate serve --simulate")),
-    "empty directory": Bad("", ("there is no rule file here", "add a file that ends in .yaml")),
+    "no directory": Bad(None, ("rules.d is not there", "rulegate init DIR", "--rules DIR"), ("--rules", "rules.d")),
+    "no directory was named": Bad(None, ("there is no ./rules.d here", "rulegate init", "--rules DIR", "--simulate")),
+    "empty directory": Bad(
+        "", ("rules.d: there is no rule file here", "add a file that ends in .yaml", "rulegate init DIR")
+    ),
     "typo": Bad(TYPO, (f"rules.yaml:{TYPO.splitlines().index('    rout: [nano]') + 1}:5", "route")),
-    "secret": Bad(WITH_KEYS, ("rules.yaml:2:", "OPENAI_API_KEY", "set it, or rehearse", "rulegate serve --simulate")),
+    "secret": Bad(
+        WITH_KEYS, ("rules.d/rules.yaml:2:", "OPENAI_API_KEY", "set it, or rehearse", "rulegate serve --simulate")
+    ),
     "secret in an empty variable": Bad(WITH_KEYS, ("OPENAI_API_KEY",)),
     "no data directory": Bad(to_model("nano"), ("cannot write to", "--data DIR"), ("--data", "rules.d/rules.yaml")),
     "data under a file": Bad(to_model("nano"), ("cannot write to", "--data DIR"), ("--data", "rules.d/rules.yaml/x")),
     "other machines": Bad(to_model("nano"), ("--allow-anonymous", "127.0.0.1"), ("--listen", "0.0.0.0:0")),
+    "elsewhere": Bad(
+        to_model("nano"),
+        ("cannot listen on 203.0.113.9:1: ", "has no such address: --listen 127.0.0.1:1"),
+        ("--allow-anonymous", "--listen", "203.0.113.9:1"),
+    ),
     "no last good": Bad(TYPO, ("rules.yaml:",), ("--use-last-good",)),
     "not built": Bad(to_model("nano"), ("--workers is not built yet",), ("--workers", "4")),
 }
@@ -74,6 +86,23 @@ async def test_a_port_in_use_is_said_with_another_one(tmp_path: Path) -> None:
     assert (code, "Traceback" in said) == (1, False)
     assert f"cannot listen on 127.0.0.1:{port}: address already in use" in said
     assert f"--listen 127.0.0.1:{port + 1}" in said
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (
+            PermissionError(errno.EACCES, "x"),
+            "permission denied\n  ports below 1024 need a privilege: --ops [::1]:8443",
+        ),
+        (OSError(errno.EADDRINUSE, "x"), "address already in use\n  stop what listens there, or choose another port"),
+        (socket.gaierror(socket.EAI_NONAME, "Not known"), "not known\n  this machine has no such address: --ops 127."),
+        (OSError("odd"), "odd\n  stop what listens there"),
+    ],
+)
+def test_what_keeps_it_from_listening_is_told_with_what_else_to_try(error: OSError, words: str) -> None:
+    """U-126: the remedy is that of the cause."""
+    assert cannot_listen(Address("::1", 443), "ops", error).startswith(f"cannot listen on [::1]:443: {words}")
 
 
 async def test_a_data_directory_has_one_daemon(tmp_path: Path) -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from gateway.adapters.state_sqlite import State
-from gateway.app import StartError, running
+from gateway.app import running
 from gateway.config.settings import Address, Settings
+from gateway.wiring.stores import StartError
 
 
 @pytest.mark.parametrize("table", ["keys", "generations"])

@@ -148,11 +148,14 @@ def test_a_directory_that_is_not_there_or_empty_is_told(command: str, tmp_path: 
     more = ("hello",) if command == "explain" else ()
     result = run(command, *more, "--rules", str(tmp_path / "nowhere"))
     assert result.exit_code == 1
-    assert "there is no directory" in result.stderr
-    assert "give another one with --rules DIR" in result.stderr
+    assert f"{tmp_path}/nowhere is not there: write rules to begin with: rulegate init DIR" in result.stderr
+    assert "give another directory with --rules DIR" in result.stderr
     result = run(command, *more, "--rules", str(tmp_path))
     assert result.exit_code == 1
-    assert "there is no rule file here (add a file that ends in .yaml" in result.output
+    assert (
+        f"there is no rule file here (add a file that ends in .yaml, or have some written: rulegate init {tmp_path}"
+        in (result.output)
+    )
 
 
 @pytest.mark.parametrize("command", ["check", "test", "explain"])
@@ -340,11 +343,13 @@ def test_every_option_of_serve_is_also_a_variable() -> None:
     [
         ({"RULEGATE_LISTEN": "nowhere"}, "'nowhere' is not an address: write HOST:PORT, such as 127.0.0.1:8080"),
         ({"RULEGATE_LISTEN": "0.0.0.0:1", "RULEGATE_SIMULATE": "1"}, "listen on 127.0.0.1, or say --allow-anonymous"),
-        ({"RULEGATE_RULES": "nowhere"}, "there is no directory nowhere"),
+        ({"RULEGATE_OPS": "9090", "RULEGATE_SIMULATE": "1"}, "'9090' is not an address: write HOST:PORT"),
+        ({"RULEGATE_OPS": ":8080", "RULEGATE_SIMULATE": "1"}, "it is the address of --listen, which has all of it"),
+        ({"RULEGATE_RULES": "nowhere"}, "nowhere is not there: write rules to begin with: rulegate init DIR"),
         ({"RULEGATE_LOG_LEVEL": "loud"}, "'loud' is not one of"),
         ({"RULEGATE_LOG_FORMAT": "xml"}, "'xml' is not one of"),
         ({"RULEGATE_SIMULATE": "perhaps"}, "'perhaps' is not a valid boolean"),
-        ({}, "there is no ./rules.d here: give the directory with --rules DIR, or rehearse"),
+        ({}, "there is no ./rules.d here: write rules to begin with: rulegate init; or give the directory"),
     ],
 )
 def test_serve_refuses_what_it_cannot_do(

@@ -277,6 +277,7 @@ DEFAULTS = {
     "max_body": ("1MiB", "max_body_bytes", 1_048_576),
     "retention": ("{days: 7}", "retention_days", 7),
     "allow_empty": ("true", "allow_empty", True),
+    "drain_timeout": ("90s", "drain_timeout_s", 90.0),
 }
 
 

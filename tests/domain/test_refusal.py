@@ -11,4 +11,5 @@ def test_every_kind_of_refusal_has_its_status() -> None:
         "not_found": 404,
         "too_large": 413,
         "internal": 500,
+        "stopping": 503,
     }

@@ -75,7 +75,7 @@ class Serving:
         assert self.process.stdout is not None
         async for line in self.process.stdout:
             self.said.append(line.decode())
-            if found := re.search(r"listens on (http://\S+?),?\s", self.said[-1]):
+            if found := re.search(r"listens on (http://[^\s,\"]+)", self.said[-1]):
                 self.url = found[1]
                 return
         raise AssertionError(f"it did not start: {self.words}")

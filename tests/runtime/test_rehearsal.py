@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from gateway.app import SURFACES
 from gateway.config import catalogue
 from gateway.config.compile import Compiler
 from gateway.domain.snapshot import Rejected, RuleFile, Snapshot
 from gateway.domain.words import Surface
 from gateway.runtime.rehearsal import Verdict, failures_of, rehearse
+from gateway.wiring.surfaces import SURFACES
 
 CASES = Path(__file__).parent.parent / "cases" / "decisions"
 COMPILER = Compiler(catalogue.load())

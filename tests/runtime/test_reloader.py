@@ -13,11 +13,11 @@ from prometheus_client import CollectorRegistry
 from gateway.adapters.clock import SystemClock
 from gateway.adapters.metrics import Metrics
 from gateway.adapters.state_sqlite import State
-from gateway.app import gate, nothing_lacking, simulated_targets
 from gateway.config import catalogue, sources
 from gateway.config.compile import Compiler
 from gateway.domain.snapshot import Snapshot
 from gateway.runtime.reloader import Parts, Rejection, Reloader, activate, prepare
+from gateway.wiring.rules import gate, nothing_lacking, simulated_targets
 from tests.fakes.rule_files import MODELS, to_model
 
 GOOD: dict[str, Mapping[str, str]] = {

@@ -1,0 +1,62 @@
+"""Where rules come from, what keeps a set from running, and where its providers are."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from gateway.config import packaged, secrets, sources
+from gateway.config.settings import Settings
+from gateway.domain.problem import Problem
+from gateway.domain.snapshot import RuleFile, Snapshot
+from gateway.runtime.ports import Target, Targets
+from gateway.runtime.rehearsal import failures_of, rehearse
+from gateway.wiring.surfaces import SURFACES
+
+SHIPPED_RULES = "rules.d"
+
+
+def shipped_rules() -> tuple[RuleFile, ...]:
+    """Give the rule files that come with the gateway."""
+    names = [name for name in packaged.names(SHIPPED_RULES) if sources.counts(name)]
+    return tuple(RuleFile(name, packaged.read(f"{SHIPPED_RULES}/{name}")) for name in names)
+
+
+def gate(snapshot: Snapshot) -> tuple[Problem, ...]:
+    """Give the reasons not to run a snapshot that compiled: its own tests that fail."""
+    return failures_of(rehearse(snapshot, SURFACES))
+
+
+def lacking(snapshot: Snapshot) -> tuple[Problem, ...]:
+    """Give the secrets that a snapshot needs and that cannot be had."""
+    return secrets.missing(snapshot.providers, os.environ)
+
+
+def nothing_lacking(_: Snapshot) -> tuple[Problem, ...]:
+    """Say that a rehearsal needs no secret."""
+    return ()
+
+
+def real_targets(snapshot: Snapshot) -> Targets:
+    """Give each provider its own address and secret."""
+    return {
+        name: Target(provider.base_url, secrets.resolve(provider.api_key, os.environ))
+        for name, provider in snapshot.providers.items()
+    }
+
+
+def simulated_targets(simulator: str) -> Callable[[Snapshot], Targets]:
+    """Send every provider's requests to the simulator, with no secret."""
+
+    def resolve(snapshot: Snapshot) -> Targets:
+        return {name: Target(f"{simulator}/{name}/v1", None) for name in snapshot.providers}
+
+    return resolve
+
+
+def reader(settings: Settings) -> Callable[[], tuple[RuleFile, ...] | sources.Unreadable]:
+    """Give what reads the rule files: those of the directory, or the shipped ones."""
+    if settings.rules is None:
+        files = shipped_rules()
+        return lambda: files
+    directory: Path = settings.rules
+    return lambda: sources.read(directory)

@@ -1,0 +1,79 @@
+"""What is served: the surfaces and the dialects behind them, and the paths of both addresses."""
+
+from collections.abc import Mapping, Sequence
+
+from aiohttp import web
+from prometheus_client.aiohttp import make_aiohttp_handler
+
+from gateway.adapters.metrics import Metrics
+from gateway.dialects.anthropic import AnthropicMessages
+from gateway.dialects.base import CallerDialect, ProviderDialect
+from gateway.dialects.execute import Execute
+from gateway.dialects.openai_chat import OpenAIChat
+from gateway.domain.words import Dialect, Surface
+from gateway.web.budgets import budgets, override
+from gateway.web.catalogue import models, nothing_here, route_handler, unless_stopping
+from gateway.web.errors import edge
+from gateway.web.inference import surface_handler
+from gateway.web.keys import PARTS, Parts
+from gateway.web.operations import (
+    DAEMON,
+    Daemon,
+    config,
+    livez,
+    log,
+    model_health,
+    page,
+    private,
+    readyz,
+    reload,
+    status,
+)
+
+OPENAI, ANTHROPIC = OpenAIChat(), AnthropicMessages()
+SURFACES: Mapping[Surface, CallerDialect] = {
+    Surface.CHAT: OPENAI,
+    Surface.MESSAGES: ANTHROPIC,
+    Surface.EXECUTE: Execute(),
+}
+PROVIDERS: Mapping[Dialect, ProviderDialect] = {Dialect.OPENAI: OPENAI, Dialect.ANTHROPIC: ANTHROPIC}
+PATHS = {
+    Surface.CHAT: "/v1/chat/completions",
+    Surface.MESSAGES: "/v1/messages",
+    Surface.EXECUTE: "/v1/execute",
+}
+
+
+def inference_routes() -> list[web.RouteDef]:
+    """List what callers ask for."""
+    return [
+        *(web.post(path, surface_handler(surface, SURFACES[surface])) for surface, path in PATHS.items()),
+        web.post("/v1/route", unless_stopping(route_handler(SURFACES), SURFACES)),
+        web.get("/v1/models", edge(unless_stopping(models, SURFACES))),
+    ]
+
+
+def operations_routes(metrics: Metrics) -> list[web.RouteDef]:
+    """List what operators ask for."""
+    return [
+        web.get("/livez", livez),
+        web.get("/readyz", readyz),
+        web.get("/metrics", page(make_aiohttp_handler(metrics.registry))),
+        web.get("/api/status", private(status)),
+        web.get("/api/config", private(config)),
+        web.get("/api/budgets", private(budgets)),
+        web.post("/api/budgets/{name}/override", private(override)),
+        web.get("/api/models", private(model_health)),
+        web.get("/api/log", private(log)),
+        web.post("/api/reload", private(reload)),
+    ]
+
+
+def build_web(parts: Parts, daemon: Daemon, routes: Sequence[web.RouteDef]) -> web.Application:
+    """Give the application of one address: these paths, and a 404 that lists them for every other."""
+    app = web.Application(client_max_size=0)  # bodies are measured by the handlers, by the rules that run
+    app[PARTS], app[DAEMON] = parts, daemon
+    app.add_routes(routes)
+    there = tuple(f"{route.method} {route.resource.canonical}" for route in app.router.routes() if route.resource)
+    app.router.add_route("*", "/{path:.*}", nothing_here(OPENAI, tuple(each for each in there if "HEAD" not in each)))
+    return app
