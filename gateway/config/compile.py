@@ -7,6 +7,7 @@ from functools import cached_property
 from operator import is_
 
 from gateway.config import packaged, schema, yamltree
+from gateway.config.callers import callers_of
 from gateway.config.categories import all_at_once, category_of
 from gateway.config.lint import warnings_of
 from gateway.config.merge import Merged
@@ -123,6 +124,7 @@ class Compiler:
             places_of(node, Step(""), known, findings)
         rules = sorted(_rules(merged, known, findings), key=lambda rule: -rule.priority)
         _refuse_reserved(merged, findings)
+        callers = callers_of(merged.section("callers"), known.declared_models, findings)
         rule_names = frozenset(node["name"].value for node in merged.rules)
         tests = [test_of(node, known, rule_names, findings) for node in merged.tests]
         if findings.problems or not findings.complete:
@@ -139,6 +141,7 @@ class Compiler:
             defaults=defaults,
             tests=tuple(tests),
             warnings=warnings_of(rules, chains),
+            callers=callers,
         )
 
 

@@ -4,20 +4,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from gateway.domain.caller import NOBODY, Caller
 from gateway.domain.chat import Conversation
 from gateway.domain.words import Prefer, Surface
 
 AUTO = "auto"
 """The model name that leaves the choice to the rules."""
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who asks. All empty while callers are not configured."""
-
-    name: str = ""
-    team: str = ""
-    tags: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +29,7 @@ class Request:
     body: bytes
     fields: Mapping[str, Any]
     read: Callable[[], Conversation]
-    caller: Caller = Caller()
+    caller: Caller = NOBODY
     prefer: Prefer | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     metadata: Mapping[str, str] = field(default_factory=dict)

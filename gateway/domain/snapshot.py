@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from gateway.domain.caller import NO_CALLERS, Callers
 from gateway.domain.category import Table
 from gateway.domain.health import HealthState
 from gateway.domain.problem import Mark, Problem
@@ -77,6 +78,7 @@ class Snapshot:
     tests: tuple[RuleTest, ...]
     warnings: tuple[Problem, ...] = field(default=())
     generation: int = 0
+    callers: Callers = NO_CALLERS
 
     @property
     def label(self) -> str:

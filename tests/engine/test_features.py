@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.domain.caller import Caller
 from gateway.domain.category import UNSURE, Category, Complexity
 from gateway.domain.chat import Conversation, Role, Turn
-from gateway.domain.request import AUTO, Caller, Request
+from gateway.domain.request import AUTO, Request
 from gateway.domain.words import Prefer, Surface
 from gateway.engine.classify import compile_table
 from gateway.engine.estimate import estimate_tokens

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.domain.caller import Caller
 from gateway.domain.chat import Conversation, Turn
 from gateway.domain.decision import Decision, Unroutable
-from gateway.domain.request import Caller, Request
+from gateway.domain.request import Request
 from gateway.domain.snapshot import Snapshot
 from gateway.engine.decide import decide_request
 from gateway.engine.explain import account_of
