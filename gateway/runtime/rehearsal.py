@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, assert_never
 
 from gateway.dialects.base import CallerDialect
-from gateway.domain.decision import Decision, Unroutable
+from gateway.domain.decision import Decision, Locked, Unroutable
 from gateway.domain.health import HealthState
 from gateway.domain.problem import Problem
 from gateway.domain.refusal import Refusal
@@ -55,15 +55,19 @@ def _verdict(test: RuleTest, snapshot: Snapshot, dialect: CallerDialect) -> Verd
     features, decision = decide_request(
         snapshot, request, test.at or NOON, lambda model: test.health.get(model, HealthState.OK)
     )
-    got: dict[str, Any] = {"category": features["category@user"], "refused": isinstance(decision, Unroutable)}
+    got: dict[str, Any] = {"category": features["category@user"], "refused": not isinstance(decision, Decision)}
     match decision:
         case Decision():
             models = [step.model for step in decision.chain.steps]
             got |= {"rule": decision.rule, "model": decision.model, "chain": decision.chain_name or models}
             if isinstance(test.expect.get("chain"), list):
                 got["chain"] = models
+        case Locked():
+            got |= {"rule": decision.decision.rule, "model": "no model", "chain": "no chain"}
         case Unroutable():
             got |= {"rule": "no rule", "model": "no model", "chain": "no chain"}
+        case _:
+            assert_never(decision)
     failed = tuple(
         f"{name} is {_words(got[name])}, expected {_words(wanted)}"
         for name, wanted in test.expect.items()

@@ -9,6 +9,9 @@ def test_every_kind_of_refusal_has_its_status() -> None:
         "invalid_request": 400,
         "model_not_found": 404,
         "not_found": 404,
+        "unauthenticated": 401,
+        "forbidden": 403,
+        "rate_limited": 429,
         "too_large": 413,
         "internal": 500,
     }
