@@ -36,6 +36,7 @@ from gateway.domain.snapshot import Rejected, RuleFile, Snapshot
 from gateway.domain.words import Dialect, Surface
 from gateway.runtime.executor import Executor
 from gateway.runtime.health import HealthBoard
+from gateway.runtime.limits import LimitBoard
 from gateway.runtime.ports import Target, Targets
 from gateway.runtime.recorder import Recorder
 from gateway.runtime.rehearsal import failures_of, rehearse
@@ -44,7 +45,8 @@ from gateway.runtime.reloader import Reloader, activate, first, follow
 from gateway.simulator.faults import Faults
 from gateway.simulator.server import build_app as build_simulator
 from gateway.simulator.server import start as start_simulator
-from gateway.web.catalogue import models, nothing_here, route_handler
+from gateway.web.catalogue import models_handler, nothing_here, route_handler
+from gateway.web.door import Door
 from gateway.web.inference import surface_handler
 from gateway.web.keys import PARTS, Parts
 from gateway.web.operations import (
@@ -122,6 +124,15 @@ def nothing_lacking(_: Snapshot) -> tuple[Problem, ...]:
     return ()
 
 
+def open_to_anybody(snapshot: Snapshot, settings: Settings) -> tuple[Problem, ...]:
+    """Give the reason not to run a snapshot where other machines could use it without a key."""
+    if snapshot.callers.needed or settings.listen.loopback or settings.allow_anonymous:
+        return ()
+    words = f"{settings.listen.host} can be reached from other machines, and no callers are configured"
+    hint = "add one under callers: (rulegate keys add NAME), listen on 127.0.0.1, or say --allow-anonymous"
+    return (Problem(".", 1, 1, words, hint),)
+
+
 def real_targets(snapshot: Snapshot) -> Targets:
     """Give each provider its own address and secret."""
     return {
@@ -166,7 +177,10 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
             read=_reader(settings),
             compiler=compiler,
             gate=gate,
-            lacking=nothing_lacking if settings.simulate else lacking,
+            lacking=lambda snapshot: (
+                *(nothing_lacking if settings.simulate else lacking)(snapshot),
+                *open_to_anybody(snapshot, settings),
+            ),
             resolve=simulated_targets(simulator) if settings.simulate else real_targets,
             generations=state,
             meters=metrics,
@@ -196,7 +210,9 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
         stack.push_async_callback(transport.close)
         recorder = Recorder(writer, metrics, clock, hash_key, _a_moment_later, simulated=settings.simulate)
         stack.callback(recorder.note_waiting)
-        parts = Parts(reloader, Executor(transport, clock, PROVIDERS, board), board, recorder, metrics, clock)
+        executor, limits = Executor(transport, clock, PROVIDERS, board), LimitBoard(clock)
+        door = Door(frozenset({settings.listen.host.lower()}), any_name=settings.allow_anonymous)
+        parts = Parts(reloader, executor, board, limits, door, recorder, metrics, clock)
         rules = str(settings.rules) if settings.rules else "the shipped rules"
         daemon = Daemon(VERSION, rules, settings.simulate, LogReader(data / "log"), lambda: writer.healthy)
         app = build_web(parts, daemon, metrics)
@@ -215,7 +231,7 @@ def build_web(parts: Parts, daemon: Daemon, metrics: Metrics) -> web.Application
     for surface, path in PATHS.items():
         app.router.add_post(path, surface_handler(surface, SURFACES[surface]))
     app.router.add_post("/v1/route", route_handler(SURFACES))
-    app.router.add_get("/v1/models", models)
+    app.router.add_get("/v1/models", models_handler(SURFACES))
     app.router.add_get("/livez", livez)
     app.router.add_get("/readyz", readyz)
     app.router.add_get("/metrics", page(make_aiohttp_handler(metrics.registry)))

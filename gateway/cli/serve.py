@@ -45,7 +45,7 @@ OPTIONS = [
     _option("listen", callback=read_address, default="127.0.0.1:8080", show_default=True, help="HOST:PORT."),
     _option("simulate", is_flag=True, help="Answer with simulated providers: no key, no network, no cost."),
     _option("use-last-good", is_flag=True, help="If the rules on disk do not run, start with those that ran last."),
-    _option("allow-anonymous", is_flag=True, help="Listen beyond this machine although callers need no key."),
+    _option("allow-anonymous", is_flag=True, help="Let other machines connect although no callers are configured."),
     _option("log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True),
     _option("log-format", type=click.Choice(["text", "json"]), default="text", show_default=True),
     *(_option(name, hidden=True, expose_value=False, callback=_refuse) for name in NOT_BUILT),
@@ -67,12 +67,8 @@ def _serve(**_: object) -> None:
         listen=values["listen"],
         simulate=values["simulate"],
         use_last_good=values["use_last_good"],
+        allow_anonymous=values["allow_anonymous"],
     )
-    if not settings.listen.loopback and not values["allow_anonymous"]:
-        raise click.ClickException(
-            f"{settings.listen.host} can be reached from other machines, and callers need no key here: "
-            "listen on 127.0.0.1, or say --allow-anonymous"
-        )
     try:
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
             runner.run(_until_stopped(settings))
@@ -98,30 +94,33 @@ async def _until_stopped(settings: Settings) -> None:
 
 def welcome(daemon: Running, settings: Settings) -> str:
     """Say what runs, where, and what to try next."""
-    snapshot = daemon.reloader.active.snapshot
+    active = daemon.reloader.active
+    snapshot = active.snapshot
     where = settings.rules or f"the shipped rules (there is no ./{DEFAULT_RULES} here)"
     lines = [
         f"rulegate {VERSION} listens on {daemon.address}",
         f"  rules   {where}: {len(snapshot.files)} files, {len(snapshot.rules)} rules, generation {snapshot.label}",
     ]
-    lines += [f"  warning {warning}" for warning in snapshot.warnings]
+    lines += [f"  warning {warning}" for warning in active.warnings(active.loaded_at)]
     if not settings.simulate:
         return "\n".join(lines)
     lines[0] += ", and simulates the providers: no key, no network, no cost"
     lines.append(f"  faults  {daemon.simulator}/faults makes a simulated model fail")
-    translate = f'{daemon.address}/v1/execute -d \'{{"prompt": "Translate into French: good morning"}}\''
+    who, key = ("the key of a caller", " -H 'x-api-key: KEY'") if snapshot.callers.needed else ("any key", "")
+    execute, route = f"{daemon.address}/v1/execute{key}", f"{daemon.address}/v1/route{key}"
+    translate = f'{execute} -d \'{{"prompt": "Translate into French: good morning"}}\''
     lines += [
         "",
         "Try, in another terminal:",
-        f'  curl -s {daemon.address}/v1/execute -d \'{{"prompt": "Write a Python function that parses a CSV file"}}\'',
+        f'  curl -s {execute} -d \'{{"prompt": "Write a Python function that parses a CSV file"}}\'',
         f"  curl -s {translate}",
-        f'  curl -s {daemon.address}/v1/route -d \'{{"prompt": "Prove that the square root of 2 is irrational"}}\'',
+        f'  curl -s {route} -d \'{{"prompt": "Prove that the square root of 2 is irrational"}}\'',
         f'  curl -s {daemon.simulator}/faults -d \'{{"model": "*", "fault": "overloaded", "count": 1}}\'',
         f"  curl -si {translate} | grep x-rulegate   # the next model answers",
         f"  curl -s '{daemon.address}/api/log?limit=1'",
         f"  curl -s {daemon.address}/metrics | grep rulegate_cost",
         "",
-        f"OpenAI's and Anthropic's clients: model auto, any key, base_url {daemon.address}/v1 and {daemon.address}.",
+        f"OpenAI's and Anthropic's clients: model auto, {who}, base_url {daemon.address}/v1 and {daemon.address}.",
         f"Edit a file in {where} and ask again: the change is live when you save it." if settings.rules else "",
     ]
     return "\n".join(lines).rstrip()

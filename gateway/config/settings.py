@@ -33,6 +33,7 @@ class Settings:
     """The settings of `rulegate serve`; `rules` None means the rules that come with the gateway.
 
     Every delay of the simulated providers is multiplied by `simulate_speed`: 1 is life-like, 0 is no delay at all.
+    `allow_anonymous` says that other machines may connect though no caller needs a key.
     """
 
     rules: Path | None
@@ -41,6 +42,7 @@ class Settings:
     simulate: bool = False
     simulate_speed: float = 1.0
     use_last_good: bool = False
+    allow_anonymous: bool = False
 
 
 def address_of(text: str) -> Address:

@@ -76,7 +76,7 @@ class Callers:
 
         Whole hashes are compared in constant time: how long it takes tells at most how the hash of a guess begins.
         """
-        digest = sha256(key.encode("utf-8", "surrogateescape")).digest()
+        digest = sha256(key.encode("utf-8", "surrogatepass")).digest()
         there = self.by_key.get(digest[:_INDEXED_BYTES], ())
         return next((caller for held, caller in there if compare_digest(held, digest)), None)
 

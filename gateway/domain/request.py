@@ -16,10 +16,9 @@ AUTO = "auto"
 class Request:
     """One call on an inference surface.
 
-    `headers` has lower-case names and never a credential or a cookie. `body` is as it came and
-    `fields` is the same decoded, a JSON object. `read` gives the
-    conversation within and is pure, but costs a pass over the body, so that it is asked for at most once and only
-    when a condition looks at it.
+    `headers` has lower-case names and never a credential or a cookie. `body` is as it came, less the members that
+    `dropped` names, and `fields` is the same decoded, a JSON object. `read` gives the conversation within and is
+    pure, but costs a pass over the body, so that it is asked for at most once and only when a condition looks at it.
     """
 
     surface: Surface
@@ -33,3 +32,4 @@ class Request:
     prefer: Prefer | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     metadata: Mapping[str, str] = field(default_factory=dict)
+    dropped: tuple[str, ...] = ()

@@ -8,6 +8,7 @@ from gateway.dialects.base import About, Blame, CallerDialect
 from gateway.domain.attempt import Attempt, Event, shown
 from gateway.domain.caller import Caller
 from gateway.domain.decision import Decision, Locked, Unroutable
+from gateway.domain.problem import Problem
 from gateway.domain.refusal import Refusal, RefusalKind
 from gateway.domain.registry import Model, Provider
 from gateway.domain.request import AUTO, Request
@@ -15,6 +16,7 @@ from gateway.domain.rule import Step
 from gateway.domain.snapshot import Snapshot
 from gateway.domain.usage import Usage
 from gateway.domain.words import Outcome
+from gateway.engine.callers import expiries
 from gateway.engine.decide import decide_request
 from gateway.engine.explain import account_of
 from gateway.engine.features import Features, Healths, all_well
@@ -28,6 +30,10 @@ class Active:
     snapshot: Snapshot
     targets: Targets
     loaded_at: datetime
+
+    def warnings(self, at: datetime) -> tuple[Problem, ...]:
+        """Give what is to be warned of at a moment: what the files say, and keys that end."""
+        return (*self.snapshot.warnings, *expiries(self.snapshot.callers, at))
 
 
 @dataclass(frozen=True, slots=True)

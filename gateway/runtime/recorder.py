@@ -8,10 +8,12 @@ import hashlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from gateway.domain.caller import NOBODY, Caller
 from gateway.domain.decision import Decision, unlocked
 from gateway.domain.entry import Entry
+from gateway.domain.request import Request
 from gateway.domain.usage import total_of
 from gateway.domain.words import Outcome, Surface
 from gateway.engine.lock import share_of
@@ -111,7 +113,7 @@ class Recorder:
             requested_model=request.model[:LONGEST_NAME],
             prompt_hash=self._prompt_hash(features["text@user"]),
             category=features["category@user"],
-            facts=facts_of(snapshot, features, decision),
+            facts=_with_dropped(facts_of(snapshot, features, decision), request),
             stream=request.stream,
         )
 
@@ -139,7 +141,7 @@ class Recorder:
             rule=decision.rule,
             shadows=decision.shadows,
             category=decision.category,
-            facts=facts_of(snapshot, exchange.features, decision),
+            facts=_with_dropped(facts_of(snapshot, exchange.features, decision), request),
             chain=tuple(step.model for step in decision.chain.steps),
             model=model.name if model else "",
             upstream_model=model.upstream if model else "",
@@ -161,6 +163,11 @@ class Recorder:
     def _prompt_hash(self, text: str) -> str:
         data = text.encode("utf-8", "surrogatepass")
         return hashlib.blake2b(data, key=self._hash_key, digest_size=16).hexdigest()
+
+
+def _with_dropped(facts: dict[str, Any], request: Request) -> dict[str, Any]:
+    """Add the names of what was taken off the body, if anything was."""
+    return {**facts, "dropped": list(request.dropped)} if request.dropped else facts
 
 
 AT_A_TIME = 16

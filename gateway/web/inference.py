@@ -5,19 +5,23 @@ import logging
 import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import assert_never
 
 from aiohttp import web
 from multidict import CIMultiDict
 
 from gateway.dialects.base import Blame, CallerDialect
+from gateway.domain.caller import NOBODY, Caller
 from gateway.domain.refusal import Refusal, RefusalKind
 from gateway.domain.request import Request
 from gateway.domain.words import Outcome, Surface
-from gateway.runtime.exchange import Arrived, Exchange, Unrouted, begin
+from gateway.runtime.exchange import Active, Arrived, Exchange, Unrouted, begin
 from gateway.runtime.executor import Answered, Exhausted
+from gateway.runtime.limits import Admitted, Turned
 from gateway.runtime.recorder import Refused
 from gateway.runtime.streamer import Stream
+from gateway.web.door import CREDENTIALS
 from gateway.web.ids import new_id
 from gateway.web.keys import PARTS, Parts
 
@@ -26,8 +30,8 @@ logger = logging.getLogger(__name__)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 BROKEN = Refusal(RefusalKind.INTERNAL, "the gateway failed with a mistake of its own; its log says where")
-_NEVER_KEPT = frozenset({"authorization", "x-api-key", "cookie", "proxy-authorization"})
 _JSON = "application/json"
+NO_MORE: Mapping[str, str] = {}
 
 
 def surface_handler(surface: Surface, dialect: CallerDialect) -> Handler:
@@ -40,17 +44,22 @@ def surface_handler(surface: Surface, dialect: CallerDialect) -> Handler:
         parts.meters.began()
         ended: Exchange | Refused = Refused(arrived, surface, Outcome.CANCELLED)
         try:
-            read = await read_request(http, dialect, arrived.active.snapshot.defaults.max_body_bytes)
-            if isinstance(read, Refusal):
+            caller = enter(http, arrived.active, at)
+            if isinstance(caller, Refusal):
                 ended = Refused(arrived, surface, Outcome.REFUSED)
+                return await send(http, refuse(dialect, caller, arrived.id))
+            ended = Refused(arrived, surface, Outcome.CANCELLED, caller=caller)
+            read = await read_request(http, dialect, arrived.active.snapshot.defaults.max_body_bytes, caller)
+            if isinstance(read, Refusal):
+                ended = Refused(arrived, surface, Outcome.REFUSED, caller=caller)
                 return await send(http, refuse(dialect, read, arrived.id))
             started_s = parts.clock.monotonic()  # the upload is neither the gateway's time nor the deadline's
             began = begin(arrived, started_s, read, dialect, parts.board.state)
             if isinstance(began, Unrouted):
-                ended = Refused(arrived, surface, Outcome.REFUSED, began)
-                return await send(http, refuse(dialect, began.refusal, arrived.id))
+                ended = Refused(arrived, surface, Outcome.REFUSED, began, caller)
+                return await send(http, refuse(dialect, began.refusal, arrived.id, dropped_in(read)))
             ended = began
-            return await send(http, await _answer(http, parts, began))
+            return await send(http, await _admitted(http, parts, began))
         except Exception as error:  # noqa: BLE001 - the edge: a bug is answered like an error
             log_bug(arrived.id, error)
             if isinstance(ended, Refused):
@@ -62,6 +71,11 @@ def surface_handler(surface: Surface, dialect: CallerDialect) -> Handler:
             parts.recorder.ended(ended)
 
     return handle
+
+
+def enter(http: web.Request, active: Active, at: datetime) -> Caller | Refusal:
+    """Say who asks, or why they may not."""
+    return http.app[PARTS].door.enter(http.headers, active.snapshot.callers, at)
 
 
 async def send(http: web.Request, response: web.StreamResponse) -> web.StreamResponse:
@@ -81,12 +95,15 @@ def log_bug(request_id: str, error: Exception) -> None:
     logger.error("request %s met a bug, %s:\n%s", request_id, type(error).__name__, place)
 
 
-async def read_request(http: web.Request, dialect: CallerDialect, limit_bytes: int) -> Request | Refusal:
-    """Read the body, within its limit, and what it asks for."""
+async def read_request(
+    http: web.Request, dialect: CallerDialect, limit_bytes: int, caller: Caller
+) -> Request | Refusal:
+    """Read the body, within its limit, and what the caller asks for with it."""
     body = await read_body(http, limit_bytes)
     if isinstance(body, Refusal):
         return body
-    return dialect.read_request(body, kept_headers(http.headers))
+    request = dialect.read_request(body, kept_headers(http.headers))
+    return request if isinstance(request, Refusal) or caller is NOBODY else replace(request, caller=caller)
 
 
 async def read_body(http: web.Request, limit_bytes: int) -> bytes | Refusal:
@@ -115,23 +132,36 @@ def _too_large(limit_bytes: int) -> Refusal:
 
 def kept_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """Give the headers by lower-case name, without credentials and cookies: those are for nobody behind this door."""
-    return {name: value for key, value in headers.items() if (name := key.lower()) not in _NEVER_KEPT}
+    return {name: value for key, value in headers.items() if (name := key.lower()) not in CREDENTIALS}
 
 
-async def _answer(http: web.Request, parts: Parts, exchange: Exchange) -> web.StreamResponse:
+async def _admitted(http: web.Request, parts: Parts, exchange: Exchange) -> web.StreamResponse:
+    """Answer within the caller's limits, and note what that used, whatever way it ends."""
+    admitted = parts.limits.admit(exchange)
+    if isinstance(admitted, Turned):
+        return _turned(parts, exchange, admitted)
+    try:
+        return await _answer(http, parts, exchange, admitted)
+    finally:
+        admitted.ended()
+
+
+async def _answer(http: web.Request, parts: Parts, exchange: Exchange, admitted: Admitted) -> web.StreamResponse:
     result = await parts.executor.run(exchange)
     match result:
         case Answered():
             return web.Response(body=result.body, headers=_headers(parts, exchange, _JSON))
         case Stream():
-            return await _stream(http, parts, exchange, result)
+            return await _stream(http, parts, exchange, result, admitted)
         case Exhausted():
             return _exhausted(parts, exchange, result)
         case _:
             assert_never(result)
 
 
-async def _stream(http: web.Request, parts: Parts, exchange: Exchange, stream: Stream) -> web.StreamResponse:
+async def _stream(
+    http: web.Request, parts: Parts, exchange: Exchange, stream: Stream, admitted: Admitted
+) -> web.StreamResponse:
     left = False
     try:
         headers = _headers(parts, exchange, "text/event-stream; charset=utf-8")
@@ -141,6 +171,8 @@ async def _stream(http: web.Request, parts: Parts, exchange: Exchange, stream: S
         await response.prepare(http)
         exchange.begun = True
         while piece := await stream.next():
+            if stream.complete:
+                admitted.answered()
             await response.write(piece)
         await response.write_eof()
     except ConnectionError:
@@ -153,6 +185,17 @@ async def _stream(http: web.Request, parts: Parts, exchange: Exchange, stream: S
         return response
     finally:
         stream.close(caller_left=left)
+
+
+def _turned(parts: Parts, exchange: Exchange, turned: Turned) -> web.Response:
+    exchange.outcome = Outcome.REFUSED
+    headers = _headers(parts, exchange, _JSON)
+    if turned.retry_after_s is not None:
+        headers["Retry-After"] = str(turned.retry_after_s)
+    if turned.final:
+        headers["x-should-retry"] = "false"  # both official SDKs obey it
+    body = exchange.caller.refusal(turned.refusal, exchange.blame("gateway"), exchange.id)
+    return web.Response(status=turned.refusal.status, body=body, headers=headers)
 
 
 def _exhausted(parts: Parts, exchange: Exchange, exhausted: Exhausted) -> web.Response:
@@ -188,14 +231,23 @@ def _headers(parts: Parts, exchange: Exchange, content_type: str) -> CIMultiDict
         headers["x-rulegate-provider"] = model.provider
     if exchange.usage is not None:
         headers["x-rulegate-cost-usd"] = f"{exchange.cost_nano_usd / 1e9:.9f}"
+    headers.update(dropped_in(exchange.request))
+    if standings := parts.limits.standings(exchange.request.caller):
+        headers.update(exchange.caller.limit_headers(standings, parts.clock.now()))
     return headers
 
 
-def refuse(dialect: CallerDialect, refusal: Refusal, request_id: str) -> web.Response:
+def dropped_in(request: Request) -> dict[str, str]:
+    """Give the header that names what was taken off a request."""
+    return {"x-rulegate-dropped-params": ", ".join(request.dropped)} if request.dropped else {}
+
+
+def refuse(
+    dialect: CallerDialect, refusal: Refusal, request_id: str, more: Mapping[str, str] = NO_MORE
+) -> web.Response:
     """Answer with a refusal of the gateway's own."""
     body = dialect.refusal(refusal, Blame("gateway", ()), request_id)
-    return web.Response(
-        status=refusal.status,
-        body=body,
-        headers={"Content-Type": _JSON, "x-rulegate-request-id": request_id},
-    )
+    headers = {"Content-Type": _JSON, "x-rulegate-request-id": request_id, **more}
+    if refusal.kind is RefusalKind.UNAUTHENTICATED:
+        headers["WWW-Authenticate"] = "Bearer"  # RFC 9110, section 11.6.1
+    return web.Response(status=refusal.status, body=body, headers=headers)

@@ -6,9 +6,11 @@ from aiohttp import web
 
 from gateway.runtime.executor import Executor
 from gateway.runtime.health import HealthBoard
+from gateway.runtime.limits import LimitBoard
 from gateway.runtime.ports import Clock, Meters
 from gateway.runtime.recorder import Recorder
 from gateway.runtime.reloader import Reloader
+from gateway.web.door import Door
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +20,8 @@ class Parts:
     reloader: Reloader
     executor: Executor
     board: HealthBoard
+    limits: LimitBoard
+    door: Door
     recorder: Recorder
     meters: Meters
     clock: Clock
