@@ -34,11 +34,6 @@ class Admitted:
         self._admission = admission
         self._clock = clock
 
-    def answered(self) -> None:
-        """Say that all of the answer is there, before the caller has the last of it and comes again."""
-        if self._admission is not None:
-            self._admission.release()
-
     def ended(self) -> None:
         """Say that the request has ended: what its attempts used is what counts."""
         if self._admission is not None:

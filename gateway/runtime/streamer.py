@@ -27,11 +27,6 @@ class Stream:
         self._clock = clock
         self._timeouts = running.exchange.decision.chain.steps[running.position].timeouts
 
-    @property
-    def complete(self) -> bool:
-        """Whether no piece comes after the one that was given last."""
-        return self._relay.closed or self._noted
-
     async def next(self) -> bytes:
         """Give the next piece as soon as it comes, empty at the end."""
         if self._first:

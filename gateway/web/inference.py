@@ -18,7 +18,7 @@ from gateway.domain.request import Request
 from gateway.domain.words import Outcome, Surface
 from gateway.runtime.exchange import Active, Arrived, Exchange, Unrouted, begin
 from gateway.runtime.executor import Answered, Exhausted
-from gateway.runtime.limits import Admitted, Turned
+from gateway.runtime.limits import Turned
 from gateway.runtime.recorder import Refused
 from gateway.runtime.streamer import Stream
 from gateway.web.door import CREDENTIALS
@@ -136,32 +136,33 @@ def kept_headers(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 async def _admitted(http: web.Request, parts: Parts, exchange: Exchange) -> web.StreamResponse:
-    """Answer within the caller's limits, and note what that used, whatever way it ends."""
+    """Answer within the caller's limits, and note what that used, whatever way it ends.
+
+    A whole answer is sent after that: whoever has read it may ask again at once.
+    """
     admitted = parts.limits.admit(exchange)
     if isinstance(admitted, Turned):
         return _turned(parts, exchange, admitted)
     try:
-        return await _answer(http, parts, exchange, admitted)
+        return await _answer(http, parts, exchange)
     finally:
         admitted.ended()
 
 
-async def _answer(http: web.Request, parts: Parts, exchange: Exchange, admitted: Admitted) -> web.StreamResponse:
+async def _answer(http: web.Request, parts: Parts, exchange: Exchange) -> web.StreamResponse:
     result = await parts.executor.run(exchange)
     match result:
         case Answered():
             return web.Response(body=result.body, headers=_headers(parts, exchange, _JSON))
         case Stream():
-            return await _stream(http, parts, exchange, result, admitted)
+            return await _stream(http, parts, exchange, result)
         case Exhausted():
             return _exhausted(parts, exchange, result)
         case _:
             assert_never(result)
 
 
-async def _stream(
-    http: web.Request, parts: Parts, exchange: Exchange, stream: Stream, admitted: Admitted
-) -> web.StreamResponse:
+async def _stream(http: web.Request, parts: Parts, exchange: Exchange, stream: Stream) -> web.StreamResponse:
     left = False
     try:
         headers = _headers(parts, exchange, "text/event-stream; charset=utf-8")
@@ -171,8 +172,6 @@ async def _stream(
         await response.prepare(http)
         exchange.begun = True
         while piece := await stream.next():
-            if stream.complete:
-                admitted.answered()
             await response.write(piece)
         await response.write_eof()
     except ConnectionError:

@@ -93,18 +93,17 @@ def test_a_request_that_can_never_come_in_is_told_so() -> None:
     assert (away.retry_after_s, away.final) == (None, True)
 
 
-def test_a_seat_is_free_again_once_the_answer_is_there() -> None:
+def test_a_seat_is_free_again_once_the_request_has_ended() -> None:
     """U-113: one too many is told what it is; the end of another lets it in, and counts once."""
     board, one = LimitBoard(Clock()), Limits(concurrent=1)
     first = admitted(board, one)
     away = turned(board, one)
     assert away.refusal.message == "caller 'bot' has 1 requests running, and may have no more at a time"
     assert (away.retry_after_s, away.final) == (None, False)
-    first.answered()
+    first.ended()
     second = admitted(board, one)
     first.ended()
     turned(board, one)
-    second.ended()
     second.ended()
     admitted(board, one)
     turned(board, one)
