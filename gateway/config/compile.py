@@ -119,12 +119,13 @@ class Compiler:
                 models[name] = model
         chains = merged.section("chains")
         named = {**categories, UNSURE: None}
-        known = Known(models, frozenset(merged.section("models")), chains, named, defaults)
+        written_callers = merged.section("callers")
+        known = Known(models, frozenset(merged.section("models")), chains, named, defaults, frozenset(written_callers))
         for node in chains.values():
             places_of(node, Step(""), known, findings)
         rules = sorted(_rules(merged, known, findings), key=lambda rule: -rule.priority)
         _refuse_reserved(merged, findings)
-        callers = callers_of(merged.section("callers"), known.declared_models, findings)
+        callers = callers_of(written_callers, known.declared_models, findings)
         rule_names = frozenset(node["name"].value for node in merged.rules)
         tests = [test_of(node, known, rule_names, findings) for node in merged.tests]
         if findings.problems or not findings.complete:

@@ -34,14 +34,16 @@ class Defaults:
 class RuleTest:
     """An entry of a `tests` section: a request, and what its Decision must say.
 
-    `at` is the clock of the test, None for a fixed Monday noon UTC. `health` has the state of models that are not well.
-    `expect` holds rule, category, model, chain and refused as written. An advisory test warns and never gates.
+    `caller` is who asks, empty for nobody. `at` is the clock of the test, None for a fixed Monday noon UTC. `health`
+    has the state of models that are not well. `expect` holds rule, category, model, chain and refused as written.
+    An advisory test warns and never gates.
     """
 
     name: str
     surface: Surface
     headers: Mapping[str, str]
     body: bytes
+    caller: str
     at: datetime | None
     health: Mapping[str, HealthState]
     expect: Mapping[str, Any]

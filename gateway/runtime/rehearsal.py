@@ -1,7 +1,7 @@
 """Runs the `tests` sections of a snapshot, hermetically: no provider, no clock but the test's own."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, assert_never
 
@@ -52,6 +52,7 @@ def _verdict(test: RuleTest, snapshot: Snapshot, dialect: CallerDialect) -> Verd
     if isinstance(request, Refusal):
         expected = test.expect == {"refused": True}
         return Verdict(test, "", () if expected else (f"the request is refused: {request.message}",))
+    request = replace(request, caller=snapshot.callers.named(test.caller))
     features, decision = decide_request(
         snapshot, request, test.at or NOON, lambda model: test.health.get(model, HealthState.OK)
     )
