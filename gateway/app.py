@@ -27,14 +27,24 @@ from gateway.runtime.decider import Decider
 from gateway.runtime.drain import Drain
 from gateway.runtime.executor import Executor
 from gateway.runtime.health import HealthBoard
+from gateway.runtime.limits import LimitBoard
 from gateway.runtime.openings import Openings
 from gateway.runtime.recorder import Books, Recorder
 from gateway.runtime.reloader import Parts as ReloadParts
 from gateway.runtime.reloader import Reloader, activate, first
 from gateway.runtime.spend import SpendBook, Standing
+from gateway.web.door import Door
 from gateway.web.keys import Parts
 from gateway.web.operations import Daemon
-from gateway.wiring.rules import gate, lacking, nothing_lacking, reader, real_targets, simulated_targets
+from gateway.wiring.rules import (
+    gate,
+    lacking,
+    nothing_lacking,
+    open_to_anybody,
+    reader,
+    real_targets,
+    simulated_targets,
+)
 from gateway.wiring.serving import followed, served, simulator, supervised
 from gateway.wiring.stores import StartError, mendable, opened, stores
 from gateway.wiring.surfaces import PROVIDERS
@@ -97,7 +107,10 @@ async def running(settings: Settings, drain: Drain | None = None) -> AsyncIterat
             read=reader(settings),
             compiler=compiler,
             gate=gate,
-            lacking=nothing_lacking if settings.simulate else lacking,
+            lacking=lambda snapshot: (
+                *(nothing_lacking if settings.simulate else lacking)(snapshot),
+                *open_to_anybody(snapshot, settings),
+            ),
             resolve=simulated_targets(simulated) if settings.simulate else real_targets,
             generations=state,
             meters=metrics,
@@ -125,7 +138,11 @@ async def running(settings: Settings, drain: Drain | None = None) -> AsyncIterat
         transport = HttpTransport()
         stack.push_async_callback(transport.close)
         executor, decider = Executor(transport, clock, PROVIDERS, board, spend), Decider(board, spend)
-        parts = Parts(reloader, executor, decider, board, spend, kept.overrides, recorder, metrics, clock, drain)
+        names = frozenset(each.host.lower() for each in (settings.listen, settings.ops) if each is not None)
+        door, limits = Door(names, any_name=settings.allow_anonymous), LimitBoard(clock)
+        parts = Parts(
+            reloader, executor, decider, board, spend, kept.overrides, limits, door, recorder, metrics, clock, drain
+        )
         rules = str(settings.rules) if settings.rules else "the shipped rules"
         daemon = Daemon(VERSION, rules, settings.simulate, kept.log, lambda: kept.journal.healthy)
         await stack.enter_async_context(followed(settings.rules, reloader, clock))

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from gateway.config.conditions import LOOK_SENSITIVE
 from gateway.domain.attempt import Attempt, Event, Skipped
+from gateway.domain.caller import Caller
 from gateway.domain.chat import Conversation, Role, Turn
 from gateway.domain.entry import Entry
-from gateway.domain.request import AUTO, Caller, Request
+from gateway.domain.request import AUTO, Request
 from gateway.domain.rule import AllOf, AnyOf, Chain, Condition, Leaf, Not, Step
 from gateway.domain.usage import COUNTERS, Usage, total_of
 from gateway.domain.words import Failure, Outcome, Prefer, Skip, Surface

@@ -15,6 +15,7 @@ from gateway.app import SIMULATED
 from gateway.cli.rules import RULES_OPTION, snapshot_or_exit
 from gateway.config import catalogue
 from gateway.config.compile import Compiler
+from gateway.domain.caller import Caller
 from gateway.domain.decision import Decision
 from gateway.domain.refusal import Refusal
 from gateway.domain.request import AUTO, Request
@@ -35,6 +36,7 @@ from gateway.wiring.surfaces import SURFACES
 @click.option(
     "--header", "headers", multiple=True, metavar="NAME:VALUE", help="A header of the request; may be repeated."
 )
+@click.option("--caller", metavar="NAME", default="", help="Who asks, by the name under callers: of the rules.")
 @click.option(
     "--data", type=click.Path(path_type=Path), default=Path("data"), envvar="RULEGATE_DATA", show_default=True
 )
@@ -59,7 +61,8 @@ def command(context: click.Context, /, **_: object) -> None:
         surface = Surface(options["surface"])
         body = options["body"].read() if options["body"] else _body(options["prompt"], surface)
         snapshot, _directory = snapshot_or_exit(options["rules"])
-        account = _account(snapshot, body, surface, _headers(options["headers"]))
+        request = _request(body, surface, _headers(options["headers"]), caller_named(options["caller"], snapshot))
+        account = account_of(snapshot, *decide_request(snapshot, request, SystemClock().now()))
     click.echo(json.dumps(account, indent=2) if options["as_json"] else text_of(account))
 
 
@@ -79,16 +82,19 @@ def _headers(written: tuple[str, ...]) -> dict[str, str]:
     return headers
 
 
-def _request(body: bytes, surface: Surface, headers: dict[str, str]) -> Request:
+def caller_named(name: str, snapshot: Snapshot) -> Caller:
+    """Give the caller of a name; nobody for an empty one."""
+    if name and name not in snapshot.callers.by_name:
+        there = ", ".join(snapshot.callers.by_name) or "none"
+        raise click.ClickException(f"there is no caller '{name}'; there is {there}")
+    return snapshot.callers.named(name)
+
+
+def _request(body: bytes, surface: Surface, headers: dict[str, str], caller: Caller) -> Request:
     request = SURFACES[surface].read_request(body, headers)
     if isinstance(request, Refusal):
         raise click.ClickException(request.message)
-    return request
-
-
-def _account(snapshot: Snapshot, body: bytes, surface: Surface, headers: dict[str, str]) -> dict[str, Any]:
-    features, decision = decide_request(snapshot, _request(body, surface, headers), SystemClock().now())
-    return account_of(snapshot, features, decision)
+    return replace(request, caller=caller)
 
 
 def _lines(lines: BinaryIO, rules: Path | None) -> None:
@@ -174,6 +180,9 @@ def text_of(account: dict[str, Any]) -> str:
 
 
 def _decided(account: dict[str, Any]) -> list[str]:
+    if lock := account.get("lock"):
+        rule, may = account["rule"], ", ".join(lock["models"])
+        return [f"refused     rule {rule} has no model for caller {lock['caller']}, who may use {may}"]
     if account["refused"]:
         return [f"refused     nothing answers to '{account['requested_model']}'"]
     place = f" ({account['file']}:{account['line']}, priority {account['priority']})" if account["file"] else ""

@@ -48,7 +48,7 @@ OPTIONS = [
     _option("ops", callback=read_address, help="HOST:PORT for metrics, probes and /api alone.  [default: --listen's]"),
     _option("simulate", is_flag=True, help="Answer with simulated providers: no key, no network, no cost."),
     _option("use-last-good", is_flag=True, help="If the rules on disk do not run, start with those that ran last."),
-    _option("allow-anonymous", is_flag=True, help="Listen beyond this machine although callers need no key."),
+    _option("allow-anonymous", is_flag=True, help="Let other machines connect although no callers are configured."),
     _option("log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True),
     _option("log-format", type=click.Choice(["text", "json"]), default="text", show_default=True),
     *(_option(name, hidden=True, expose_value=False, callback=_refuse) for name in NOT_BUILT),
@@ -71,15 +71,11 @@ def _serve(**_: object) -> None:
         simulate=values["simulate"],
         use_last_good=values["use_last_good"],
         ops=values["ops"],
+        allow_anonymous=values["allow_anonymous"],
     )
     if settings.ops == settings.listen and settings.listen.port:
         raise click.BadParameter(
             "it is the address of --listen, which has all of it when --ops is left out", param_hint="--ops"
-        )
-    if not settings.listen.loopback and not values["allow_anonymous"]:
-        raise click.ClickException(
-            f"{settings.listen.host} can be reached from other machines, and callers need no key here: "
-            "listen on 127.0.0.1, or say --allow-anonymous"
         )
     take_over()
     try:
@@ -110,7 +106,8 @@ async def _until_stopped(settings: Settings, form: str) -> None:
 
 def say_hello(daemon: Running, settings: Settings, form: str) -> None:
     """Say what runs and where, and what to try with simulated providers: to people, or as lines of the log."""
-    warnings = daemon.reloader.active.snapshot.warnings
+    active = daemon.reloader.active
+    warnings = active.warnings(active.loaded_at)
     if form == "json":
         for fact in facts(daemon, settings):
             logger.info(" ".join(fact.split()))
@@ -142,19 +139,22 @@ def facts(daemon: Running, settings: Settings) -> list[str]:
 
 def suggestions(daemon: Running, settings: Settings) -> list[str]:
     """Say what to try next with simulated providers."""
-    translate = f'{daemon.address}/v1/execute -d \'{{"prompt": "Translate into French: good morning"}}\''
+    needed = daemon.reloader.active.snapshot.callers.needed
+    who, key = ("the key of a caller", " -H 'x-api-key: KEY'") if needed else ("any key", "")
+    execute, route = f"{daemon.address}/v1/execute{key}", f"{daemon.address}/v1/route{key}"
+    translate = f'{execute} -d \'{{"prompt": "Translate into French: good morning"}}\''
     lines = [
         "",
         "Try, in another terminal:",
-        f'  curl -s {daemon.address}/v1/execute -d \'{{"prompt": "Write a Python function that parses a CSV file"}}\'',
+        f'  curl -s {execute} -d \'{{"prompt": "Write a Python function that parses a CSV file"}}\'',
         f"  curl -s {translate}",
-        f'  curl -s {daemon.address}/v1/route -d \'{{"prompt": "Prove that the square root of 2 is irrational"}}\'',
+        f'  curl -s {route} -d \'{{"prompt": "Prove that the square root of 2 is irrational"}}\'',
         f'  curl -s {daemon.simulator}/faults -d \'{{"model": "*", "fault": "overloaded", "count": 1}}\'',
         f"  curl -si {translate} | grep x-rulegate   # the next model answers",
         f"  curl -s '{daemon.ops}/api/log?limit=1'",
         f"  curl -s {daemon.ops}/metrics | grep rulegate_cost",
         "",
-        f"OpenAI's and Anthropic's clients: model auto, any key, base_url {daemon.address}/v1 and {daemon.address}.",
+        f"OpenAI's and Anthropic's clients: model auto, {who}, base_url {daemon.address}/v1 and {daemon.address}.",
     ]
     if settings.rules:
         lines.append(f"Edit a file in {settings.rules} and ask again: the change is live when you save it.")

@@ -8,6 +8,7 @@ from operator import is_
 
 from gateway.config import packaged, schema, yamltree
 from gateway.config.budgets import Names, budget_of
+from gateway.config.callers import callers_of
 from gateway.config.categories import all_at_once, category_of
 from gateway.config.lint import warnings_of
 from gateway.config.merge import Merged
@@ -121,11 +122,21 @@ class Compiler:
         chains = merged.section("chains")
         named = {**categories, UNSURE: None}
         budget_names = frozenset(merged.section("budgets"))
-        known = Known(models, frozenset(merged.section("models")), chains, named, defaults, budget_names)
+        written_callers = merged.section("callers")
+        known = Known(
+            models,
+            frozenset(merged.section("models")),
+            chains,
+            named,
+            defaults,
+            frozenset(written_callers),
+            budget_names,
+        )
         for node in chains.values():
             places_of(node, Step(""), known, findings)
         rules = sorted(_rules(merged, known, findings), key=lambda rule: -rule.priority)
         _refuse_reserved(merged, findings)
+        callers = callers_of(written_callers, known.declared_models, findings)
         rule_names = frozenset(node["name"].value for node in merged.rules)
         tests = [test_of(node, known, rule_names, findings) for node in merged.tests]
         spendable = Names(
@@ -152,6 +163,7 @@ class Compiler:
             tests=tuple(tests),
             budgets=budgets,
             warnings=warnings_of(rules, chains),
+            callers=callers,
         )
 
 

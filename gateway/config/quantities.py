@@ -1,14 +1,19 @@
-"""Quantities as rules write them: durations, sizes and percentages, from text to numbers.
+"""Quantities as rules write them: durations, sizes, percentages, rates and dates, from text to values.
 
 Each function raises ValueError with a message fit for a Problem. The forms are those of `schemas/rules.schema.json`.
 """
 
 import re
+from datetime import UTC, datetime, timedelta
 
 _NUMBER = r"([0-9]{1,12}(?:\.[0-9]{1,9})?)"
 _DURATION = re.compile(_NUMBER + r"(ms|s|m|h|d)")
 _SIZE = re.compile(_NUMBER + r"(B|KB|MB|GB|TB|KiB|MiB|GiB|TiB)")
 _PERCENT = re.compile(_NUMBER + r"%")
+_RATE = re.compile(r"([1-9][0-9]{0,11})/min")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_YEARS = range(1970, 9000)
+"""Years that dates may have; near the ends of the calendar another time zone may have no date at all."""
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _KILO, _KIBI = 1000, 1024
 _BYTES = {
@@ -48,3 +53,26 @@ def percent(text: str) -> float:
     if found is None:
         raise ValueError(f"'{text}' is not a percentage such as 80%")
     return float(found[1]) / 100
+
+
+def per_minute(text: str) -> int:
+    """Give how many a rate such as `600/min` lets through in a minute."""
+    found = _RATE.fullmatch(text)
+    if found is None:
+        raise ValueError(f"'{text}' is not a rate such as 600/min")
+    return int(found[1])
+
+
+def end_of(text: str) -> datetime:
+    """Give the moment in UTC that a date such as `2026-12-31` ends with there, or that a moment names."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ValueError(f"'{text}' is no date: {error}") from error
+    if at.year not in _YEARS:
+        raise ValueError(f"'{text}' is no date: its year is not one from {_YEARS[0]} to {_YEARS[-1]}")
+    if _DATE.fullmatch(text):
+        return at.replace(tzinfo=UTC) + timedelta(days=1)
+    if at.tzinfo is None:
+        raise ValueError(f"'{text}' is no moment: it has no time zone")
+    return at.astimezone(UTC)

@@ -24,13 +24,14 @@ _HINTS = {
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What routes may refer to; `chains` holds the nodes of the named ones."""
+    """What routes and tests may refer to; `chains` holds the nodes of the named ones, `callers` the names."""
 
     models: Mapping[str, Model]
     declared_models: frozenset[str]
     chains: Mapping[str, Node]
     categories: Mapping[str, object]
     defaults: Defaults
+    callers: frozenset[str]
     budgets: frozenset[str] = frozenset()
 
     @property

@@ -29,6 +29,9 @@ def test_of(node: Node, known: Known, rules: frozenset[str], findings: Findings)
         if wanted is not None and wanted.value not in there:
             findings.missing(wanted, kind, wanted.value, there)
     _check_chain(expect.get("chain"), known, findings)
+    caller = request.get("caller")
+    if caller is not None and caller.value not in known.callers:
+        findings.missing(caller, "caller", caller.value, known.callers)
     headers = request.get("headers")
     at = node.get("at")
     return RuleTest(
@@ -36,6 +39,7 @@ def test_of(node: Node, known: Known, rules: frozenset[str], findings: Findings)
         surface=surface,
         headers={name.lower(): value.value for name, value in headers.items()} if headers else {},
         body=_body(request, surface),
+        caller=caller.value if caller else "",
         at=_moment(at, findings) if at else None,
         health=_health(node.get("health"), known, findings),
         budgets=_budgets(node.get("budgets"), known, findings),

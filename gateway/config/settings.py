@@ -37,6 +37,7 @@ class Settings:
 
     `ops` is where operators ask, None for the address of the callers.
     Every delay of the simulated providers is multiplied by `simulate_speed`: 1 is life-like, 0 is no delay at all.
+    `allow_anonymous` says that other machines may connect though no caller needs a key.
     """
 
     rules: Path | None
@@ -46,6 +47,7 @@ class Settings:
     simulate_speed: float = 1.0
     use_last_good: bool = False
     ops: Address | None = None
+    allow_anonymous: bool = False
 
 
 def address_of(text: str) -> Address:

@@ -5,6 +5,7 @@ Source: the API reference of `POST /v1/messages`, version 2023-06-01.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -26,6 +27,7 @@ from gateway.dialects.base import NOT_JSON, NOTHING, REFUSED, About, Answer, Bad
 from gateway.dialects.fields import dict_of, list_of, object_of, reported_in, text_of
 from gateway.domain.attempt import ProviderError
 from gateway.domain.chat import Conversation, PlainAnswer, PlainChat, Role, Stop, Turn
+from gateway.domain.limit import LimitKind, Standing
 from gateway.domain.refusal import Refusal
 from gateway.domain.request import Request
 from gateway.domain.rule import Params
@@ -96,6 +98,16 @@ class AnthropicMessages:
     def refusal(self, refusal: Refusal, blame: Blame, request_id: str) -> bytes:
         """Give `{"type": "error", ...}` with Anthropic's words."""
         return _error(_ERROR_TYPES.get(refusal.status, "api_error"), refusal.message, blame, request_id)
+
+    def limit_headers(self, standings: Mapping[LimitKind, Standing], now: datetime) -> dict[str, str]:
+        """Give `anthropic-ratelimit-*`; a reset is a moment of RFC 3339, rounded up to a second."""
+        headers = {}
+        for kind, standing in standings.items():
+            reset = now + timedelta(seconds=standing.reset_s, microseconds=999_999)
+            headers[f"anthropic-ratelimit-{kind}-limit"] = str(standing.limit)
+            headers[f"anthropic-ratelimit-{kind}-remaining"] = str(standing.remaining)
+            headers[f"anthropic-ratelimit-{kind}-reset"] = f"{reset:%Y-%m-%dT%H:%M:%SZ}"
+        return headers
 
     def failure(self, status: int, error: ProviderError, blame: Blame, request_id: str) -> bytes:
         """Give `{"type": "error", ...}`; the type is the one that goes with the status."""

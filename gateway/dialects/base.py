@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import IntEnum
 from typing import Any, Protocol
 
@@ -10,6 +11,7 @@ import msgspec
 from gateway.domain.attempt import ProviderError
 from gateway.domain.budget import Overspent
 from gateway.domain.chat import PlainAnswer, PlainChat, Stop
+from gateway.domain.limit import LimitKind, Standing
 from gateway.domain.price import NANO_USD_PER_USD
 from gateway.domain.refusal import Refusal
 from gateway.domain.request import Request
@@ -174,6 +176,10 @@ class CallerDialect(Protocol):
 
     def refusal(self, refusal: Refusal, blame: Blame, request_id: str) -> bytes:
         """Give an error body for a refusal of the gateway."""
+        ...
+
+    def limit_headers(self, standings: Mapping[LimitKind, Standing], now: datetime) -> dict[str, str]:
+        """Give the headers that say where a caller stands with its limits by the minute, at an aware moment."""
         ...
 
     def failure(self, status: int, error: ProviderError, blame: Blame, request_id: str) -> bytes:

@@ -5,8 +5,8 @@ value that it does not touch.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -14,6 +14,19 @@ from gateway.dialects.fields import UNREADABLE
 from gateway.domain.refusal import Refusal, RefusalKind
 from gateway.domain.request import Request
 from gateway.domain.rule import NO_PARAMS, OUTPUT_LIMITS, Params
+
+ELSEWHERE = frozenset(
+    {
+        *("api_base", "api_key", "api_type", "api_version", "auth_token", "azure_ad_token", "azure_endpoint"),
+        *("aws_access_key_id", "aws_region_name", "aws_secret_access_key", "aws_session_token", "base_url"),
+        *("custom_llm_provider", "default_headers", "extra_body", "extra_headers", "extra_query", "headers"),
+        *("organization", "proxy", "vertex_credentials", "vertex_location", "vertex_project"),
+    }
+)
+"""Settings of client libraries, which some programs send in the body: where to connect, and as whom.
+
+No provider's API has them, and other gateways have obeyed them.
+"""
 
 LONGEST_MODEL_NAME = 200
 """Characters of a model's name; it stands in every row."""
@@ -23,7 +36,7 @@ _ESCAPED = b"\\u006"
 """How every escape of a letter of `model` begins."""
 
 _STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
-_TO_VALUE = re.compile(rb"[\s{,]*" + _STRING + rb"\s*:\s*", re.DOTALL)
+_TO_VALUE = re.compile(rb"[\s{,]*(" + _STRING + rb")\s*:\s*", re.DOTALL)
 _MODEL_VALUE = re.compile(rb"\s*:\s*(" + _STRING + rb")", re.DOTALL)
 
 _SMALL_BYTES = 4096
@@ -85,7 +98,7 @@ def model_of(fields: Mapping[str, Any], body: bytes) -> str | Refusal:
         return Refusal(RefusalKind.INVALID_REQUEST, "a request needs 'model': a model's name, or 'auto'", "model")
     if len(model) > LONGEST_MODEL_NAME:
         return Refusal(RefusalKind.INVALID_REQUEST, f"'model' is longer than {LONGEST_MODEL_NAME} characters", "model")
-    if not _names_once(body) and sum(name == "model" for name, _, _ in _members(body)) > 1:
+    if not _names_once(body) and sum(each.name == "model" for each in _members(body)) > 1:
         return Refusal(RefusalKind.INVALID_REQUEST, "the request body has the key 'model' twice", "model")
     return model
 
@@ -163,15 +176,35 @@ def _model_value(body: bytes) -> tuple[int, int]:
         value = _MODEL_VALUE.match(body, body.index(_MODEL) + len(_MODEL))
         if value is not None:
             return value.span(1)
-    return next((start, end) for name, start, end in _members(body) if name == "model")
+    return next((each.value, each.end) for each in _members(body) if each.name == "model")
 
 
-def _members(body: bytes) -> Iterator[tuple[str, int, int]]:
-    """Give the members of the top level in their order, with the spans of their values."""
+def without(body: bytes, names: Container[str]) -> bytes:
+    """Take members off the top level of a body, every one of these names, and keep every byte of the others."""
+    members = list(_members(body))
+    kept = [place for place, member in enumerate(members) if member.name not in names]
+    parts = [body[: members[0].key]] if members else []
+    for place in kept:
+        last = place == kept[-1]
+        parts.append(body[members[place].key : members[place].end if last else members[place + 1].key])
+    return b"".join((*parts, body[members[-1].end :])) if members else body
+
+
+class _Member(NamedTuple):
+    """A member of an object: its name, where its key and its value begin, and where the value ends."""
+
+    name: str
+    key: int
+    value: int
+    end: int
+
+
+def _members(body: bytes) -> Iterator[_Member]:
+    """Give the members of the top level in their order."""
     at = 0
     for key, raw in _decode_members(body).items():
         to_value = _TO_VALUE.match(body, at)
         if to_value is None:
             raise ValueError("a member of a JSON object has no key")
-        start, at = to_value.end(), to_value.end() + memoryview(raw).nbytes
-        yield key.name, start, at
+        at = to_value.end() + memoryview(raw).nbytes
+        yield _Member(key.name, to_value.start(1), to_value.end(), at)

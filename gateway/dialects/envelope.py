@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from gateway.dialects.edit import decode_object, model_of
+from gateway.dialects.edit import ELSEWHERE, decode_object, model_of, without
 from gateway.dialects.fields import count_of, metadata_of, prefer_of
 from gateway.domain.chat import Conversation
 from gateway.domain.refusal import Refusal, RefusalKind
@@ -25,10 +25,17 @@ def read_chat(
     limits: Sequence[str],
     conversation_of: Callable[[Mapping[str, Any]], Conversation],
 ) -> Request | Refusal:
-    """Read a request whose body is an object with `model` and `messages`; `limits` name its output limit."""
+    """Read a request whose body is an object with `model` and `messages`; `limits` name its output limit.
+
+    What names another place to connect to, or another credential, is dropped from fields and body alike.
+    """
     fields = decode_object(body)
     if isinstance(fields, Refusal):
         return fields
+    dropped = () if ELSEWHERE.isdisjoint(fields) else tuple(name for name in fields if name in ELSEWHERE)
+    if dropped:
+        body = without(body, dropped)
+        fields = {name: value for name, value in fields.items() if name not in dropped}
     model = model_of(fields, body)
     if isinstance(model, Refusal):
         return model
@@ -45,4 +52,5 @@ def read_chat(
         prefer=prefer_of(headers),
         headers=headers,
         metadata=metadata_of(fields),
+        dropped=dropped,
     )

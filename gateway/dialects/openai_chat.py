@@ -5,6 +5,8 @@ Source: the API reference of `POST /v1/chat/completions`.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from datetime import datetime
+from math import ceil
 from typing import Any
 
 import msgspec
@@ -26,6 +28,7 @@ from gateway.dialects.openai_stream import (
 )
 from gateway.domain.attempt import ProviderError
 from gateway.domain.chat import Conversation, PlainAnswer, PlainChat, Role, Stop, Turn
+from gateway.domain.limit import LimitKind, Standing
 from gateway.domain.refusal import Refusal, RefusalKind
 from gateway.domain.request import Request
 from gateway.domain.rule import Params
@@ -58,6 +61,7 @@ LIMITS = ("max_completion_tokens", "max_tokens")
 """The names of the output limit; a body has one of them: the second is the older, which newer models refuse."""
 _ERROR_TYPES = {
     400: ("invalid_request_error", None),
+    401: ("invalid_request_error", "invalid_api_key"),
     402: ("insufficient_quota", "insufficient_quota"),
     403: ("permission_error", None),
     404: ("invalid_request_error", "model_not_found"),
@@ -115,6 +119,15 @@ class OpenAIChat:
         if refusal.kind is RefusalKind.NOT_FOUND:
             code = "unknown_url"
         return _error(kind, code, refusal.message, blame, refusal.param or None)
+
+    def limit_headers(self, standings: Mapping[LimitKind, Standing], now: datetime) -> dict[str, str]:
+        """Give `x-ratelimit-*`; a reset is a duration such as `1m0s` or `20ms`."""
+        headers = {}
+        for kind, standing in standings.items():
+            headers[f"x-ratelimit-limit-{kind}"] = str(standing.limit)
+            headers[f"x-ratelimit-remaining-{kind}"] = str(standing.remaining)
+            headers[f"x-ratelimit-reset-{kind}"] = _duration(standing.reset_s)
+        return headers
 
     def failure(self, status: int, error: ProviderError, blame: Blame, request_id: str) -> bytes:
         """Give `{"error": {...}}`, the provider's type and code where it gave some."""
@@ -282,6 +295,18 @@ def _plain(fields: Fields) -> PlainChat:
         stop_sequences=plain.stop_sequences(fields, "stop"),
         sampling=plain.sampling(fields, "temperature", "top_p"),
     )
+
+
+def _duration(seconds: float) -> str:
+    """Write a duration as OpenAI does, rounded up to a millisecond so that waiting it is enough."""
+    milliseconds = ceil(seconds * 1000)
+    if milliseconds < MINUTE_MS:
+        return f"{milliseconds}ms" if milliseconds < SECOND_MS else f"{milliseconds / SECOND_MS:g}s"
+    minutes, rest = divmod(milliseconds, MINUTE_MS)
+    return f"{minutes}m{rest / SECOND_MS:g}s"
+
+
+SECOND_MS, MINUTE_MS = 1_000, 60_000
 
 
 def _error(kind: str, code: str | None, message: str, blame: Blame, param: str | None = None) -> bytes:

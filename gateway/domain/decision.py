@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from gateway.domain.caller import Caller
 from gateway.domain.rule import Chain, Condition, Rule
 
 REQUESTED_MODEL = "requested-model"
@@ -48,6 +49,23 @@ class Unroutable:
     requested: str
     tried: tuple[Tried, ...]
     shadows: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Locked:
+    """A Decision whose models may all not answer the caller, so that nobody does."""
+
+    decision: Decision
+    caller: Caller
+
+
+Decided = Decision | Unroutable | Locked
+"""What deciding comes to."""
+
+
+def unlocked(decided: Decided) -> Decision | Unroutable:
+    """Give what was decided before anybody asked what the caller may use."""
+    return decided.decision if isinstance(decided, Locked) else decided
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,9 @@ class RefusalKind(StrEnum):
     INVALID_REQUEST = "invalid_request"
     MODEL_NOT_FOUND = "model_not_found"
     NOT_FOUND = "not_found"
+    UNAUTHENTICATED = "unauthenticated"
+    FORBIDDEN = "forbidden"
+    RATE_LIMITED = "rate_limited"
     TOO_LARGE = "too_large"
     OVER_BUDGET = "over_budget"
     INTERNAL = "internal"
@@ -20,6 +23,9 @@ STATUS = {
     RefusalKind.INVALID_REQUEST: 400,
     RefusalKind.MODEL_NOT_FOUND: 404,
     RefusalKind.NOT_FOUND: 404,
+    RefusalKind.UNAUTHENTICATED: 401,
+    RefusalKind.FORBIDDEN: 403,
+    RefusalKind.RATE_LIMITED: 429,
     RefusalKind.TOO_LARGE: 413,
     RefusalKind.OVER_BUDGET: 402,
     RefusalKind.INTERNAL: 500,

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from gateway.domain.caller import NOBODY, Caller
 from gateway.domain.chat import Conversation
 from gateway.domain.words import Prefer, Surface
 
@@ -12,22 +13,12 @@ AUTO = "auto"
 
 
 @dataclass(frozen=True, slots=True)
-class Caller:
-    """Who asks. All empty while callers are not configured."""
-
-    name: str = ""
-    team: str = ""
-    tags: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
 class Request:
     """One call on an inference surface.
 
-    `headers` has lower-case names and never a credential or a cookie. `body` is as it came and
-    `fields` is the same decoded, a JSON object. `read` gives the
-    conversation within and is pure, but costs a pass over the body, so that it is asked for at most once and only
-    when a condition looks at it.
+    `headers` has lower-case names and never a credential or a cookie. `body` is as it came, less the members that
+    `dropped` names, and `fields` is the same decoded, a JSON object. `read` gives the conversation within and is
+    pure, but costs a pass over the body, so that it is asked for at most once and only when a condition looks at it.
     """
 
     surface: Surface
@@ -37,7 +28,8 @@ class Request:
     body: bytes
     fields: Mapping[str, Any]
     read: Callable[[], Conversation]
-    caller: Caller = Caller()
+    caller: Caller = NOBODY
     prefer: Prefer | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     metadata: Mapping[str, str] = field(default_factory=dict)
+    dropped: tuple[str, ...] = ()

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from gateway.domain.budget import Budget
+from gateway.domain.caller import NO_CALLERS, Callers
 from gateway.domain.category import Table
 from gateway.domain.health import HealthState
 from gateway.domain.problem import Mark, Problem
@@ -36,8 +37,8 @@ class Defaults:
 class RuleTest:
     """An entry of a `tests` section: a request, and what its Decision must say.
 
-    `at` is the clock of the test, None for a fixed Monday noon UTC. `health` has the state of models that are not well,
-    `budgets` the share that is used of those that are not untouched.
+    `caller` is who asks, empty for nobody. `at` is the clock of the test, None for a fixed Monday noon UTC. `health`
+    has the state of models that are not well, `budgets` the share that is used of those that are not untouched.
     `expect` holds rule, category, model, chain and refused as written. An advisory test warns and never gates.
     """
 
@@ -45,6 +46,7 @@ class RuleTest:
     surface: Surface
     headers: Mapping[str, str]
     body: bytes
+    caller: str
     at: datetime | None
     health: Mapping[str, HealthState]
     budgets: Mapping[str, float]
@@ -83,6 +85,7 @@ class Snapshot:
     budgets: Mapping[str, Budget] = field(default_factory=dict)
     warnings: tuple[Problem, ...] = field(default=())
     generation: int = 0
+    callers: Callers = NO_CALLERS
 
     @property
     def label(self) -> str:

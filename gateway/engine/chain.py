@@ -11,6 +11,8 @@ from gateway.domain.rule import Chain, Route, Split, Step
 from gateway.domain.words import Failure, Outcome, Skip
 from gateway.engine.effects import EFFECTS
 
+Settled = tuple[Chain, dict[int, str]]
+"""The chain of a route whose splits are settled, and the model that each split took, by place."""
 NONE_RESTS: Mapping[str, Rest] = {}
 RECOVERED = Rest(Failure.OVERLOADED, 0.0, last_resort=True)
 """A model that was passed over and may be asked by now."""
@@ -123,11 +125,10 @@ def _last_resort(chain: Chain, history: Sequence[Event], elapsed_s: float, resti
     return Try(position, left_s) if rest is not None and rest.last_resort else Halt(Outcome.FAILED)
 
 
-def settle(route: Route, conversation_hash: int) -> tuple[Chain, dict[int, str]]:
+def settle(route: Route, conversation_hash: int) -> Settled:
     """Settle the splits of a route for one conversation; the same hash always takes the same arms.
 
     The hash has 64 bits. Each split of a chain draws from other bits, so that two splits do not move together.
-    Gives the chain and the model that each split took, by place.
     """
     steps: list[Step] = []
     taken: dict[int, str] = {}
@@ -144,7 +145,7 @@ def settle(route: Route, conversation_hash: int) -> tuple[Chain, dict[int, str]]
     return Chain(tuple(steps), route.deadline_s, route.fall_back_on), taken
 
 
-def settle_again(route: Route, taken: Mapping[int, str]) -> tuple[Chain, dict[int, str]]:
+def settle_again(route: Route, taken: Mapping[int, str]) -> Settled:
     """Settle the splits of a route as they were settled before; a model that is no arm now gives way to the first."""
     steps = []
     for place, step in enumerate(route.places):

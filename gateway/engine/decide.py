@@ -3,21 +3,30 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from gateway.domain.decision import REQUESTED_MODEL, Decision, Flip, Tried, Unroutable
+from gateway.domain.decision import REQUESTED_MODEL, Decided, Decision, Flip, Tried, Unroutable, unlocked
 from gateway.domain.request import Request
 from gateway.domain.rule import Chain, Route, Step
 from gateway.domain.snapshot import Snapshot
 from gateway.domain.words import Mode
-from gateway.engine.chain import settle, settle_again
+from gateway.engine.chain import Settled, settle, settle_again
 from gateway.engine.features import ARMS, AT_REST, Features, Live
+from gateway.engine.lock import locked
 from gateway.engine.match import describe, first_miss, misses
 
 
-def decide(snapshot: Snapshot, features: Features) -> Decision | Unroutable:
+def decide(snapshot: Snapshot, features: Features) -> Decided:
     """Take the first live rule whose conditions hold, else the model that the request names.
 
-    Shadow rules are matched on the way and noted; they never take the request.
+    Shadow rules are matched on the way and noted; they never take the request. Models that may not answer the caller
+    are left out.
     """
+    decision = _walk(snapshot, features)
+    if not snapshot.callers.needed:
+        return decision
+    return locked(decision, snapshot.callers.named(features["caller"]), lambda route: _settled(route, features))
+
+
+def _walk(snapshot: Snapshot, features: Features) -> Decision | Unroutable:
     tried: list[Tried] = []
     shadows: list[str] = []
     for rule in snapshot.rules:
@@ -42,7 +51,7 @@ def decide(snapshot: Snapshot, features: Features) -> Decision | Unroutable:
     return _requested(snapshot, features, tuple(tried), tuple(shadows))
 
 
-def _settled(route: Route, features: Features) -> tuple[Chain, dict[int, str]]:
+def _settled(route: Route, features: Features) -> Settled:
     if not route.splits:
         return settle(route, 0)
     recorded: Mapping[int, str] | None = features.get(ARMS)
@@ -72,19 +81,19 @@ def _requested(
 
 def decide_request(
     snapshot: Snapshot, request: Request, at: datetime, live: Live = AT_REST
-) -> tuple[Features, Decision | Unroutable]:
+) -> tuple[Features, Decided]:
     """Decide for a request that comes at an aware moment; traffic and questions alike come this way."""
     features = Features.of(request, snapshot.table, snapshot.defaults.prefer, at, live)
     return features, decide(snapshot, features)
 
 
-def smallest_flip(decision: Decision | Unroutable, features: Features) -> Flip | None:
+def smallest_flip(decided: Decided, features: Features) -> Flip | None:
     """Give the live rule that needed the fewest changes to take the request.
 
     Of equals it is the one that was tried first: a change that suits a later one may suit it too, and then it would
     take the request. Of a row only rules are considered whose conditions it kept.
     """
-    flips = [flip for tried in decision.tried if (flip := _flip(tried, features)) is not None]
+    flips = [flip for tried in unlocked(decided).tried if (flip := _flip(tried, features)) is not None]
     return min(flips, key=lambda flip: len(flip.conditions), default=None)
 
 

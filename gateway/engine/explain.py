@@ -1,9 +1,9 @@
 """A Decision in words and numbers: the one account of it that commands, endpoints and tests give."""
 
-from typing import Any
+from typing import Any, assert_never
 
 from gateway.domain.category import Classification
-from gateway.domain.decision import Decision, Tried, Unroutable
+from gateway.domain.decision import Decided, Decision, Locked, Tried, Unroutable, unlocked
 from gateway.domain.price import NANO_USD_PER_USD
 from gateway.domain.snapshot import Snapshot
 from gateway.domain.usage import Usage
@@ -16,10 +16,10 @@ ASSUMED_OUTPUT_TOKENS = 500
 """Output that an estimated cost assumes where the caller sets no limit; says so in the account."""
 
 
-def account_of(snapshot: Snapshot, features: Features, decision: Decision | Unroutable) -> dict[str, Any]:
+def account_of(snapshot: Snapshot, features: Features, decided: Decided) -> dict[str, Any]:
     """Give the Decision as JSON values: what was decided, every rule tried before, and what would have flipped it."""
     classification = features.classification()
-    flip = smallest_flip(decision, features)
+    decision, flip = unlocked(decided), smallest_flip(decided, features)
     account: dict[str, Any] = {
         "rule": decision.rule if isinstance(decision, Decision) else None,
         "category": classification.category,
@@ -36,11 +36,16 @@ def account_of(snapshot: Snapshot, features: Features, decision: Decision | Unro
         "shadows": list(decision.shadows),
         "flip": None if flip is None else {"rule": flip.rule, "conditions": list(flip.conditions)},
     }
-    match decision:
+    match decided:
         case Unroutable():
-            account |= {"refused": True, "requested_model": decision.requested, "model": None, "chain": []}
+            account |= {"refused": True, "requested_model": decided.requested, "model": None, "chain": []}
+        case Locked(caller=caller):
+            lock = {"caller": caller.name, "models": sorted(caller.models or ())}
+            account |= {"refused": True, "requested_model": features["model"], "model": None, "chain": [], "lock": lock}
         case Decision():
-            account |= _routed(snapshot, features, decision)
+            account |= _routed(snapshot, features, decided)
+        case _:
+            assert_never(decided)
     return account
 
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, assert_never
 
 from gateway.domain.category import Classification
-from gateway.domain.decision import Decision, Unroutable
+from gateway.domain.decision import Decided, Decision, Unroutable, unlocked
 from gateway.domain.rule import AllOf, AnyOf, Condition, Leaf, Not, Rule, leaves
 from gateway.domain.snapshot import Snapshot
 from gateway.engine.decide import decide
@@ -42,8 +42,9 @@ UNSEEN = "-"
 """The bit of a private condition that nothing hung on, so that nobody looked."""
 
 
-def facts_of(snapshot: Snapshot, features: Features, decision: Decision | Unroutable) -> dict[str, Any]:
+def facts_of(snapshot: Snapshot, features: Features, decided: Decided) -> dict[str, Any]:
     """Give what the row keeps: JSON values by feature key."""
+    decision = unlocked(decided)
     facts: dict[str, Any] = {key: features[key] for key in ALWAYS_KEPT}
     for key in WORD_SETS:
         facts[key] = sorted(features[key])
@@ -104,7 +105,7 @@ def _walk(condition: Condition, features: Features) -> tuple[bool, str]:
             assert_never(condition)
 
 
-def decide_again(snapshot: Snapshot, facts: Mapping[str, Any], at: datetime) -> tuple[Features, Decision | Unroutable]:
+def decide_again(snapshot: Snapshot, facts: Mapping[str, Any], at: datetime) -> tuple[Features, Decided]:
     """Make the Decision of a row again, under the Snapshot that it was made with."""
     values = {key: _value(key, value) for key, value in facts.items() if key not in (SCORES, HELD)}
     scores = {**dict.fromkeys((category.name for category in snapshot.table.categories), 0.0), **facts[SCORES]}

@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, assert_never
 
 from gateway.dialects.base import About, Blame, CallerDialect
 from gateway.domain.attempt import Attempt, Event, shown
 from gateway.domain.budget import Overspent
-from gateway.domain.decision import Decision, Unroutable
+from gateway.domain.caller import Caller
+from gateway.domain.decision import Decision, Locked, Unroutable
+from gateway.domain.problem import Problem
 from gateway.domain.refusal import Refusal, RefusalKind
 from gateway.domain.registry import Model, Provider
 from gateway.domain.request import AUTO, Request
@@ -15,6 +17,7 @@ from gateway.domain.rule import Step
 from gateway.domain.snapshot import Snapshot
 from gateway.domain.usage import Usage
 from gateway.domain.words import Outcome
+from gateway.engine.callers import expiries
 from gateway.engine.decide import decide_request
 from gateway.engine.explain import account_of
 from gateway.engine.features import AT_REST, Features, Live
@@ -29,6 +32,10 @@ class Active:
     snapshot: Snapshot
     targets: Targets
     loaded_at: datetime
+
+    def warnings(self, at: datetime) -> tuple[Problem, ...]:
+        """Give what is to be warned of at a moment: what the files say, and keys that end."""
+        return (*self.snapshot.warnings, *expiries(self.snapshot.callers, at))
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +118,11 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class Unrouted:
-    """A request that no rule takes, with what the caller is told."""
+    """A request that no model may answer, with what the caller is told."""
 
     request: Request
     features: Features
-    decision: Unroutable
+    decision: Unroutable | Locked
     refusal: Refusal
 
 
@@ -128,20 +135,33 @@ def begin(
     """
     active = arrived.active
     features, decision = decide_request(active.snapshot, request, arrived.at, live)
-    if isinstance(decision, Unroutable):
-        return Unrouted(request, features, decision, unroutable(decision, active.snapshot))
+    if not isinstance(decision, Decision):
+        return Unrouted(request, features, decision, _refusal_of(decision, request.caller, active.snapshot))
     return Exchange(arrived.id, arrived.at, started_s, active, request, caller, features, decision)
 
 
-def unroutable(decision: Unroutable, snapshot: Snapshot) -> Refusal:
-    """Say that nothing answers to the name, and what would."""
-    asked = decision.requested
-    names = sorted(snapshot.models)
-    if asked == AUTO:
-        words = f"no rule takes this request; a model can be asked for by name: {', '.join(names)}"
-    else:
-        words = f"there is no model '{asked[:LONGEST_NAME_SHOWN]}'; there is {', '.join((AUTO, *names))}"
+def _refusal_of(decision: Unroutable | Locked, caller: Caller, snapshot: Snapshot) -> Refusal:
+    """Say why no model answers, and which would."""
+    names = usable(caller, snapshot)
+    match decision:
+        case Locked():
+            rule = decision.decision.matched
+            what = f"model '{decision.decision.model}'" if rule is None else f"any model of rule '{rule.name}'"
+            words = f"caller '{caller.name}' may not use {what}; it may use {', '.join(names)}"
+            return Refusal(RefusalKind.FORBIDDEN, words, "model")
+        case Unroutable() if decision.requested == AUTO:
+            words = f"no rule takes this request; a model can be asked for by name: {', '.join(names)}"
+        case Unroutable():
+            asked = decision.requested[:LONGEST_NAME_SHOWN]
+            words = f"there is no model '{asked}'; there is {', '.join((AUTO, *names))}"
+        case _:
+            assert_never(decision)
     return Refusal(RefusalKind.MODEL_NOT_FOUND, words, "model")
+
+
+def usable(caller: Caller, snapshot: Snapshot) -> list[str]:
+    """Give the names of the models that may answer a caller, sorted."""
+    return sorted(name for name in snapshot.models if caller.may_use(name))
 
 
 LONGEST_NAME_SHOWN = 100

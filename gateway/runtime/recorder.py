@@ -8,12 +8,17 @@ import hashlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from gateway.domain.attempt import Attempt, Event
 from gateway.domain.budget import Spender
+from gateway.domain.caller import NOBODY, Caller
+from gateway.domain.decision import Decision, unlocked
 from gateway.domain.entry import Entry
+from gateway.domain.request import Request
 from gateway.domain.usage import total_of
 from gateway.domain.words import Outcome, SpendKind, Surface
+from gateway.engine.lock import share_of
 from gateway.engine.pricing import is_priced
 from gateway.engine.recall import facts_of
 from gateway.runtime import bugs
@@ -26,12 +31,16 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A request that ended without a decision: `unrouted` None where not even its body could be read."""
+    """A request that no model may answer: `unrouted` None where not even its body could be read.
+
+    `caller` is nobody where that could not be said.
+    """
 
     arrived: Arrived
     surface: Surface
     outcome: Outcome
     unrouted: Unrouted | None = None
+    caller: Caller = NOBODY
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,18 +132,23 @@ class Recorder:
             overhead_s=duration_s,
             stream=False,
             simulated=self._simulated,
+            caller=refused.caller.name,
+            team=refused.caller.team,
+            tags=tuple(sorted(refused.caller.tags)),
         )
         if refused.unrouted is None:
             return entry
         request, features = refused.unrouted.request, refused.unrouted.features
+        decision = unlocked(refused.unrouted.decision)
         return replace(
             entry,
             tags=tuple(sorted(features["tags"])),
-            shadows=refused.unrouted.decision.shadows,
+            rule=decision.rule if isinstance(decision, Decision) else "",
+            shadows=decision.shadows,
             requested_model=request.model[:LONGEST_NAME],
             prompt_hash=self._prompt_hash(features["text@user"]),
             category=features["category@user"],
-            facts=facts_of(snapshot, features, refused.unrouted.decision),
+            facts=_with_dropped(facts_of(snapshot, features, decision), request),
             stream=request.stream,
         )
 
@@ -160,13 +174,13 @@ class Recorder:
             rule=decision.rule,
             shadows=decision.shadows,
             category=decision.category,
-            facts=facts_of(snapshot, exchange.features, decision),
+            facts=_with_dropped(facts_of(snapshot, exchange.features, decision), request),
             chain=tuple(step.model for step in decision.chain.steps),
             model=model.name if model else "",
             upstream_model=model.upstream if model else "",
             response_model=exchange.response_model[:LONGEST_NAME],
             provider=model.provider if model else "",
-            propensity=propensity_of(exchange),
+            propensity=share_of(decision, request.caller),
             events=self._events(exchange),
             usage=total_of(attempt.usage for attempt in exchange.attempts if attempt.usage is not None),
             price_version=model.price_version if model else "",
@@ -190,15 +204,12 @@ def spender_of(entry: Entry, attempt: Attempt) -> Spender:
     return Spender(entry.team, entry.caller, tags, entry.rule, entry.category, attempt.model, attempt.provider)
 
 
+def _with_dropped(facts: dict[str, Any], request: Request) -> dict[str, Any]:
+    """Add the names of what was taken off the body, if anything was."""
+    return {**facts, "dropped": list(request.dropped)} if request.dropped else facts
+
+
 AT_A_TIME = 16
 """Requests that are noted together at the most: their notes are a stall for the others."""
 LONGEST_NAME = 200
 """Characters of a name from outside that a row keeps."""
-
-
-def propensity_of(exchange: Exchange) -> float:
-    """Give the probability with which the route chose its first model: its share of the split, else 1."""
-    rule, split = exchange.decision.matched, exchange.decision.split
-    if rule is None or not split or 0 not in split:
-        return 1.0
-    return rule.route.share(0, split[0])

@@ -1,12 +1,12 @@
 """Runs the `tests` sections of a snapshot, hermetically: no provider, no clock but the test's own."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, assert_never
 
 from gateway.dialects.base import CallerDialect
-from gateway.domain.decision import Decision, Unroutable
+from gateway.domain.decision import Decision, Locked, Unroutable
 from gateway.domain.health import HealthState
 from gateway.domain.problem import Problem
 from gateway.domain.refusal import Refusal
@@ -53,17 +53,22 @@ def _verdict(test: RuleTest, snapshot: Snapshot, dialect: CallerDialect) -> Verd
     if isinstance(request, Refusal):
         expected = test.expect == {"refused": True}
         return Verdict(test, "", () if expected else (f"the request is refused: {request.message}",))
+    request = replace(request, caller=snapshot.callers.named(test.caller))
     live = Live(lambda model: test.health.get(model, HealthState.OK), lambda budget: test.budgets.get(budget, 0.0))
     features, decision = decide_request(snapshot, request, test.at or NOON, live)
-    got: dict[str, Any] = {"category": features["category@user"], "refused": isinstance(decision, Unroutable)}
+    got: dict[str, Any] = {"category": features["category@user"], "refused": not isinstance(decision, Decision)}
     match decision:
         case Decision():
             models = [step.model for step in decision.chain.steps]
             got |= {"rule": decision.rule, "model": decision.model, "chain": decision.chain_name or models}
             if isinstance(test.expect.get("chain"), list):
                 got["chain"] = models
+        case Locked():
+            got |= {"rule": decision.decision.rule, "model": "no model", "chain": "no chain"}
         case Unroutable():
             got |= {"rule": "no rule", "model": "no model", "chain": "no chain"}
+        case _:
+            assert_never(decision)
     failed = tuple(
         f"{name} is {_words(got[name])}, expected {_words(wanted)}"
         for name, wanted in test.expect.items()

@@ -119,7 +119,7 @@ class Reloader:
         self._parts.meters.prepare(self.active.snapshot)
         self._parts.mended()
         self._clear()
-        for warning in self.active.snapshot.warnings:
+        for warning in active.warnings(self._parts.clock.now()):
             logger.warning("rules: %s", warning)
         logger.info("rules reloaded: %s replaces %s", self.active.snapshot.label, before.label)
         return self.active

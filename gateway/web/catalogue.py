@@ -1,18 +1,21 @@
 """The surfaces that call no model: what there is, and what would be decided."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from aiohttp import web
 
 from gateway.dialects.base import CallerDialect
 from gateway.dialects.fields import object_of
+from gateway.domain.caller import Caller
 from gateway.domain.refusal import Refusal, RefusalKind
 from gateway.domain.request import AUTO
 from gateway.domain.words import Surface
+from gateway.runtime.exchange import Active
 from gateway.web.answers import answer
 from gateway.web.errors import Handler, edge
 from gateway.web.ids import new_id
-from gateway.web.inference import STOPPING, kept_headers, read_body, refuse, send
+from gateway.web.inference import STOPPING, enter, kept_headers, read_body, refuse, send
 from gateway.web.keys import PARTS
 
 
@@ -23,15 +26,18 @@ def route_handler(surfaces: Mapping[Surface, CallerDialect]) -> Handler:
         parts = http.app[PARTS]
         active = parts.reloader.active
         at = parts.clock.now()
+        caller = enter(http, active, at)
+        if isinstance(caller, Refusal):
+            return refuse(surfaces[_client_of(http.headers)], caller, new_id(at))
         body = await read_body(http, active.snapshot.defaults.max_body_bytes)
         if isinstance(body, Refusal):
-            return refuse(surfaces[Surface.CHAT], body, new_id(at))
+            return refuse(surfaces[_client_of(http.headers)], body, new_id(at))
         headers = kept_headers(http.headers)
         dialect = surfaces[surface_of(body, headers)]
         request = dialect.read_request(body, headers)
         if isinstance(request, Refusal):
             return refuse(dialect, request, new_id(at))
-        return answer(parts.decider.account(active, request, at))
+        return answer(parts.decider.account(active, replace(request, caller=caller), at))
 
     return edge(handle)
 
@@ -41,15 +47,36 @@ def surface_of(body: bytes, headers: Mapping[str, str]) -> Surface:
     fields = object_of(body) or {}
     if "prompt" in fields:
         return Surface.EXECUTE
-    return Surface.MESSAGES if "anthropic-version" in headers or "system" in fields else Surface.CHAT
+    return Surface.MESSAGES if "system" in fields else _client_of(headers)
 
 
-async def models(http: web.Request) -> web.Response:
-    """List the registry, `auto` first, in the shape of the client that asks."""
-    active = http.app[PARTS].reloader.active
-    snapshot, at = active.snapshot, active.loaded_at
-    names = [(AUTO, "rulegate"), *((model.name, model.provider) for model in snapshot.models.values())]
-    if "anthropic-version" in http.headers:
+def _client_of(headers: Mapping[str, str]) -> Surface:
+    """Tell whose client asks, by the header that all of Anthropic's send."""
+    return Surface.MESSAGES if "anthropic-version" in headers else Surface.CHAT
+
+
+def models_handler(surfaces: Mapping[Surface, CallerDialect]) -> Handler:
+    """Give the handler of `/v1/models`: the models that may answer whoever asks."""
+
+    async def handle(http: web.Request) -> web.StreamResponse:
+        parts = http.app[PARTS]
+        active = parts.reloader.active
+        at = parts.clock.now()
+        client = _client_of(http.headers)
+        caller = enter(http, active, at)
+        if isinstance(caller, Refusal):
+            return refuse(surfaces[client], caller, new_id(at))
+        return _listed(active, caller, client)
+
+    return handle
+
+
+def _listed(active: Active, caller: Caller, client: Surface) -> web.Response:
+    """List `auto` and the models of the registry that a caller may use, in the shape of the client that asks."""
+    at = active.loaded_at
+    models = (model for model in active.snapshot.models.values() if caller.may_use(model.name))
+    names = [(AUTO, "rulegate"), *((model.name, model.provider) for model in models)]
+    if client is Surface.MESSAGES:
         created = at.isoformat(timespec="seconds")
         data: list[dict[str, object]] = [
             {"type": "model", "id": name, "display_name": name, "created_at": created} for name, _ in names

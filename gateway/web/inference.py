@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 from math import ceil
 from typing import assert_never
 
@@ -10,15 +11,18 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from gateway.dialects.base import Blame, CallerDialect
+from gateway.domain.caller import NOBODY, Caller
 from gateway.domain.refusal import Refusal, RefusalKind
 from gateway.domain.request import Request
 from gateway.domain.words import Outcome, Surface
 from gateway.runtime import bugs
 from gateway.runtime.drain import CutShortError
-from gateway.runtime.exchange import Arrived, Exchange, Unrouted
+from gateway.runtime.exchange import Active, Arrived, Exchange, Unrouted
 from gateway.runtime.executor import Answered, Exhausted
+from gateway.runtime.limits import Turned
 from gateway.runtime.recorder import Refused
 from gateway.runtime.streamer import Stream
+from gateway.web.door import CREDENTIALS
 from gateway.web.errors import BROKEN, Handler
 from gateway.web.ids import new_id
 from gateway.web.keys import PARTS, Parts
@@ -29,8 +33,8 @@ NOT_AWAITED = Refusal(RefusalKind.STOPPING, "the gateway is stopping, and cannot
 CUT_SHORT = "the gateway is stopping: this answer is not whole"
 COME_BACK_S = "2"
 """What callers are told to wait whom a gateway that stops turns away: the next one may be there already."""
-_NEVER_KEPT = frozenset({"authorization", "x-api-key", "cookie", "proxy-authorization"})
 _JSON = "application/json"
+NO_MORE: Mapping[str, str] = {}
 
 
 def surface_handler(surface: Surface, dialect: CallerDialect) -> Handler:
@@ -47,18 +51,23 @@ def surface_handler(surface: Surface, dialect: CallerDialect) -> Handler:
             if parts.drain.draining:
                 ended = Refused(arrived, surface, Outcome.REFUSED)
                 return await send(http, refuse(dialect, STOPPING, arrived.id))
-            with parts.drain.stay():
-                read = await read_request(http, dialect, arrived.active.snapshot.defaults.max_body_bytes)
-            if isinstance(read, Refusal):
+            caller = enter(http, arrived.active, at)
+            if isinstance(caller, Refusal):
                 ended = Refused(arrived, surface, Outcome.REFUSED)
+                return await send(http, refuse(dialect, caller, arrived.id))
+            ended = Refused(arrived, surface, Outcome.CANCELLED, caller=caller)
+            with parts.drain.stay():
+                read = await read_request(http, dialect, arrived.active.snapshot.defaults.max_body_bytes, caller)
+            if isinstance(read, Refusal):
+                ended = Refused(arrived, surface, Outcome.REFUSED, caller=caller)
                 return await send(http, refuse(dialect, read, arrived.id))
             started_s = parts.clock.monotonic()  # the upload is neither the gateway's time nor the deadline's
             began = parts.decider.begin(arrived, started_s, read, dialect)
             if isinstance(began, Unrouted):
-                ended = Refused(arrived, surface, Outcome.REFUSED, began)
-                return await send(http, refuse(dialect, began.refusal, arrived.id))
+                ended = Refused(arrived, surface, Outcome.REFUSED, began, caller)
+                return await send(http, refuse(dialect, began.refusal, arrived.id, dropped_in(read)))
             ended = began
-            return await send(http, await _answer(http, parts, began))
+            return await send(http, await _admitted(http, parts, began))
         except CutShortError:
             if isinstance(ended, Refused):
                 ended = replace(ended, outcome=Outcome.REFUSED)
@@ -75,6 +84,11 @@ def surface_handler(surface: Surface, dialect: CallerDialect) -> Handler:
             parts.drain.went()
 
     return handle
+
+
+def enter(http: web.Request, active: Active, at: datetime) -> Caller | Refusal:
+    """Say who asks, or why they may not."""
+    return http.app[PARTS].door.enter(http.headers, active.snapshot.callers, at)
 
 
 async def send(http: web.Request, response: web.StreamResponse) -> web.StreamResponse:
@@ -95,12 +109,15 @@ async def send(http: web.Request, response: web.StreamResponse) -> web.StreamRes
     return response
 
 
-async def read_request(http: web.Request, dialect: CallerDialect, limit_bytes: int) -> Request | Refusal:
-    """Read the body, within its limit, and what it asks for."""
+async def read_request(
+    http: web.Request, dialect: CallerDialect, limit_bytes: int, caller: Caller
+) -> Request | Refusal:
+    """Read the body, within its limit, and what the caller asks for with it."""
     body = await read_body(http, limit_bytes)
     if isinstance(body, Refusal):
         return body
-    return dialect.read_request(body, kept_headers(http.headers))
+    request = dialect.read_request(body, kept_headers(http.headers))
+    return request if isinstance(request, Refusal) or caller is NOBODY else replace(request, caller=caller)
 
 
 async def read_body(http: web.Request, limit_bytes: int) -> bytes | Refusal:
@@ -129,7 +146,21 @@ def _too_large(limit_bytes: int) -> Refusal:
 
 def kept_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """Give the headers by lower-case name, without credentials and cookies: those are for nobody behind this door."""
-    return {name: value for key, value in headers.items() if (name := key.lower()) not in _NEVER_KEPT}
+    return {name: value for key, value in headers.items() if (name := key.lower()) not in CREDENTIALS}
+
+
+async def _admitted(http: web.Request, parts: Parts, exchange: Exchange) -> web.StreamResponse:
+    """Answer within the caller's limits, and note what that used, whatever way it ends.
+
+    A whole answer is sent after that: whoever has read it may ask again at once.
+    """
+    admitted = parts.limits.admit(exchange)
+    if isinstance(admitted, Turned):
+        return _turned(parts, exchange, admitted)
+    try:
+        return await _answer(http, parts, exchange)
+    finally:
+        admitted.ended()
 
 
 async def _answer(http: web.Request, parts: Parts, exchange: Exchange) -> web.StreamResponse:
@@ -178,6 +209,17 @@ async def _stream(http: web.Request, parts: Parts, exchange: Exchange, stream: S
         stream.close(caller_left=left)
 
 
+def _turned(parts: Parts, exchange: Exchange, turned: Turned) -> web.Response:
+    exchange.outcome = Outcome.REFUSED
+    headers = _headers(parts, exchange, _JSON)
+    if turned.retry_after_s is not None:
+        headers["Retry-After"] = str(turned.retry_after_s)
+    if turned.final:
+        headers["x-should-retry"] = "false"  # both official SDKs obey it
+    body = exchange.caller.refusal(turned.refusal, exchange.blame("gateway"), exchange.id)
+    return web.Response(status=turned.refusal.status, body=body, headers=headers)
+
+
 def _exhausted(parts: Parts, exchange: Exchange, exhausted: Exhausted) -> web.Response:
     headers = _headers(parts, exchange, _JSON)
     error, blame = exhausted.error, exchange.blame(exhausted.blame)
@@ -211,14 +253,23 @@ def _headers(parts: Parts, exchange: Exchange, content_type: str) -> CIMultiDict
         headers["x-rulegate-provider"] = model.provider
     if exchange.usage is not None:
         headers["x-rulegate-cost-usd"] = f"{exchange.cost_nano_usd / 1e9:.9f}"
+    headers.update(dropped_in(exchange.request))
+    if standings := parts.limits.standings(exchange.request.caller):
+        headers.update(exchange.caller.limit_headers(standings, parts.clock.now()))
     return headers
 
 
-def refuse(dialect: CallerDialect, refusal: Refusal, request_id: str) -> web.Response:
+def dropped_in(request: Request) -> dict[str, str]:
+    """Give the header that names what was taken off a request."""
+    return {"x-rulegate-dropped-params": ", ".join(request.dropped)} if request.dropped else {}
+
+
+def refuse(
+    dialect: CallerDialect, refusal: Refusal, request_id: str, more: Mapping[str, str] = NO_MORE
+) -> web.Response:
     """Answer with a refusal of the gateway's own."""
     body = dialect.refusal(refusal, Blame("gateway", ()), request_id)
-    return web.Response(
-        status=refusal.status,
-        body=body,
-        headers={"Content-Type": _JSON, "x-rulegate-request-id": request_id},
-    )
+    headers = {"Content-Type": _JSON, "x-rulegate-request-id": request_id, **more}
+    if refusal.kind is RefusalKind.UNAUTHENTICATED:
+        headers["WWW-Authenticate"] = "Bearer"  # RFC 9110, section 11.6.1
+    return web.Response(status=refusal.status, body=body, headers=headers)

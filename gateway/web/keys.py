@@ -8,10 +8,12 @@ from gateway.runtime.decider import Decider
 from gateway.runtime.drain import Drain
 from gateway.runtime.executor import Executor
 from gateway.runtime.health import HealthBoard
+from gateway.runtime.limits import LimitBoard
 from gateway.runtime.ports import Clock, Meters, Overrides
 from gateway.runtime.recorder import Recorder
 from gateway.runtime.reloader import Reloader
 from gateway.runtime.spend import SpendBook
+from gateway.web.door import Door
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,8 @@ class Parts:
     board: HealthBoard
     spend: SpendBook
     overrides: Overrides
+    limits: LimitBoard
+    door: Door
     recorder: Recorder
     meters: Meters
     clock: Clock

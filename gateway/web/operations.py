@@ -1,14 +1,16 @@
 """What operators ask a running daemon: is it well, what runs, what happened."""
 
 import asyncio
-import ipaddress
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 
 from aiohttp import web
 
+from gateway.domain.caller import Caller
 from gateway.domain.problem import Problem
+from gateway.domain.refusal import Refusal
 from gateway.domain.registry import EnvSecret, FileSecret, Model, Secret
 from gateway.domain.snapshot import Snapshot
 from gateway.runtime.drain import Phase
@@ -46,24 +48,17 @@ DAEMON = web.AppKey("daemon", Daemon)
 
 
 def private(handler: Handler) -> Handler:
-    """Let only this machine ask."""
+    """Let only this machine ask, and the holders of an operator's key."""
 
     async def guarded(http: web.Request) -> web.StreamResponse:
-        if not is_loopback(http.remote):
-            return answer(
-                {"error": {"message": "operations are answered on this machine's loopback address only"}}, 403
-            )
+        parts = http.app[PARTS]
+        callers = parts.reloader.active.snapshot.callers
+        operator = parts.door.operate(http.headers, http.remote, callers, parts.clock.now())
+        if isinstance(operator, Refusal):
+            return answer({"error": {"message": operator.message}}, operator.status)
         return await handler(http)
 
     return edge(guarded)
-
-
-def is_loopback(address: str | None) -> bool:
-    """Say whether a peer is on this machine."""
-    try:
-        return address is not None and ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return False
 
 
 def page(handler: Handler) -> Handler:
@@ -93,12 +88,12 @@ async def readyz(http: web.Request) -> web.Response:
 
 async def status(http: web.Request) -> web.Response:
     """Say what runs and what was rejected."""
-    daemon, reloader = http.app[DAEMON], http.app[PARTS].reloader
-    return answer(status_of(daemon, reloader.active, reloader.rejection))
+    parts = http.app[PARTS]
+    return answer(status_of(http.app[DAEMON], parts.reloader.active, parts.reloader.rejection, parts.clock.now()))
 
 
-def status_of(daemon: Daemon, active: Active, rejection: Rejection | None) -> dict[str, object]:
-    """Give the body of `/api/status`."""
+def status_of(daemon: Daemon, active: Active, rejection: Rejection | None, at: datetime) -> dict[str, object]:
+    """Give the body of `/api/status` at an aware moment."""
     snapshot = active.snapshot
     return {
         "generation": snapshot.generation,
@@ -107,7 +102,7 @@ def status_of(daemon: Daemon, active: Active, rejection: Rejection | None) -> di
         "rejected": None
         if rejection is None
         else {"at": rejection.at.isoformat(), "problems": [problem_shown(each) for each in rejection.problems]},
-        "warnings": [problem_shown(each) for each in snapshot.warnings],
+        "warnings": [problem_shown(each) for each in active.warnings(at)],
         "rules_directory": daemon.rules,
         "rules": [rule.name for rule in snapshot.rules],
         "models": sorted(snapshot.models),
@@ -151,7 +146,19 @@ def config_of(snapshot: Snapshot) -> dict[str, object]:
             {"name": rule.name, "priority": rule.priority, "mode": rule.mode, "file": rule.file, "line": rule.mark.line}
             for rule in snapshot.rules
         ],
+        "callers": {name: _caller_shown(caller) for name, caller in snapshot.callers.by_name.items()},
         "files": {file.name: file.data.decode("utf-8", "replace") for file in snapshot.files},
+    }
+
+
+def _caller_shown(caller: Caller) -> dict[str, object]:
+    return {
+        "team": caller.team or None,
+        "tags": sorted(caller.tags),
+        "models": None if caller.models is None else sorted(caller.models),
+        "expires": caller.expires.isoformat() if caller.expires else None,
+        "operator": caller.operator,
+        "limits": caller.limits,
     }
 
 
@@ -188,11 +195,11 @@ def _model_shown(model: Model, board: HealthBoard) -> dict[str, object]:
 
 async def reload(http: web.Request) -> web.Response:
     """Reload now; 200 with what runs, or 422 with the Problems of what does not."""
-    result = await http.app[PARTS].reloader.reload()
-    daemon = http.app[DAEMON]
+    daemon, parts = http.app[DAEMON], http.app[PARTS]
+    result = await parts.reloader.reload()
     if isinstance(result, Rejection):
-        return answer(status_of(daemon, http.app[PARTS].reloader.active, result), 422)
-    return answer(status_of(daemon, result, None))
+        return answer(status_of(daemon, parts.reloader.active, result, parts.clock.now()), 422)
+    return answer(status_of(daemon, result, None, parts.clock.now()))
 
 
 async def log(http: web.Request) -> web.Response:

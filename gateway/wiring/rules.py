@@ -6,7 +6,7 @@ from pathlib import Path
 
 from gateway.config import packaged, secrets, sources
 from gateway.config.settings import Settings
-from gateway.domain.problem import Problem
+from gateway.domain.problem import WHOLE_SET, Problem
 from gateway.domain.snapshot import RuleFile, Snapshot
 from gateway.runtime.ports import Target, Targets
 from gateway.runtime.rehearsal import failures_of, rehearse
@@ -34,6 +34,15 @@ def lacking(snapshot: Snapshot) -> tuple[Problem, ...]:
 def nothing_lacking(_: Snapshot) -> tuple[Problem, ...]:
     """Say that a rehearsal needs no secret."""
     return ()
+
+
+def open_to_anybody(snapshot: Snapshot, settings: Settings) -> tuple[Problem, ...]:
+    """Give the reason not to run a snapshot where other machines could use it without a key."""
+    if snapshot.callers.needed or settings.listen.loopback or settings.allow_anonymous:
+        return ()
+    words = f"{settings.listen.host} can be reached from other machines, and no callers are configured"
+    hint = "add one under callers: (rulegate keys add NAME), listen on 127.0.0.1, or say --allow-anonymous"
+    return (Problem(WHOLE_SET, 1, 1, words, hint),)
 
 
 def real_targets(snapshot: Snapshot) -> Targets:

@@ -12,7 +12,7 @@ from gateway.dialects.execute import Execute
 from gateway.dialects.openai_chat import OpenAIChat
 from gateway.domain.words import Dialect, Surface
 from gateway.web.budgets import budgets, override
-from gateway.web.catalogue import models, nothing_here, route_handler, unless_stopping
+from gateway.web.catalogue import models_handler, nothing_here, route_handler, unless_stopping
 from gateway.web.errors import edge
 from gateway.web.inference import surface_handler
 from gateway.web.keys import PARTS, Parts
@@ -49,7 +49,7 @@ def inference_routes() -> list[web.RouteDef]:
     return [
         *(web.post(path, surface_handler(surface, SURFACES[surface])) for surface, path in PATHS.items()),
         web.post("/v1/route", unless_stopping(route_handler(SURFACES), SURFACES)),
-        web.get("/v1/models", edge(unless_stopping(models, SURFACES))),
+        web.get("/v1/models", edge(unless_stopping(models_handler(SURFACES), SURFACES))),
     ]
 
 

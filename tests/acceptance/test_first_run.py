@@ -1,4 +1,4 @@
-"""The first run as a newcomer does it: the scripts and snippets of the README, as they stand there."""
+"""The first run as a newcomer does it, and the one with a team: the scripts of the pages, as they stand there."""
 
 import os
 import re
@@ -15,6 +15,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+TEAM = (ROOT / "docs" / "team.md").read_text(encoding="utf-8")
 LONGEST_S = 50
 NOT_COPIED = (".git", ".venv", ".*_cache", ".hypothesis", "__pycache__", "data", "dist", "*.out")
 NEEDED = ("sh", "curl")
@@ -84,16 +85,40 @@ def checkout(tmp_path: Path) -> Path:
     return copy
 
 
-def test_the_first_run_ends_with_a_routed_answer_a_row_and_a_metric(checkout: Path) -> None:
-    """U-125: the block of the README, verbatim, with no key; only the port is another one."""
-    script = re.search(r"<!-- first-run -->\n```sh\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+def said_by_script(page: str, mark: str, directory: Path) -> str:
+    """Run the script of a page to its end."""
+    script = re.search(rf"<!-- {mark} -->\n```sh\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     assert script is not None
-    with started(["sh", "-eu", "-c", script[1]], checkout, PORT=str(free_port())) as process:
+    with started(["sh", "-eu", "-c", script[1]], directory, PORT=str(free_port())) as process:
         try:
             said, _ = process.communicate(timeout=LONGEST_S)
         except subprocess.TimeoutExpired as late:
-            pytest.fail(f"the first run does not come to its end; so far it said: {late.output!r}")
+            pytest.fail(f"the script does not come to its end; so far it said: {late.output!r}")
     assert process.returncode == 0, said
+    return said
+
+
+def test_the_script_for_a_team_ends_with_a_caller_in_the_log(checkout: Path) -> None:
+    """U-109 U-125: the block of docs/team.md, verbatim; only the port is another one."""
+    before = sorted(path.name for path in checkout.rglob("*"))
+    said = said_by_script(TEAM, "team", checkout)
+    for wanted in (
+        r"ok rules\.d: 8 files",
+        r'"code":"invalid_api_key"',
+        r'"model":"nano".*"rule":"growth"',
+        r'"id":"auto".*"id":"haiku".*"id":"nano"',
+        r"(?i)retry-after: [1-9]",
+        r'"caller":"growth-bot","team":"growth"',
+    ):
+        assert re.search(wanted, said), f"{wanted}\n{said}"
+    assert "rg-" not in said
+    after = sorted(path.name for path in checkout.rglob("*") if "data" not in path.relative_to(checkout).parts[0])
+    assert [name for name in after if name not in before] == []
+
+
+def test_the_first_run_ends_with_a_routed_answer_a_row_and_a_metric(checkout: Path) -> None:
+    """U-125: the block of the README, verbatim, with no key; only the port is another one."""
+    said = said_by_script(README, "first-run", checkout)
     for wanted in (
         r'"model":"sonnet".*"rule":"code"',  # the shipped rules decide
         r"(?i)x-rulegate-rule: simple",

@@ -17,10 +17,11 @@ import pytest
 from gateway.simulator.faults import Fault, Faults, Script
 from gateway.simulator.server import build_app, start
 from tests.fakes import buggy
-from tests.fakes.daemon import PATHS, body_of, until
+from tests.fakes.caller_files import bearer, callers, key_of
+from tests.fakes.daemon import PATHS, body_of, daemon, until
 from tests.fakes.echo_provider import echoing
 from tests.fakes.process import ROOT, Serving, serving
-from tests.fakes.rule_files import HASTY
+from tests.fakes.rule_files import HASTY, to_model
 
 KEYS = {"OPENAI_API_KEY": "sk-canary-of-openai", "ANTHROPIC_API_KEY": "sk-ant-canary-of-anthropic"}
 INBOUND = {
@@ -328,3 +329,67 @@ async def test_a_bug_tells_where_it_is_and_nothing_of_what_it_met(tmp_path: Path
         assert await world.daemon.end(signal.SIGTERM) == 0
     assert buggy.fail_with_all_it_knows.__name__ in world.daemon.words
     assert world.found() == []
+
+
+async def test_the_key_of_a_caller_stays_at_the_door(tmp_path: Path) -> None:
+    """U-59 U-109 U-114: in whichever form it came, taken or refused, it is in no call, row, file or line of the log."""
+    (tmp_path / "rules.d").mkdir()
+    async with echoing({"openai": 500, "anthropic": 500}) as echo:
+        (tmp_path / "rules.d" / "rules.yaml").write_text(RULES.format(url=echo.url))
+        (tmp_path / "rules.d" / "callers.yaml").write_text(callers(bot="", old="expires: 2020-01-01", few=FEW))
+        out: list[str] = []
+        serve = serving("--log-level", "debug", directory=tmp_path, env=KEYS)
+        async with serve as daemon, aiohttp.ClientSession() as http:
+            for name in ("bot", "old", "few", "few", "nobody"):
+                for headers in (bearer(name), {"x-api-key": key_of(name)}):
+                    for surface, path in PATHS.items():
+                        async with http.post(daemon.url + path, json=body_of(surface), headers=headers) as response:
+                            out += [await response.text(), str(response.headers)]
+                            assert response.status in (401, 429, 502)
+            for path in ("/metrics", "/api/status", "/api/config", "/api/log"):
+                async with http.get(daemon.url + path) as response:
+                    out.append(await response.text())
+            assert await daemon.end(signal.SIGTERM) == 0
+        out += [daemon.words, *(sent.whole for sent in echo.sent)]
+    assert len(echo.sent) >= 6
+    out += [path.read_bytes().decode("latin-1") for path in sorted((tmp_path / "data").rglob("*")) if path.is_file()]
+    assert [leaks(text, *(key_of(name) for name in ("bot", "old", "few", "nobody"))) for text in out] == [[]] * len(out)
+
+
+FEW = "limits: {requests: 1/min}"
+
+ELSEWHERE = {
+    "api_base": "http://elsewhere.example/v1",
+    "api_key": "sk-canary-of-the-body",
+    "extra_headers": {"x-steal": "canary-of-the-body"},
+    "organization": "org-canary",
+}
+
+
+async def test_where_to_connect_and_as_whom_comes_from_the_rules_alone(tmp_path: Path) -> None:
+    """U-108: a body that says otherwise is answered as if it did not, and told so, streamed or not, in one dialect and
+    across; the row names what was dropped and never what it said."""
+    (tmp_path / "rules.d").mkdir()
+    files = {"rules.yaml": to_model("nano"), "sonnet.yaml": "rules: [{name: s, when: {model: s}, route: [sonnet]}]"}
+    async with daemon(tmp_path, files) as running:
+        for surface in ("chat", "messages"):
+            for stream in (False, True):
+                for model in ("auto", "s"):
+                    body = {**body_of(surface, stream=stream, model=model), **ELSEWHERE}
+                    async with running.http.post(running.url + PATHS[surface], json=body) as response:
+                        said = await response.text()
+                        assert response.status == 200, said
+                    assert response.headers["x-rulegate-dropped-params"] == ", ".join(ELSEWHERE)
+                    row = await running.row(response.headers["x-rulegate-request-id"])
+                    assert row["facts"]["dropped"] == sorted(ELSEWHERE)
+                    assert leaks(str(row), "canary", "elsewhere") == []
+        unknown = {**body_of("chat", model="no"), **ELSEWHERE}
+        async with running.http.post(running.url + PATHS["chat"], json=unknown) as response:
+            assert response.status == 404
+            assert response.headers["x-rulegate-dropped-params"] == ", ".join(ELSEWHERE)
+        async with running.http.post(running.url + PATHS["chat"], json=body_of("chat")) as response:
+            assert "x-rulegate-dropped-params" not in response.headers
+        seen = (await running.upstream())["requests"]
+    assert len(seen) == 9
+    assert set(ELSEWHERE).isdisjoint({name for entry in seen for name in entry["body"]})
+    assert leaks(str(seen), "canary", "elsewhere") == []

@@ -52,7 +52,11 @@ BAD = {
     "secret in an empty variable": Bad(WITH_KEYS, ("OPENAI_API_KEY",)),
     "no data directory": Bad(to_model("nano"), ("cannot write to", "--data DIR"), ("--data", "rules.d/rules.yaml")),
     "data under a file": Bad(to_model("nano"), ("cannot write to", "--data DIR"), ("--data", "rules.d/rules.yaml/x")),
-    "other machines": Bad(to_model("nano"), ("--allow-anonymous", "127.0.0.1"), ("--listen", "0.0.0.0:0")),
+    "other machines": Bad(
+        to_model("nano"),
+        ("no callers are configured", "rulegate keys add", "127.0.0.1", "--allow-anonymous"),
+        ("--listen", "0.0.0.0:0"),
+    ),
     "elsewhere": Bad(
         to_model("nano"),
         ("cannot listen on 203.0.113.9:1: ", "has no such address: --listen 127.0.0.1:1"),

@@ -6,14 +6,18 @@ import os
 import pty
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from gateway.cli import COMMANDS, main
+from gateway.cli.rules import compile_rules
 from gateway.cli.serve import NOT_BUILT
 from gateway.cli.serve import command as serve
+from gateway.domain.caller import Caller
+from gateway.domain.snapshot import Snapshot
 from tests.config.test_compile import SHIPPED
 
 REGISTRY = """\
@@ -305,6 +309,22 @@ def test_six_of_ten_labelled_prompts_find_their_category(tmp_path: Path) -> None
     assert sum(named[row["id"]] == row["label"] for row in rows) / len(rows) >= 0.60
 
 
+def test_explain_asks_for_a_caller(rules: Path) -> None:
+    """A rule for a caller, and the lock of its models, are explained as they hold for it."""
+    spoil(rules, "when: {category: code_generation}", "when: {caller: bot}")
+    spoil(rules, "expect: {rule: code}", "expect: {rule: rest}")
+    (rules / "bot.yaml").write_text(run("keys", "add", "bot", "--models", "small").stdout)
+    (rules / "out.yaml").write_text(run("keys", "add", "out", "--models", "large").stdout)
+    told = json.loads(run("explain", "--json", "hello", "--caller", "bot", "--rules", str(rules)).stdout)
+    assert (told["rule"], told["chain"]) == ("code", ["small"])
+    assert json.loads(run("explain", "--json", "hello", "--rules", str(rules)).stdout)["rule"] == "rest"
+    spoil(rules, "route: [small, large]", "route: [small]")
+    locked = run("explain", "hello", "--caller", "out", "--rules", str(rules))
+    assert locked.stdout.startswith("refused     rule rest has no model for caller out, who may use large\n")
+    nobody = run("explain", "hello", "--caller", "boot", "--rules", str(rules))
+    assert (nobody.exit_code, "there is no caller 'boot'; there is bot, out" in nobody.stderr) == (1, True)
+
+
 # keys
 
 
@@ -316,9 +336,70 @@ def test_a_key_is_shown_with_its_hash_and_is_new_each_time() -> None:
         digest = subprocess.run(["sha256sum"], input=each["key"].encode(), capture_output=True, check=True).stdout
         assert digest.decode().split()[0] == each["key_sha256"]
     assert made[0]["key"] != made[1]["key"]
-    told = run("keys", "add", "bot").stdout.splitlines()
-    assert told[0].startswith("key for bot, shown this once: rg-")
-    assert told[1].startswith("key_sha256: ")
+
+
+def test_the_entry_of_a_key_is_a_file_that_loads_and_holds_no_key(rules: Path) -> None:
+    """U-109 U-114: what goes to standard output is the file, what goes to standard error the key, this once."""
+    plain = run("keys", "add", "bot")
+    key = plain.stderr.removeprefix("key for bot, shown this once: ").strip()
+    assert key.startswith("rg-")
+    assert key not in plain.stdout
+    more = ("--team", "growth", "--tag", "a", "--tag", "b", "--models", "small, large", "--expires", "2099-12-31")
+    (rules / "bot.yaml").write_text(plain.stdout)
+    (rules / "all.yaml").write_text(run("keys", "add", "no", *more, "--operator").stdout)
+    snapshot = compile_rules(rules)
+    assert isinstance(snapshot, Snapshot), snapshot
+    assert snapshot.callers.holder(key) == Caller("bot")
+    assert snapshot.callers.named("no") == Caller(
+        "no",
+        "growth",
+        frozenset({"a", "b"}),
+        frozenset({"small", "large"}),
+        datetime(2100, 1, 1, tzinfo=UTC),
+        operator=True,
+    )
+
+
+def test_the_entry_of_a_key_as_json() -> None:
+    told = json.loads(run("keys", "add", "bot", "--json", "--team", "growth", "--operator").stdout)
+    assert (list(told), told["team"], told["operator"]) == (
+        ["name", "key", "key_sha256", "team", "operator"],
+        "growth",
+        True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("b o t",), "'b o t' is not a name"),
+        (("bot", "--team", ": x"), "': x' is not a name"),
+        (("bot", "--models", 'a", b'), "is not a name"),
+        (("bot", "--expires", "soon"), "'soon' is not a date such as 2026-12-31"),
+        (("bot", "--expires", "2026-13-01"), "'2026-13-01' is no date: month must be in 1..12"),
+        ((), "Missing argument 'NAME'"),
+    ],
+)
+def test_an_entry_that_would_not_load_is_not_made(arguments: tuple[str, ...], message: str) -> None:
+    result = run("keys", "add", *arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert message in " ".join(result.stderr.split())
+
+
+def test_check_warns_of_keys_that_end_within_fourteen_days(rules: Path) -> None:
+    now = datetime.now(UTC)  # noqa: TID251 - the command has no other clock
+    for name, days in (("gone", -3), ("soon", 5), ("later", 30)):
+        expires = (now + timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        (rules / f"{name}.yaml").write_text(run("keys", "add", name, "--expires", expires).stdout)
+    result = run("check", "--rules", str(rules))
+    assert result.exit_code == 0
+    told = [line for line in result.stdout.splitlines() if "key of caller" in line]
+    assert [line.partition(" at ")[0] for line in told] == [
+        f"warning: {rules}/gone.yaml:2:3: the key of caller 'gone' expired",
+        f"warning: {rules}/soon.yaml:2:3: the key of caller 'soon' expires",
+    ]
+    warned = json.loads(run("check", "--json", "--rules", str(rules)).stdout)["warnings"]
+    assert sum("key of caller" in each["message"] for each in warned) == 2
 
 
 # serve and simulate
@@ -342,7 +423,6 @@ def test_every_option_of_serve_is_also_a_variable() -> None:
     ("variables", "message"),
     [
         ({"RULEGATE_LISTEN": "nowhere"}, "'nowhere' is not an address: write HOST:PORT, such as 127.0.0.1:8080"),
-        ({"RULEGATE_LISTEN": "0.0.0.0:1", "RULEGATE_SIMULATE": "1"}, "listen on 127.0.0.1, or say --allow-anonymous"),
         ({"RULEGATE_OPS": "9090", "RULEGATE_SIMULATE": "1"}, "'9090' is not an address: write HOST:PORT"),
         ({"RULEGATE_OPS": ":8080", "RULEGATE_SIMULATE": "1"}, "it is the address of --listen, which has all of it"),
         ({"RULEGATE_RULES": "nowhere"}, "nowhere is not there: write rules to begin with: rulegate init DIR"),

@@ -1,5 +1,6 @@
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from gateway.dialects.base import Answer, Bad, Blame
 from gateway.dialects.openai_chat import OpenAIChat
 from gateway.domain.attempt import ProviderError
 from gateway.domain.chat import PlainAnswer, PlainChat, Role, Stop, Turn
+from gateway.domain.limit import LimitKind, Standing
 from gateway.domain.refusal import Refusal, RefusalKind
 from gateway.domain.request import Request
 from gateway.domain.rule import NO_PARAMS
@@ -357,6 +359,32 @@ def test_an_error_has_the_type_of_its_status(status: int, kind: str) -> None:
     assert body == {"type": "error", "error": {"type": kind, "message": "m", "rulegate": about}, "request_id": ID}
 
 
-def test_a_refusal_has_the_words_of_the_dialect() -> None:
-    body = json.loads(ANTHROPIC.refusal(Refusal(RefusalKind.MODEL_NOT_FOUND, "no"), Blame("gateway", ()), ID))
-    assert (body["error"]["type"], body["error"]["rulegate"]["blame"]) == ("not_found_error", "gateway")
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        (RefusalKind.MODEL_NOT_FOUND, "not_found_error"),
+        (RefusalKind.UNAUTHENTICATED, "authentication_error"),
+        (RefusalKind.FORBIDDEN, "permission_error"),
+        (RefusalKind.RATE_LIMITED, "rate_limit_error"),
+        (RefusalKind.TOO_LARGE, "request_too_large"),
+        (RefusalKind.INTERNAL, "api_error"),
+    ],
+)
+def test_a_refusal_has_the_words_of_the_dialect(kind: RefusalKind, expected: str) -> None:
+    """U-62: and says that the gateway is to blame."""
+    body = json.loads(ANTHROPIC.refusal(Refusal(kind, "no"), Blame("gateway", ()), ID))
+    assert (body["error"]["type"], body["error"]["rulegate"]["blame"]) == (expected, "gateway")
+
+
+@pytest.mark.parametrize(
+    ("reset_s", "told"),
+    [(0.0, "2026-01-05T12:00:00Z"), (0.001, "2026-01-05T12:00:01Z"), (60.0, "2026-01-05T12:01:00Z")],
+)
+def test_where_a_caller_stands_is_told_as_anthropic_does(reset_s: float, told: str) -> None:
+    """U-122: a reset is never told too early."""
+    now = datetime(2026, 1, 5, 12, tzinfo=UTC)
+    assert ANTHROPIC.limit_headers({LimitKind.TOKENS: Standing(1000, 7, reset_s)}, now) == {
+        "anthropic-ratelimit-tokens-limit": "1000",
+        "anthropic-ratelimit-tokens-remaining": "7",
+        "anthropic-ratelimit-tokens-reset": told,
+    }

@@ -236,5 +236,33 @@ def test_a_hostile_body_is_read_in_a_bounded_number_of_passes() -> None:
 @example({"model": "m", "": {}}, 1)
 def test_members_are_found_with_the_spans_of_their_values(fields: dict[str, Any], indent: int) -> None:
     body = json.dumps(fields, indent=indent or None, ensure_ascii=bool(indent % 2)).encode()
-    found = [(name, json.loads(body[start:end])) for name, start, end in edit._members(body)]
+    found = [(each.name, json.loads(body[each.value : each.end])) for each in edit._members(body)]
     assert found == list(fields.items())
+
+
+@st.composite
+def spelled_bodies(draw: st.DrawFn) -> list[tuple[str, str]]:
+    """Give members as (name, text), their names spelled in any way, some of them more than once."""
+    names = draw(st.lists(st.sampled_from(["model", "messages", "api_key", "base_url", "a,b", '{"']), max_size=6))
+    values = [json.dumps(draw(json_values)) for _ in names]
+    return [
+        (name, f"{spelled(name, escape=draw(st.booleans()))}{draw(spaces)}:{draw(spaces)}{value}")
+        for name, value in zip(names, values, strict=True)
+    ]
+
+
+@given(spelled_bodies(), st.lists(spaces, min_size=3, max_size=3))
+@example([("api_key", '"api_key": "}, "')], ["", "", ""])
+@example([("api_key", '"api_key":1'), ("model", '"model":"m"')], [" ", "\n", ""])
+def test_members_are_taken_off_and_every_other_byte_stays(members: list[tuple[str, str]], gaps: list[str]) -> None:
+    """U-108: all of a name, however it is spelled, and the members that stay are as they were sent."""
+    before, between, after = gaps
+    body = f"{{{before}{f'{between},{between}'.join(text for _, text in members)}{after}}}".encode()
+    dropped = {"api_key", "base_url"}
+    kept = [text for name, text in members if name not in dropped]
+    out = edit.without(body, dropped)
+    assert json.loads(out, object_pairs_hook=list) == [
+        pair for pair in json.loads(body, object_pairs_hook=list) if pair[0] not in dropped
+    ]
+    if kept:
+        assert out == f"{{{before}{f'{between},{between}'.join(kept)}{after}}}".encode()

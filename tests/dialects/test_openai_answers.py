@@ -1,6 +1,7 @@
 """Answers and errors of the chat completions dialect; `test_openai_chat.py` has its requests."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -11,9 +12,11 @@ from gateway.dialects.base import Answer, Bad, Blame
 from gateway.dialects.openai_chat import OpenAIChat
 from gateway.domain.attempt import ProviderError
 from gateway.domain.chat import PlainAnswer, Stop
+from gateway.domain.limit import LimitKind, Standing
 from gateway.domain.refusal import Refusal, RefusalKind
 from gateway.domain.usage import Usage
 from gateway.domain.words import Failure
+from gateway.engine.waits import wait_asked_s
 from tests.dialects.exchanges import ABOUT, BLAME, CREATED, ID, odd_values
 
 OPENAI = OpenAIChat()
@@ -130,6 +133,9 @@ def test_an_error_is_read_in_the_providers_words(body: bytes, expected: Provider
         (RefusalKind.MODEL_NOT_FOUND, ("invalid_request_error", "model_not_found")),
         (RefusalKind.NOT_FOUND, ("invalid_request_error", "unknown_url")),
         (RefusalKind.TOO_LARGE, ("invalid_request_error", "request_too_large")),
+        (RefusalKind.UNAUTHENTICATED, ("invalid_request_error", "invalid_api_key")),
+        (RefusalKind.FORBIDDEN, ("permission_error", None)),
+        (RefusalKind.RATE_LIMITED, ("rate_limit_error", "rate_limit_exceeded")),
         (RefusalKind.INTERNAL, ("server_error", None)),
     ],
 )
@@ -151,3 +157,35 @@ def test_a_failure_keeps_the_providers_words_where_there_are_some() -> None:
     none = json.loads(OPENAI.failure(429, ProviderError(0, message="slow"), BLAME, ID))["error"]
     assert (none["type"], none["code"]) == ("rate_limit_error", "rate_limit_exceeded")
     assert none["rulegate"]["attempts"] == BLAME.attempts
+
+
+@pytest.mark.parametrize(
+    ("reset_s", "told"),
+    [
+        (0.0, "0ms"),
+        (0.0000001, "1ms"),
+        (0.02, "20ms"),
+        (0.9991, "1s"),
+        (1.0, "1s"),
+        (17.28, "17.28s"),
+        (59.9999, "1m0s"),
+        (60.0, "1m0s"),
+        (75.5, "1m15.5s"),
+    ],
+)
+def test_where_a_caller_stands_is_told_as_openai_does(reset_s: float, told: str) -> None:
+    """U-122: a reset is never told too early."""
+    standings = {LimitKind.REQUESTS: Standing(60, 59, reset_s), LimitKind.TOKENS: Standing(1000, 0, 1.5)}
+    assert OPENAI.limit_headers(standings, datetime(2026, 1, 5, tzinfo=UTC)) == {
+        "x-ratelimit-limit-requests": "60",
+        "x-ratelimit-remaining-requests": "59",
+        "x-ratelimit-reset-requests": told,
+        "x-ratelimit-limit-tokens": "1000",
+        "x-ratelimit-remaining-tokens": "0",
+        "x-ratelimit-reset-tokens": "1.5s",
+    }
+    now = datetime(2026, 1, 5, tzinfo=UTC)
+    headers = {**OPENAI.limit_headers(standings, now), "x-ratelimit-remaining-requests": "0"}
+    wait_s = wait_asked_s(429, headers, now)
+    assert wait_s is not None
+    assert max(reset_s, 1.5) <= wait_s <= max(reset_s, 1.5) + 0.001

@@ -9,7 +9,11 @@ def test_every_kind_of_refusal_has_its_status() -> None:
         "invalid_request": 400,
         "model_not_found": 404,
         "not_found": 404,
+        "unauthenticated": 401,
+        "forbidden": 403,
+        "rate_limited": 429,
         "too_large": 413,
+        "over_budget": 402,
         "internal": 500,
         "stopping": 503,
     }

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain.decision import REQUESTED_MODEL, Decision, Flip, Unroutable
+from gateway.domain.decision import REQUESTED_MODEL, Decision, Flip, Unroutable, unlocked
 from gateway.domain.request import Request
 from gateway.domain.snapshot import Snapshot
 from gateway.domain.words import DEFAULT_FALL_BACK_ON, Mode
@@ -73,7 +73,7 @@ def outcome(decided: Decision | Unroutable) -> tuple[object, ...]:
 
 
 def decided(snapshot: Snapshot, request: Request, at: datetime = MONDAY_NOON) -> Decision | Unroutable:
-    return decide_request(snapshot, request, at)[1]
+    return unlocked(decide_request(snapshot, request, at)[1])
 
 
 def asked(said: str, model: str = "auto", **headers: str) -> Request:
@@ -141,7 +141,8 @@ def test_a_requested_model_has_the_default_limits_and_the_reasons_why_no_rule_to
 def test_the_first_live_rule_that_holds_takes_the_request(rules: list[Written], request: Request, at: datetime) -> None:
     """The oracle asks every rule; rules before the one that took it are tried or shadows, each with its reason."""
     snapshot = snapshot_of(file_of(rules))
-    features, found = decide_request(snapshot, request, at)
+    features, decision = decide_request(snapshot, request, at)
+    found = unlocked(decision)
     held = [rule for rule in snapshot.rules if first_miss(rule.when, features_of(snapshot, request, at)) is None]
     live = next((rule for rule in held if rule.mode is Mode.LIVE), None)
     assert all(first_miss(tried.rule.when, features) == tried.missed for tried in found.tried)

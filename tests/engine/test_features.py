@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.domain.caller import Caller
 from gateway.domain.category import UNSURE, Category, Complexity
 from gateway.domain.chat import Conversation, Role, Turn
-from gateway.domain.request import AUTO, Caller, Request
+from gateway.domain.request import AUTO, Request
 from gateway.domain.words import Prefer, Surface
 from gateway.engine.classify import compile_table
 from gateway.engine.estimate import estimate_tokens
@@ -108,7 +109,7 @@ def test_the_score_belongs_to_the_text_that_is_looked_at() -> None:
     assert features.classification().category == "billing"
 
 
-@pytest.mark.parametrize("key", ["", "word", "words", "words@", "words@nowhere", "text@nowhere", "budget.x"])
+@pytest.mark.parametrize("key", ["", "word", "words", "words@", "words@nowhere", "text@nowhere", "budgets.x"])
 def test_a_key_that_there_is_not_is_a_key_error(key: str) -> None:
     with pytest.raises(KeyError):
         features_of(REQUEST)[key]

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.domain.caller import Caller
 from gateway.domain.chat import Conversation, Turn
-from gateway.domain.decision import Decision, Unroutable
-from gateway.domain.request import Caller, Request
+from gateway.domain.decision import Decided, Decision, unlocked
+from gateway.domain.request import Request
 from gateway.domain.snapshot import Snapshot
 from gateway.engine.decide import decide_request
 from gateway.engine.explain import account_of
@@ -32,8 +33,8 @@ def kept(snapshot: Snapshot, request: Request, at: datetime = MONDAY_NOON) -> tu
     return features, decided, json.dumps(facts_of(snapshot, features, decided))
 
 
-def reasons(decided: Decision | Unroutable) -> list[tuple[str, str]]:
-    return [(tried.rule.name, describe(tried.missed)) for tried in decided.tried]
+def reasons(decided: Decided) -> list[tuple[str, str]]:
+    return [(tried.rule.name, describe(tried.missed)) for tried in unlocked(decided).tried]
 
 
 def singing(request: Request) -> Request:

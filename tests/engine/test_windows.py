@@ -108,11 +108,10 @@ def test_days_to_years_are_what_a_walk_through_the_dates_finds(
 
 @pytest.mark.parametrize(("zone", "span"), WALKS)
 def test_every_day_of_the_walked_years_is_found(zone: str, span: tuple[int, int]) -> None:
-    """U-76: no day among them is cut, joined or shifted, from its first to its last microsecond."""
-    found = edges(zone, span, Calendar.DAY)
-    for start, end in pairwise(found):
-        assert window_at(Calendar.DAY, ZoneInfo(zone), start) == Window(start, end)
-        assert window_at(Calendar.DAY, ZoneInfo(zone), end - MICROSECOND) == Window(start, end)
+    """U-76: no day among them is cut, joined or shifted: from both ends, and from the hour that may come twice."""
+    for start, end in pairwise(edges(zone, span, Calendar.DAY)):
+        for at in (start, start + 2 * QUARTER_HOUR, end - MICROSECOND):
+            assert window_at(Calendar.DAY, ZoneInfo(zone), at) == Window(start, end)
 
 
 @pytest.mark.parametrize(

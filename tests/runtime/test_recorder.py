@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from gateway.dialects.openai_chat import OpenAIChat
 from gateway.domain.attempt import Attempt, ProviderError, Skipped
-from gateway.domain.decision import Unroutable
+from gateway.domain.caller import Caller
+from gateway.domain.decision import Locked, Unroutable
 from gateway.domain.entry import Entry
 from gateway.domain.refusal import RefusalKind
 from gateway.domain.request import Request
@@ -373,3 +374,45 @@ def test_a_name_that_nothing_answers_to_can_be_explained_from_its_row() -> None:
     _, decision = decide_again(active().snapshot, json.loads(json.dumps(entry.facts)), entry.at)
     assert isinstance(decision, Unroutable)
     assert unrouted("gpt-99").refusal.kind is RefusalKind.MODEL_NOT_FOUND
+
+
+BOT = Caller("bot", "growth", frozenset({"eu"}), models=frozenset({"other"}))
+LOCKED = f'callers: {{bot: {{key_sha256: "{"0" * 64}", team: growth, tags: [eu], models: [other]}}}}'
+
+
+def by_bot(said: str, model: str = "auto") -> Exchange | Unrouted:
+    at_bot = Active(snapshot_of(RULES, LOCKED), {}, AT)
+    asked = replace(request(said, model), caller=at_bot.snapshot.callers.named("bot"), dropped=("api_key",))
+    return begin(Arrived("0192f0c4-7002", AT, STARTED_S, at_bot), STARTED_S, asked, OpenAIChat())
+
+
+def test_a_refused_request_has_its_caller_in_the_row_where_that_is_known() -> None:
+    """U-105: whoever has no key is nobody; whoever has one is named, whatever the request was refused for."""
+    arrived = Arrived("0192f0c4-7002", AT, STARTED_S, active())
+    locked = by_bot("Is this invoice right?")
+    assert isinstance(locked, Unrouted)
+    assert locked.refusal.kind is RefusalKind.FORBIDDEN
+    book = Book()
+    told = recorder(book)
+    told.ended(Refused(arrived, Surface.CHAT, Outcome.REFUSED))
+    told.ended(Refused(arrived, Surface.CHAT, Outcome.REFUSED, caller=BOT))
+    told.ended(Refused(arrived, Surface.CHAT, Outcome.REFUSED, locked, BOT))
+    assert [(row.caller, row.team, row.tags, row.rule) for row in book.rows] == [
+        ("", "", (), ""),
+        ("bot", "growth", ("eu",), ""),
+        ("bot", "growth", ("eu",), "bills"),
+    ]
+    facts = json.loads(json.dumps(book.rows[2].facts))
+    assert facts["dropped"] == ["api_key"]
+    again = decide_again(snapshot_of(RULES, LOCKED), facts, AT)[1]
+    assert isinstance(again, Locked)
+    assert (again.decision.rule, again.caller.name) == ("bills", "bot")
+
+
+def test_the_propensity_of_a_locked_split_is_that_of_the_models_that_are_left() -> None:
+    """What is learned from rows counts a choice as likely as it was for this caller."""
+    one = by_bot("two halves")
+    assert isinstance(one, Exchange)
+    entry = noted(one)
+    assert (entry.chain, entry.propensity, entry.caller) == (("other",), 1.0, "bot")
+    assert entry.facts["dropped"] == ["api_key"]
