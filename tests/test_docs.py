@@ -41,7 +41,12 @@ from gateway.web.keys import Parts
 from gateway.web.operations import Daemon
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = ["README.md", "CHANGELOG.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
+PAGES = [
+    "README.md",
+    "CHANGELOG.md",
+    "deploy/README.md",
+    *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")),
+]
 SCHEMA: Mapping[str, Any] = packaged.rules_schema()
 BLOCK = re.compile(
     r"(?:<!-- (?P<mark>[a-z-]+) -->\n)?^```(?P<language>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
