@@ -44,7 +44,12 @@ from gateway.wiring.surfaces import SURFACES, build_web, inference_routes, opera
 from tests.fakes.daemon import body_of
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = ["README.md", "CHANGELOG.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
+PAGES = [
+    "README.md",
+    "CHANGELOG.md",
+    "deploy/README.md",
+    *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")),
+]
 SCHEMA: Mapping[str, Any] = packaged.rules_schema()
 BLOCK = re.compile(
     r"(?:<!-- (?P<mark>[a-z-]+) -->\n)?^```(?P<language>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
