@@ -18,9 +18,6 @@ DEPLOY = ROOT / "deploy"
 DRAIN_S = 30
 """`defaults.drain_timeout` where the rules say nothing, as the schema tells it."""
 
-COMING_OPTIONS = frozenset({"RULEGATE_OPS"})
-"""Options of `serve` that these files use and that are not built yet: take one out when it is."""
-
 
 def loaded(path: str) -> Any:  # noqa: ANN401 - decoded YAML
     """Read a YAML file of one document."""
@@ -46,8 +43,7 @@ def settings_are_taken(settings: dict[str, str]) -> bool:
     there = options()
     with click.Context(click.Command("serve")) as context:
         for name, value in settings.items():
-            if name not in COMING_OPTIONS:
-                there[name].process_value(context, there[name].type_cast_value(context, value))
+            there[name].process_value(context, there[name].type_cast_value(context, value))
     return True
 
 

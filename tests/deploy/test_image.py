@@ -14,7 +14,7 @@ import pytest
 
 from gateway.config.settings import Settings, address_of
 from tests.deploy.containerfile import BUILD, IMAGE, Instruction, health_check, one
-from tests.deploy.shipped import COMING_OPTIONS, ROOT, options, settings_are_taken
+from tests.deploy.shipped import ROOT, settings_are_taken
 from tests.fakes.process import serving
 
 EVERY = [*BUILD, *IMAGE]
@@ -79,10 +79,6 @@ def test_rules_and_data_are_volumes_and_the_rest_is_the_daemons_own_settings() -
     assert one(IMAGE, "EXPOSE").text == ENV["RULEGATE_LISTEN"].rpartition(":")[2]
     assert one(IMAGE, "STOPSIGNAL").text == "SIGTERM"
     assert one(IMAGE, "CMD").words == ["serve"]
-
-
-def test_options_that_are_coming_have_not_arrived() -> None:
-    assert COMING_OPTIONS & options().keys() == set(), "take these out of COMING_OPTIONS: serve has them"
 
 
 def test_the_image_is_closed_until_somebody_opens_it() -> None:

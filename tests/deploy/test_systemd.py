@@ -93,7 +93,6 @@ async def test_a_wrong_setting_is_not_tried_again(tmp_path: Path) -> None:
     assert code != 0, "on-failure starts it again"
 
 
-@pytest.mark.xfail(strict=True, reason="sd_notify is not built yet: take this mark away when it is")
 async def test_the_daemon_says_that_it_is_ready(tmp_path: Path) -> None:
     """With Type=notify, systemd waits for it, and ends a daemon that does not say so in time."""
     assert OPTIONS["Type"] == ["notify"]
