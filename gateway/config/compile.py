@@ -25,6 +25,7 @@ from gateway.domain.rule import Rule, Step
 from gateway.domain.snapshot import Defaults, Rejected, RuleFile, Snapshot
 from gateway.domain.words import Mode, Prefer
 from gateway.engine.classify import compile_table
+from gateway.engine.plan import plan_of
 
 SHIPPED_CATEGORIES = "config/data/categories.yaml"
 
@@ -139,6 +140,7 @@ class Compiler:
             defaults=defaults,
             tests=tuple(tests),
             warnings=warnings_of(rules, chains),
+            plan=plan_of(live),
         )
 
 

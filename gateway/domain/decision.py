@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from msgspec import Struct
+
 from gateway.domain.rule import Chain, Condition, Rule
 
 REQUESTED_MODEL = "requested-model"
@@ -17,12 +19,17 @@ class Tried:
     missed: Condition
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+Misses = Mapping[int, Condition | None]
+"""The first condition that did not hold of each rule that was looked at, by its position; None where all did."""
+
+
+class Decision(Struct, frozen=True, gc=False):
     """The chain that a request takes, with the reasons.
 
-    `matched` is None for a requested model. `shadows` names the shadow rules that would have taken the request.
-    `split` says which arm each split of the route settled on, by place in the chain.
+    `matched` is None for a requested model. Of the `rules`, `walked` came before the one that took the request; those
+    of them that are not in `misses` were passed over, because the request lacks what they ask for.
+    `gateway.engine.decide.tried_of` tells the reason of each. `shadows` names the shadow rules that would have taken
+    the request. `split` says which arm each split of the route settled on, by place in the chain.
     """
 
     rule: str
@@ -31,7 +38,9 @@ class Decision:
     confidence: float
     chain: Chain
     chain_name: str
-    tried: tuple[Tried, ...]
+    rules: tuple[Rule, ...]
+    walked: int
+    misses: Misses
     shadows: tuple[str, ...] = ()
     split: Mapping[int, str] | None = None
 
@@ -41,12 +50,13 @@ class Decision:
         return self.chain.steps[0].model
 
 
-@dataclass(frozen=True, slots=True)
-class Unroutable:
-    """No rule took the request, and no model has the name it asks for."""
+class Unroutable(Struct, frozen=True, gc=False):
+    """No rule took the request, and no model has the name it asks for. The reasons are those of a Decision."""
 
     requested: str
-    tried: tuple[Tried, ...]
+    rules: tuple[Rule, ...]
+    walked: int
+    misses: Misses
     shadows: tuple[str, ...] = ()
 
 

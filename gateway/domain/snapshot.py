@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from gateway.domain.category import Table
+from gateway.domain.plan import Plan
 from gateway.domain.problem import Mark, Problem
 from gateway.domain.registry import Model, Provider
 from gateway.domain.rule import Rule, Timeouts
@@ -61,7 +62,8 @@ class Snapshot:
 
     `rules` are in the order in which they are tried, without those that are off. `by_upstream` gives the registry
     name for an upstream id that exactly one entry has. `warnings` are Problems that do not keep a set from running.
-    `generation` is 0 until the set is accepted; a number is kept over restarts.
+    `generation` is 0 until the set is accepted; a number is kept over restarts. `plan` is that of the rules; without
+    one every rule is looked at for every request.
     """
 
     fingerprint: str
@@ -75,6 +77,7 @@ class Snapshot:
     tests: tuple[RuleTest, ...]
     warnings: tuple[Problem, ...] = field(default=())
     generation: int = 0
+    plan: Plan | None = field(default=None, compare=False, repr=False)
 
     @property
     def label(self) -> str:
