@@ -204,7 +204,9 @@ routes = st.lists(
 
 
 @st.composite
-def rule_lists(draw: st.DrawFn, modes: tuple[str, ...] = ("live", "live", "shadow", "off")) -> list[Written]:
+def rule_lists(
+    draw: st.DrawFn, modes: tuple[str, ...] = ("live", "live", "shadow", "off"), most: int = 5
+) -> list[Written]:
     """Give the entries of a `rules` section, in the order they are written."""
     written = draw(
         st.lists(
@@ -213,7 +215,7 @@ def rule_lists(draw: st.DrawFn, modes: tuple[str, ...] = ("live", "live", "shado
                 optional={"when": whens},
             ),
             min_size=1,
-            max_size=5,
+            max_size=most,
         )
     )
     return [{"name": f"rule-{place}", **rule} for place, rule in enumerate(written)]

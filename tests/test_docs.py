@@ -32,7 +32,7 @@ from gateway.domain.attempt import Attempt, ProviderError
 from gateway.domain.refusal import STATUS
 from gateway.domain.snapshot import Defaults, Rejected, RuleFile, Snapshot
 from gateway.domain.words import DEFAULT_FALL_BACK_ON, Failure
-from gateway.engine import classify, complexity
+from gateway.engine import classify, complexity, reading
 from gateway.engine.effects import EFFECTS
 from gateway.engine.failure import final_error
 from gateway.runtime.rehearsal import failures_of, rehearse
@@ -422,7 +422,7 @@ def test_the_shipped_categories_are_described() -> None:
         [f"`{each.name}`", each.complexity.value, words[each.needs_reasoning]] for each in snapshot.table.categories
     ]
     page = text_of("docs/categories.md")
-    limits = (f"first {classify.OPENING:,}", f"last {classify.CLOSING}", f"last {classify.EDGE} characters")
+    limits = (f"first {reading.OPENING:,}", f"last {reading.CLOSING}", f"last {reading.EDGE} characters")
     scores = (f"{complexity.RAISED_FROM:.2f} or more", f"below {complexity.LOWERED_BELOW:.2f}")
     for told in (*limits, *scores, f"{classify.EDGE_FACTOR} times", f"is {complexity.REASONING_FROM:.2f} or more"):
         assert told in page

@@ -28,6 +28,7 @@ from gateway.domain.rule import Rule, Step
 from gateway.domain.snapshot import Defaults, Rejected, RuleFile, Snapshot
 from gateway.domain.words import Mode, Prefer
 from gateway.engine.classify import compile_table
+from gateway.engine.plan import plan_of
 
 SHIPPED_CATEGORIES = "config/data/categories.yaml"
 
@@ -164,6 +165,7 @@ class Compiler:
             budgets=budgets,
             warnings=warnings_of(rules, chains),
             callers=callers,
+            plan=plan_of(live),
         )
 
 

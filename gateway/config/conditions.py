@@ -14,6 +14,7 @@ from gateway.config.quantities import percent
 from gateway.config.zones import zone_of
 from gateway.domain.category import Complexity
 from gateway.domain.rule import ALWAYS, AllOf, AnyOf, Condition, Leaf, Not
+from gateway.engine.reading import Finder
 from gateway.engine.text import needle
 
 Test = Callable[[Any], bool]
@@ -23,13 +24,15 @@ LOOK_SENSITIVE = frozenset(
 )
 _ORDER = {Complexity.LOW: 0, Complexity.MEDIUM: 1, Complexity.HIGH: 2}
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
-    "gt": lambda value, limit: value > limit,
-    "gte": lambda value, limit: value >= limit,
-    "lt": lambda value, limit: value < limit,
-    "lte": lambda value, limit: value <= limit,
-    "eq": lambda value, limit: value == limit,
+_COMPARE: Mapping[str, Callable[[Any], Test]] = {
+    "gt": lambda limit: lambda seen: seen is not None and seen > limit,
+    "gte": lambda limit: lambda seen: seen is not None and seen >= limit,
+    "lt": lambda limit: lambda seen: seen is not None and seen < limit,
+    "lte": lambda limit: lambda seen: seen is not None and seen <= limit,
+    "eq": lambda wanted: lambda seen: seen is not None and seen == wanted,
+    "in": lambda wanted: frozenset(wanted).__contains__,
 }
+"""The test of each operator; what is absent in the request holds for none."""
 _PATTERN_SIZE = 64 * 1024
 """Bytes of compiled program that one pattern of a rule may take."""
 RE2_HINT = "patterns are RE2: linear time, no lookaround, no backreferences"
@@ -99,30 +102,39 @@ def condition_of(node: Node | None, findings: Findings, named: Named) -> Conditi
 
 
 def _leaf(key: str, node: Node, look: str, findings: Findings) -> Leaf:
-    wanted = written(node.value)
+    wanted, keys = written(node.value), _keys(node.value)
     match key:
         case "contains":
-            return Leaf(key, f"folded@{look}", wanted, _contains(node, findings), private=True)
+            finder = _contains(node, findings)
+            return Leaf(key, f"folded@{look}", wanted, finder, private=True, keys=finder.words)
         case "matches":
             return Leaf(key, f"text@{look}", wanted, _matches(node, findings), private=True)
         case "has":
-            return Leaf(key, key, wanted, _shares(_listed(node.value)))
+            return Leaf(key, key, wanted, _shares(_listed(node.value)), keys=keys)
         case "tags":
-            return Leaf(key, key, wanted, _any_of_set(_test(node, findings)))
+            return Leaf(key, key, wanted, _any_of_set(_test(node, findings)), keys=keys)
         case "time":
             return Leaf(key, "at", wanted, _time(node, findings))
         case "budget":
-            shares = [_comparison(word, percent(share.value)) for word, share in node["used"].items()]
+            shares = [_COMPARE[word](percent(share.value)) for word, share in node["used"].items()]
             return Leaf(key, f"budget.{node['name'].value}", wanted, _all_of(shares))
         case "health":
             states = frozenset(_listed(node["is"].value))
             return Leaf(key, f"health.{node['model'].value}", wanted, states.__contains__)
         case "complexity":
-            return Leaf(key, f"complexity@{look}", wanted, _ordered(node.value))
+            test = _ordered(node.value)
+            return Leaf(key, f"complexity@{look}", wanted, test, keys=frozenset(filter(test, Complexity)))
         case _:
             feature = f"{key}@{look}" if key in LOOK_SENSITIVE else _feature(key)
             private = key.startswith(("header.", "metadata."))
-            return Leaf(key, feature, wanted, _test(node, findings), private=private)
+            return Leaf(key, feature, wanted, _test(node, findings), private=private, keys=keys)
+
+
+def _keys(value: Any) -> frozenset[Any] | None:  # noqa: ANN401 - a value of a rule file
+    """Give the values that a condition leaves open, None where it lists none."""
+    if isinstance(value, dict):
+        return frozenset({value["eq"]}) if "eq" in value else frozenset(value["in"]) if "in" in value else None
+    return frozenset(_listed(value))
 
 
 def _feature(key: str) -> str:
@@ -171,7 +183,7 @@ def _test(node: Node, findings: Findings) -> Test:
         case list():
             return frozenset(node.value).__contains__
         case value:
-            return _comparison("eq", value)
+            return _COMPARE["eq"](value)
 
 
 def _operator(name: str, operand: Node, findings: Findings) -> Test:
@@ -181,14 +193,7 @@ def _operator(name: str, operand: Node, findings: Findings) -> Test:
         case "regex":
             return _search(operand.value, operand, findings)
         case _:
-            return _comparison(name, operand.value)
-
-
-def _comparison(name: str, operand: Any) -> Test:  # noqa: ANN401 - a value of a rule file
-    if name == "in":
-        return frozenset(operand).__contains__
-    compare = _COMPARE[name]
-    return lambda seen: seen is not None and compare(seen, operand)
+            return _COMPARE[name](operand.value)
 
 
 def _glob(pattern: str) -> str:
@@ -219,13 +224,11 @@ def _encodable(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
-def _contains(node: Node, findings: Findings) -> Test:
-    needles = []
+def _contains(node: Node, findings: Findings) -> Finder:
     for phrase in _each(node):
-        needles.append(needle(phrase.value))
-        if not needles[-1].strip():
+        if not needle(phrase.value).strip():
             findings.add(phrase.problem("a phrase needs a letter or a digit", "look for signs with 'matches'"))
-    return lambda folded: any(each in folded for each in needles)
+    return Finder.of(phrase.value for phrase in _each(node))
 
 
 def _matches(node: Node, findings: Findings) -> Test:
@@ -251,7 +254,7 @@ def _ordered(value: Any) -> Test:  # noqa: ANN401 - a value of a rule file
     if not isinstance(value, dict):
         return frozenset(_listed(value)).__contains__
     ranked = {name: [rank(w) for w in operand] if name == "in" else rank(operand) for name, operand in value.items()}
-    test = _all_of([_comparison(name, operand) for name, operand in ranked.items()])
+    test = _all_of([_COMPARE[name](operand) for name, operand in ranked.items()])
     return lambda seen: test(_ORDER[seen])
 
 

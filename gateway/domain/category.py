@@ -5,9 +5,11 @@ came out; `gateway.engine.classify` decides.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
+
+from msgspec import Struct
 
 UNSURE = "unsure"
 """The category of a prompt that holds no evidence, or as much evidence for one category as for another."""
@@ -44,42 +46,61 @@ class Category:
     patterns: tuple[tuple[str, Pattern, float], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Classification:
+Votes = tuple[tuple[str, float], ...]
+"""Names of categories, each with the weight that a piece of evidence has there."""
+Evidence = tuple[str, float, Votes]
+"""A word, phrase or pattern that was found, how much its place makes it count, and its votes."""
+
+DECIDING_SHOWN = 8
+"""How much of what spoke for a category is told."""
+
+
+class Classification(Struct, frozen=True, gc=False):
     """The category of one prompt, how sure that is, and why.
 
-    `confidence` is in 0..1 and is 0 for `unsure`. `scores` has the points of every category of the table.
-    `deciding` holds the words, phrases and patterns that spoke for the winner with the points each gave,
-    strongest first; it is empty for `unsure`.
+    `confidence` is in 0..1 and is 0 for `unsure`. `scores` has the points of each category that something spoke for
+    or against. `evidence` is all that was found, in any order.
     """
 
     category: str
     confidence: float
     scores: Mapping[str, float]
-    deciding: tuple[tuple[str, float], ...]
+    evidence: tuple[Evidence, ...] = ()
 
-
-Votes = tuple[tuple[int, float], ...]
-"""Positions of categories in the table, each with the weight that a piece of evidence has there."""
+    @property
+    def deciding(self) -> tuple[tuple[str, float], ...]:
+        """The words, phrases and patterns that spoke for the category with the points each gave, strongest first."""
+        spoke = [
+            (phrase.strip(), weight * factor)
+            for phrase, factor, votes in self.evidence
+            for category, weight in votes
+            if category == self.category and weight > 0
+        ]
+        return tuple(sorted(spoke, key=lambda item: (-item[1], item[0]))[:DECIDING_SHOWN])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Table:
     """Categories, indexed by what speaks for them; two tables are the same only when they are one object.
 
-    `votes` maps a single word, a phrase in the form `" two words "` or a substring to its weights. `anchors`
-    maps a word to the phrases of which it is the longest word, each with its second longest, or nothing.
-    `substrings` are the phrases of scripts without spaces.
+    `anchors` maps a word to the phrases of which it is the longest word: each in the form `" two words "`, with its
+    second longest word or nothing, and its votes. `substrings` are the phrases of scripts without spaces.
     """
 
     categories: tuple[Category, ...]
-    votes: Mapping[str, Votes]
-    anchors: Mapping[str, tuple[tuple[str, str], ...]]
-    substrings: tuple[str, ...]
+    anchors: Mapping[str, tuple[tuple[str, str, Votes], ...]]
+    substrings: tuple[tuple[str, Votes], ...]
     patterns: tuple[tuple[str, Votes], ...]
     matching: Callable[[str], Iterable[int]]
     """Gives the positions in `patterns` of those that hold in a case-folded text."""
+    words: frozenset[str] = field(init=False, repr=False)
+    """The words of `anchors`."""
+    by_name: Mapping[str, Category] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "words", frozenset(self.anchors))
+        object.__setattr__(self, "by_name", {category.name: category for category in self.categories})
 
     def named(self, name: str) -> Category | None:
         """Give the category of that name; `unsure` has none."""
-        return next((category for category in self.categories if category.name == name), None)
+        return self.by_name.get(name)

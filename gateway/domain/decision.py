@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from msgspec import Struct, structs
+
 from gateway.domain.caller import Caller
 from gateway.domain.rule import Chain, Condition, Rule
 
@@ -18,12 +20,17 @@ class Tried:
     missed: Condition
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+Misses = Mapping[int, Condition | None]
+"""The first condition that did not hold of each rule that was looked at, by its position; None where all did."""
+
+
+class Decision(Struct, frozen=True, gc=False):
     """The chain that a request takes, with the reasons.
 
-    `matched` is None for a requested model. `shadows` names the shadow rules that would have taken the request.
-    `split` says which arm each split of the route settled on, by place in the chain.
+    `matched` is None for a requested model. Of the `rules`, `walked` came before the one that took the request; those
+    of them that are not in `misses` were passed over, because the request lacks what they ask for.
+    `gateway.engine.decide.tried_of` tells the reason of each. `shadows` names the shadow rules that would have taken
+    the request. `split` says which arm each split of the route settled on, by place in the chain.
     """
 
     rule: str
@@ -32,7 +39,9 @@ class Decision:
     confidence: float
     chain: Chain
     chain_name: str
-    tried: tuple[Tried, ...]
+    rules: tuple[Rule, ...]
+    walked: int
+    misses: Misses
     shadows: tuple[str, ...] = ()
     split: Mapping[int, str] | None = None
 
@@ -41,13 +50,18 @@ class Decision:
         """The registry name of the first step: who answers when nothing fails."""
         return self.chain.steps[0].model
 
+    def over(self, chain: Chain, split: Mapping[int, str] | None) -> "Decision":
+        """Give the same decision over another chain."""
+        return structs.replace(self, chain=chain, split=split)
 
-@dataclass(frozen=True, slots=True)
-class Unroutable:
-    """No rule took the request, and no model has the name it asks for."""
+
+class Unroutable(Struct, frozen=True, gc=False):
+    """No rule took the request, and no model has the name it asks for. The reasons are those of a Decision."""
 
     requested: str
-    tried: tuple[Tried, ...]
+    rules: tuple[Rule, ...]
+    walked: int
+    misses: Misses
     shadows: tuple[str, ...] = ()
 
 

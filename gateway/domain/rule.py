@@ -14,7 +14,8 @@ class Leaf:
 
     `name` and `wanted` are as they stand in the file (`estimated_tokens`, `lt 50000`). `feature` is the key to read
     (see `engine.features`). `test` is pure and linear in its input. A `private` leaf reads text or headers: the log
-    keeps whether it held, never what it saw. An `implied` leaf stands in no file.
+    keeps whether it held, never what it saw. An `implied` leaf stands in no file. `keys` are the values of which the
+    feature must be one, or as a set must hold one, for the leaf to hold; None where that cannot be said.
     """
 
     name: str
@@ -23,6 +24,7 @@ class Leaf:
     test: Callable[[Any], bool]
     private: bool = False
     implied: bool = False
+    keys: frozenset[Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,13 @@ def leaves(condition: Condition) -> tuple[Leaf, ...]:
             return leaves(condition.part)
         case _:
             assert_never(condition)
+
+
+def conjuncts(condition: Condition) -> "tuple[Leaf | AnyOf | Not, ...]":
+    """Give what must hold for a condition to hold, in reading order: no `AllOf` is among it."""
+    if isinstance(condition, AllOf):
+        return tuple(each for part in condition.parts for each in conjuncts(part))
+    return (condition,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,11 +142,13 @@ class Route:
     places: tuple[Step | Split, ...]
     deadline_s: float
     fall_back_on: frozenset[Failure]
+    settled: Chain | None = field(init=False, repr=False, compare=False)
+    """The chain of a route without splits, the same for every conversation."""
 
-    @property
-    def splits(self) -> bool:
-        """Whether settling the route takes a hash of the conversation."""
-        return any(isinstance(place, Split) for place in self.places)
+    def __post_init__(self) -> None:
+        steps = tuple(place for place in self.places if isinstance(place, Step))
+        chain = Chain(steps, self.deadline_s, self.fall_back_on) if len(steps) == len(self.places) else None
+        object.__setattr__(self, "settled", chain)
 
     def share(self, place: int, model: str) -> float:
         """Give the share of conversations that take a model at a place."""
@@ -164,7 +175,18 @@ class Rule:
     """Every leaf of `when`, in reading order."""
     private: bool = field(init=False, repr=False, compare=False)
     """Whether one of them reads text or headers."""
+    parts: tuple[Leaf | AnyOf | Not, ...] = field(init=False, repr=False, compare=False)
+    """What must hold for the rule to hold, in reading order."""
+    implied: bool = field(init=False, repr=False, compare=False)
+    """Whether the first part stands in no file."""
+    written: tuple[Leaf | AnyOf | Not, ...] = field(init=False, repr=False, compare=False)
+    """The parts that stand in the file: all there is to ask of a request that leaves the choice to the rules."""
 
     def __post_init__(self) -> None:
+        parts = conjuncts(self.when)
+        implied = bool(parts) and isinstance(parts[0], Leaf) and parts[0].implied
         object.__setattr__(self, "leaves", leaves(self.when))
         object.__setattr__(self, "private", any(leaf.private for leaf in self.leaves))
+        object.__setattr__(self, "parts", parts)
+        object.__setattr__(self, "implied", implied)
+        object.__setattr__(self, "written", parts[1:] if implied else parts)

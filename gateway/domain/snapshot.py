@@ -9,6 +9,7 @@ from gateway.domain.budget import Budget
 from gateway.domain.caller import NO_CALLERS, Callers
 from gateway.domain.category import Table
 from gateway.domain.health import HealthState
+from gateway.domain.plan import Plan
 from gateway.domain.problem import Mark, Problem
 from gateway.domain.registry import Model, Provider
 from gateway.domain.rule import Rule, Timeouts
@@ -70,7 +71,8 @@ class Snapshot:
 
     `rules` are in the order in which they are tried, without those that are off. `by_upstream` gives the registry
     name for an upstream id that exactly one entry has. `warnings` are Problems that do not keep a set from running.
-    `generation` is 0 until the set is accepted; a number is kept over restarts.
+    `generation` is 0 until the set is accepted; a number is kept over restarts. `plan` is that of the rules; without
+    one every rule is looked at for every request.
     """
 
     fingerprint: str
@@ -86,6 +88,7 @@ class Snapshot:
     warnings: tuple[Problem, ...] = field(default=())
     generation: int = 0
     callers: Callers = NO_CALLERS
+    plan: Plan | None = field(default=None, compare=False, repr=False)
 
     @property
     def label(self) -> str:

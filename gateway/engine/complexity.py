@@ -2,15 +2,15 @@
 
 The words counted here are the ones that make strong and weak models part ways on recorded questions
 (RouteLLM's MMLU and GSM8K): exceptions and negations, conditions, people whose situation must be followed, and
-steps. Hard words and formulas do not, since strong models fail there as well. Pure, and capped as
-`gateway.engine.classify` is.
+steps. Hard words and formulas do not, since strong models fail there as well. Pure; of a long text only what
+`gateway.engine.reading` considers is meant to be weighed.
 """
 
-from dataclasses import dataclass
 from math import log2
+from typing import NamedTuple
 
 from gateway.domain.category import Classification, Complexity, Table
-from gateway.engine.classify import considered
+from gateway.engine.reading import Reading
 from gateway.engine.text import fold, words_of
 
 # Words of the languages that prompts come in most; in the others the length alone must do.
@@ -38,6 +38,7 @@ CONDITIONS = frozenset(words_of(fold(_CONDITIONS)))
 PEOPLE = frozenset(words_of(fold(_PEOPLE)))
 STEPS = frozenset(words_of(fold(_STEPS)))
 REASONING_ASKED = frozenset(words_of(fold(_REASONING_ASKED)))
+_COUNTED = NEGATIONS | CONDITIONS | PEOPLE | STEPS | REASONING_ASKED
 
 LENGTH_TOKENS = 25
 LENGTH_DOUBLINGS = 6
@@ -57,17 +58,16 @@ REASONING_FROM = 0.70
 _LEVELS = (Complexity.LOW, Complexity.MEDIUM, Complexity.HIGH)
 
 
-@dataclass(frozen=True, slots=True)
-class Demand:
+class Demand(NamedTuple):
     """What a text alone says: its part of the score, without length and category, and whether it asks for a proof."""
 
     share: float
     asks_reasoning: bool
 
 
-def demand_of(text: str) -> Demand:
-    """Count the words that make strong and weak models part ways, in the part of a text that is read."""
-    words = frozenset(words_of(fold(considered(text))))
+def demand_of(reading: Reading) -> Demand:
+    """Count the words that make strong and weak models part ways."""
+    words = reading.words & _COUNTED
     share = (
         NEGATIONS_SHARE * min(len(words & NEGATIONS) / NEGATIONS_ENOUGH, 1.0)
         + CONDITIONS_SHARE * min(len(words & CONDITIONS) / CONDITIONS_ENOUGH, 1.0)

@@ -3,15 +3,16 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from gateway.domain.decision import REQUESTED_MODEL, Decided, Decision, Flip, Tried, Unroutable, unlocked
+from gateway.domain.decision import REQUESTED_MODEL, Decided, Decision, Flip, Misses, Tried, Unroutable, unlocked
 from gateway.domain.request import Request
-from gateway.domain.rule import Chain, Route, Step
+from gateway.domain.rule import Chain, Condition, Leaf, Route, Rule, Step
 from gateway.domain.snapshot import Snapshot
 from gateway.domain.words import Mode
 from gateway.engine.chain import Settled, settle, settle_again
 from gateway.engine.features import ARMS, AT_REST, Features, Live
 from gateway.engine.lock import locked
 from gateway.engine.match import describe, first_miss, misses
+from gateway.engine.plan import places_for
 
 
 def decide(snapshot: Snapshot, features: Features) -> Decided:
@@ -27,44 +28,62 @@ def decide(snapshot: Snapshot, features: Features) -> Decided:
 
 
 def _walk(snapshot: Snapshot, features: Features) -> Decision | Unroutable:
-    tried: list[Tried] = []
+    rules, plan = snapshot.rules, snapshot.plan
+    missed: dict[int, Condition | None] = {}
     shadows: list[str] = []
-    for rule in snapshot.rules:
-        miss = first_miss(rule.when, features)
-        if miss is not None:
-            tried.append(Tried(rule, miss))
-        elif rule.mode is Mode.SHADOW:
-            shadows.append(rule.name)
+    for position in range(len(rules)) if plan is None else places_for(plan, features):
+        rule = rules[position]
+        for part in rule.parts if plan is None else rule.written:  # what is implied, the plan has seen to
+            if type(part) is Leaf:  # most parts of most rules: a call for each would double the walk
+                if not part.test(features[part.feature]):
+                    break
+            elif first_miss(part, features) is not None:
+                break
         else:
-            chain, taken = _settled(rule.route, features)
-            return Decision(
-                rule=rule.name,
-                matched=rule,
-                category=features["category@user"],
-                confidence=features["confidence@user"],
-                chain=chain,
-                chain_name=rule.route.name,
-                tried=tuple(tried),
-                shadows=tuple(shadows),
-                split=taken,
-            )
-    return _requested(snapshot, features, tuple(tried), tuple(shadows))
+            if rule.mode is not Mode.SHADOW:
+                return _matched(rules, position, features, missed, tuple(shadows))
+            missed[position] = None
+            shadows.append(rule.name)
+            continue
+        missed[position] = part
+    return _requested(snapshot, features, missed, tuple(shadows))
+
+
+def _matched(
+    rules: tuple[Rule, ...], position: int, features: Features, missed: Misses, shadows: tuple[str, ...]
+) -> Decision:
+    rule = rules[position]
+    chain, taken = _settled(rule.route, features)
+    return Decision(
+        rule=rule.name,
+        matched=rule,
+        category=features["category@user"],
+        confidence=features["confidence@user"],
+        chain=chain,
+        chain_name=rule.route.name,
+        rules=rules,
+        walked=position,
+        misses=missed,
+        shadows=shadows,
+        split=taken,
+    )
 
 
 def _settled(route: Route, features: Features) -> Settled:
-    if not route.splits:
-        return settle(route, 0)
+    if route.settled is not None:
+        return route.settled, {}
     recorded: Mapping[int, str] | None = features.get(ARMS)
     return settle(route, features["conversation_hash"]) if recorded is None else settle_again(route, recorded)
 
 
 def _requested(
-    snapshot: Snapshot, features: Features, tried: tuple[Tried, ...], shadows: tuple[str, ...]
+    snapshot: Snapshot, features: Features, missed: Misses, shadows: tuple[str, ...]
 ) -> Decision | Unroutable:
+    rules = snapshot.rules
     asked: str = features["model"]
     name = asked if asked in snapshot.models else snapshot.by_upstream.get(asked)
     if name is None:
-        return Unroutable(asked, tried, shadows)
+        return Unroutable(asked, rules, len(rules), missed, shadows)
     defaults = snapshot.defaults
     step = Step(name, defaults.timeouts, window_tokens=snapshot.models[name].window_tokens)
     return Decision(
@@ -74,9 +93,26 @@ def _requested(
         confidence=features["confidence@user"],
         chain=Chain((step,), defaults.deadline_s, defaults.fall_back_on),
         chain_name="",
-        tried=tried,
+        rules=rules,
+        walked=len(rules),
+        misses=missed,
         shadows=shadows,
     )
+
+
+def tried_of(decided: Decided, features: Features) -> tuple[Tried, ...]:
+    """Give each rule that came before and did not hold, in order, with its first condition that failed.
+
+    The features are those that the decision was made from. What was passed over is looked at now, and fails as it
+    would have then: no decision hangs on when its reasons are asked for.
+    """
+    decision, tried = unlocked(decided), []
+    for position, rule in enumerate(decision.rules[: decision.walked]):
+        known = position in decision.misses
+        miss = decision.misses[position] if known else first_miss(rule.when, features)
+        if miss is not None:
+            tried.append(Tried(rule, miss))
+    return tuple(tried)
 
 
 def decide_request(
@@ -93,7 +129,7 @@ def smallest_flip(decided: Decided, features: Features) -> Flip | None:
     Of equals it is the one that was tried first: a change that suits a later one may suit it too, and then it would
     take the request. Of a row only rules are considered whose conditions it kept.
     """
-    flips = [flip for tried in unlocked(decided).tried if (flip := _flip(tried, features)) is not None]
+    flips = [flip for tried in tried_of(decided, features) if (flip := _flip(tried, features)) is not None]
     return min(flips, key=lambda flip: len(flip.conditions), default=None)
 
 

@@ -7,7 +7,7 @@ from gateway.domain.decision import Decided, Decision, Locked, Tried, Unroutable
 from gateway.domain.price import NANO_USD_PER_USD
 from gateway.domain.snapshot import Snapshot
 from gateway.domain.usage import Usage
-from gateway.engine.decide import smallest_flip
+from gateway.engine.decide import smallest_flip, tried_of
 from gateway.engine.features import Features
 from gateway.engine.match import describe, seen, shown
 from gateway.engine.pricing import cost_nano_usd, price_at
@@ -32,7 +32,7 @@ def account_of(snapshot: Snapshot, features: Features, decided: Decided) -> dict
         "runner_up": _runner_up(classification),
         "generation": snapshot.generation,
         "fingerprint": snapshot.fingerprint,
-        "tried": [_tried(tried, features) for tried in decision.tried],
+        "tried": [_tried(each, features) for each in tried_of(decision, features)],
         "shadows": list(decision.shadows),
         "flip": None if flip is None else {"rule": flip.rule, "conditions": list(flip.conditions)},
     }

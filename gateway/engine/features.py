@@ -17,10 +17,32 @@ from gateway.domain.chat import Conversation, Role
 from gateway.domain.health import HealthState
 from gateway.domain.request import Request
 from gateway.domain.words import Prefer
-from gateway.engine.classify import classify, considered
+from gateway.engine.classify import classify
 from gateway.engine.complexity import Demand, complexity_of, demand_of, needs_reasoning_of
 from gateway.engine.estimate import estimate_tokens
-from gateway.engine.text import folded
+from gateway.engine.reading import Reading, considered
+from gateway.engine.text import count_words
+
+STANDING = (
+    "model",
+    "surface",
+    "stream",
+    "max_tokens",
+    "prefer",
+    "caller",
+    "team",
+    "turns",
+    "estimated_tokens",
+    "words@user",
+    "characters@user",
+    "category@user",
+    "confidence@user",
+    "complexity@user",
+    "score@user",
+    "needs_reasoning@user",
+)
+WORD_SETS = ("has", "tags")
+"""Features that every row keeps, and so every request has computed; those of the second kind are sets of words."""
 
 ARMS = "arms"
 """The key of recorded features for the models that splits settled on, by place; it is never computed."""
@@ -125,36 +147,34 @@ class Features(dict[str, Any]):
                 raise KeyError(key)
 
 
-def _last_user_text(conversation: Conversation) -> str:
-    for turn in reversed(conversation.turns):
-        if turn.role is Role.USER and turn.text:
-            return turn.text
-    return ""
-
-
 def _conversation_text(conversation: Conversation) -> str:
     return "\n\n".join(part for part in (conversation.system, *(t.text for t in conversation.turns)) if part)
 
 
-def _estimated_tokens(features: Features) -> int:
+def _listen(features: Features) -> str:
+    """Go through the turns once, and note what that tells; gives the text of the last user turn that has some."""
     conversation: Conversation = features["conversation"]
+    turns = conversation.turns
     texts = [conversation.system, conversation.tools_text]
-    for turn in conversation.turns:
-        texts += (turn.text, turn.tool_text)
-    framing = TURN_TOKENS * len(conversation.turns) + ATTACHMENT_TOKENS * conversation.attachments
-    return estimate_tokens("\n".join(text for text in texts if text)) + framing
-
-
-def _turns(features: Features) -> int:
-    return sum(1 for turn in features["conversation"].turns if turn.role is Role.USER and not turn.tool_text)
+    last, asked, fenced = "", 0, False
+    for turn in turns:
+        text, tool_text = turn.text, turn.tool_text
+        texts += (text, tool_text)
+        fenced = fenced or "```" in text
+        if turn.role is Role.USER:
+            last = text or last
+            asked += not tool_text
+    framing = TURN_TOKENS * len(turns) + ATTACHMENT_TOKENS * conversation.attachments
+    features["turns"], features["fenced"] = asked, fenced
+    features["estimated_tokens"] = estimate_tokens("\n".join(filter(None, texts))) + framing
+    return last
 
 
 def _has(features: Features) -> frozenset[str]:
-    conversation: Conversation = features["conversation"]
-    coded = any("```" in turn.text for turn in conversation.turns) or (
-        features["category@user"] == "code_generation" and "\n" in features["text@user"]
-    )
-    return conversation.has | {"code"} if coded else conversation.has
+    """Give the words of the `has` condition: what the structure says, and whether there is code."""
+    has: frozenset[str] = features["conversation"].has
+    coded = features["fenced"] or (features["category@user"] == "code_generation" and "\n" in features["text@user"])
+    return has | {"code"} if coded else has
 
 
 def _tags(features: Features) -> frozenset[str]:
@@ -194,39 +214,56 @@ def _conversation_hash(features: Features) -> int:
     return int.from_bytes(digest.digest(), "big")
 
 
+def _after(key: str, first: str) -> Callable[[Features], Any]:
+    """Compute a feature by computing the one it is noted together with."""
+
+    def compute(features: Features) -> Any:  # noqa: ANN401 - a feature
+        features[first]
+        if key not in features:  # recorded without it
+            raise KeyError(key)
+        return features[key]
+
+    return compute
+
+
 _PLAIN: Mapping[str, Callable[[Features], Any]] = {
     "conversation": lambda features: features.request.read(),
-    "estimated_tokens": _estimated_tokens,
     "conversation_hash": _conversation_hash,
-    "turns": _turns,
+    "text@user": _listen,
+    "text@conversation": lambda features: _conversation_text(features["conversation"]),
+    "text@system": lambda features: features["conversation"].system,
+    **{key: _after(key, "text@user") for key in ("turns", "fenced", "estimated_tokens")},
     "has": _has,
     "tags": _tags,
 }
 
-_TEXTS: Mapping[str, Callable[[Conversation], str]] = {
-    "user": _last_user_text,
-    "conversation": _conversation_text,
-    "system": lambda conversation: conversation.system,
-}
-
 
 @lru_cache(maxsize=1024)
-def _read(part: str, table: Table) -> tuple[Classification, Demand]:
-    """Classify and weigh the part of a text that is read.
+def _judgement(_part: str, _table: Table) -> list[tuple[Classification, Demand]]:
+    """Give a place to keep what was found of a part of a text; who finds it empty puts it there.
 
-    Remembered, because the steps of one agent send the same last user turn again and again: a few KiB each.
+    Kept, because the steps of one agent send the same last user turn again and again: a few KiB each.
     """
-    return classify(part, table), demand_of(part)
+    return []
 
 
 def _of_text(look: str) -> dict[str, Callable[[Features], Any]]:
     """Give the features of the text that `look` names; those that come of one reading are noted together."""
-    text, classified, demand = f"text@{look}", f"classification@{look}", f"demand@{look}"
+    text, reading = f"text@{look}", f"reading@{look}"
+    classified, demand = f"classification@{look}", f"demand@{look}"
     category, confidence = f"category@{look}", f"confidence@{look}"
     complexity, score, reasoning = f"complexity@{look}", f"score@{look}", f"needs_reasoning@{look}"
 
+    def read_whole(features: Features) -> Reading:
+        whole: str = features[text]
+        return features[reading] if considered(whole) is whole else Reading(whole)
+
     def classify_text(features: Features) -> Classification:
-        classification, features[demand] = _read(considered(features[text]), features.table)
+        judgement = _judgement(considered(features[text]), features.table)
+        if not judgement:
+            read: Reading = features[reading]
+            judgement.append((classify(read, features.table), demand_of(read)))
+        classification, features[demand] = judgement[0]
         features[category], features[confidence] = classification.category, classification.confidence
         return classification
 
@@ -237,26 +274,14 @@ def _of_text(look: str) -> dict[str, Callable[[Features], Any]]:
         features[reasoning] = needs_reasoning_of(features[demand], classification, features.table, height)
         return level
 
-    def after(key: str, first: str) -> Callable[[Features], Any]:
-        """Compute a feature by computing the one it is noted together with."""
-
-        def compute(features: Features) -> Any:  # noqa: ANN401 - a feature
-            features[first]
-            return features[key]
-
-        return compute
-
     return {
-        text: lambda features: _TEXTS[look](features["conversation"]),
+        reading: lambda features: Reading(considered(features[text])),
+        f"folded@{look}": read_whole,
         classified: classify_text,
         complexity: judge,
-        demand: after(demand, classified),
-        category: after(category, classified),
-        confidence: after(confidence, classified),
-        score: after(score, complexity),
-        reasoning: after(reasoning, complexity),
-        f"folded@{look}": lambda features: folded(features[text]),
-        f"words@{look}": lambda features: len(features[text].split()),
+        **{key: _after(key, classified) for key in (demand, category, confidence)},
+        **{key: _after(key, complexity) for key in (score, reasoning)},
+        f"words@{look}": lambda features: count_words(features[text]),
         f"characters@{look}": lambda features: len(features[text]),
     }
 

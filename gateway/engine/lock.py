@@ -23,7 +23,7 @@ def locked(decision: Decision | Unroutable, caller: Caller, settle: Callable[[Ro
     if not steps:
         return Locked(decision, caller)
     taken = {place: model for place, model in split.items() if caller.may_use(model)} if split else split
-    return replace(decision, chain=replace(chain, steps=steps), split=taken)
+    return decision.over(replace(chain, steps=steps), taken)
 
 
 def share_of(decision: Decision, caller: Caller) -> float:

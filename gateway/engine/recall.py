@@ -4,64 +4,61 @@ A row has the cheap features and no text. Conditions on text and headers are kep
 so that the rules can be walked again and give the same rule for the same reasons.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
+from operator import itemgetter
 from typing import Any, assert_never
 
 from gateway.domain.category import Classification
 from gateway.domain.decision import Decided, Decision, Unroutable, unlocked
+from gateway.domain.plan import Plan
+from gateway.domain.request import AUTO
 from gateway.domain.rule import AllOf, AnyOf, Condition, Leaf, Not, Rule, leaves
 from gateway.domain.snapshot import Snapshot
 from gateway.engine.decide import decide
-from gateway.engine.features import ARMS, Features
+from gateway.engine.features import ARMS, STANDING, WORD_SETS, Features
+from gateway.engine.plan import UNSEEN, plan_of
 
-ALWAYS_KEPT = (
-    "model",
-    "surface",
-    "stream",
-    "max_tokens",
-    "prefer",
-    "caller",
-    "team",
-    "turns",
-    "estimated_tokens",
-    "words@user",
-    "characters@user",
-    "category@user",
-    "confidence@user",
-    "complexity@user",
-    "score@user",
-    "needs_reasoning@user",
-)
-WORD_SETS = ("has", "tags")
 SCORES = "scores@user"
 HELD = "held"
 """The keys of category scores, and of the bits of private conditions: `1` held, `0` did not, by place in the rules."""
-UNSEEN = "-"
-"""The bit of a private condition that nothing hung on, so that nobody looked."""
 
 
 def facts_of(snapshot: Snapshot, features: Features, decided: Decided) -> dict[str, Any]:
     """Give what the row keeps: JSON values by feature key."""
     decision = unlocked(decided)
-    facts: dict[str, Any] = {key: features[key] for key in ALWAYS_KEPT}
+    facts = dict(zip(STANDING, _standing(features), strict=True))
     for key in WORD_SETS:
         facts[key] = sorted(features[key])
     facts[SCORES] = {name: round(score, 3) for name, score in features.classification().scores.items() if score}
-    missed = {tried.rule.name: tried.missed for tried in decision.tried}
-    held = ""
-    for rule in _walked(snapshot, decision):
-        for leaf in rule.leaves:
-            if leaf.feature not in facts and leaf.feature in features and not leaf.private and leaf.feature != "at":
-                facts[leaf.feature] = _json(features[leaf.feature])
-        if rule.private:
-            held += _bits_of(rule, missed.get(rule.name), features)
-    if held:
+    plan = snapshot.plan or plan_of(snapshot.rules)
+    for key, first in plan.kept:
+        if first <= decision.walked and key in features:
+            facts[key] = _json(features[key])
+    if held := "".join(_bits_of_rules(plan, features, decision)):
         facts[HELD] = held
     if isinstance(decision, Decision) and decision.split:
         facts[ARMS] = {str(place): model for place, model in decision.split.items()}
     return facts
+
+
+_standing = itemgetter(*STANDING)
+
+
+def _bits_of_rules(plan: Plan, features: Features, decision: Decision | Unroutable) -> Iterator[str]:
+    """Give the bits of each rule with private leaves that came before the one that took the request, and of that."""
+    auto = features["model"] == AUTO
+    for position, passed_over in plan.private:
+        if position > decision.walked:
+            return
+        rule = decision.rules[position]
+        if position in decision.misses or position == decision.walked:
+            yield _bits_of(rule, decision.misses.get(position), features)
+        elif rule.implied and not auto:
+            yield UNSEEN * sum(leaf.private for leaf in rule.leaves)
+        else:
+            yield _walk(rule.when, features)[1] if passed_over is None else passed_over
 
 
 def _bits_of(rule: Rule, missed: Condition | None, features: Features) -> str:
@@ -69,7 +66,7 @@ def _bits_of(rule: Rule, missed: Condition | None, features: Features) -> str:
 
     In a rule that is a plain list of conditions, all before the missed one held and nobody looked at those after it.
     """
-    if not isinstance(rule.when, AllOf) or any(not isinstance(part, Leaf) for part in rule.when.parts):
+    if rule.parts != rule.leaves:
         return _walk(rule.when, features)[1]
     bits, bit = "", "1"
     for leaf in rule.leaves:
@@ -108,21 +105,13 @@ def _walk(condition: Condition, features: Features) -> tuple[bool, str]:
 def decide_again(snapshot: Snapshot, facts: Mapping[str, Any], at: datetime) -> tuple[Features, Decided]:
     """Make the Decision of a row again, under the Snapshot that it was made with."""
     values = {key: _value(key, value) for key, value in facts.items() if key not in (SCORES, HELD)}
-    scores = {**dict.fromkeys((category.name for category in snapshot.table.categories), 0.0), **facts[SCORES]}
-    values["classification@user"] = Classification(facts["category@user"], facts["confidence@user"], scores, ())
+    values["classification@user"] = Classification(facts["category@user"], facts["confidence@user"], facts[SCORES])
     values["at"] = at
     values[ARMS] = {int(place): model for place, model in facts.get(ARMS, {}).items()}
     held = str(facts.get(HELD, ""))
     values |= {f"{HELD}.{position}": bit == "1" for position, bit in enumerate(held) if bit != UNSEEN}
     features = Features.recorded(values)
-    return features, decide(replace(snapshot, rules=_with_bits(snapshot.rules, len(held))), features)
-
-
-def _walked(snapshot: Snapshot, decision: Decision | Unroutable) -> tuple[Rule, ...]:
-    """Give the rules that the decision looked at: all up to the one that took the request."""
-    if isinstance(decision, Unroutable) or decision.matched is None:
-        return snapshot.rules
-    return snapshot.rules[: len(decision.tried) + len(decision.shadows) + 1]
+    return features, decide(replace(snapshot, rules=_with_bits(snapshot.rules, len(held)), plan=None), features)
 
 
 def _with_bits(rules: tuple[Rule, ...], kept: int) -> tuple[Rule, ...]:
@@ -143,7 +132,7 @@ def _bits(condition: Condition, position: int) -> tuple[Condition, int]:
         case Leaf():
             if not condition.private:
                 return condition, position
-            return replace(condition, feature=f"{HELD}.{position}", test=bool), position + 1
+            return replace(condition, feature=f"{HELD}.{position}", test=bool, keys=None), position + 1
         case AllOf() | AnyOf():
             parts = []
             for each in condition.parts:

@@ -1,9 +1,12 @@
 """Text as conditions and categories compare it: case-folded words."""
 
+from collections.abc import Iterable
+
 _BLANKED = "‘’“”„‚«»‹›…–—―‐‑·•¿¡´′″×→\u00a0\u2003\u2028\u202f\u3000、。，．：；？！（）「」『』【】《》"  # noqa: RUF001 (the marks meant)
 _WORD_BYTES = bytes(
     code if code >= 128 or chr(code).isalnum() or chr(code) in "_+#" else ord(" ") for code in range(256)
 )
+_SPACE_TABLE = bytes(ord(" ") if code < 128 and chr(code).isspace() else ord("x") for code in range(256))
 # Thai, Lao, Burmese, Khmer, Kana and Han put no spaces between words; Korean glues its particles to them.
 _SPACELESS = (
     (0x0E00, 0x0EFF),
@@ -25,12 +28,25 @@ def fold(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8").casefold()
 
 
-def words_of(folded: str) -> list[str]:
-    """Split case-folded text into runs of letters, digits, underscores, `+` and `#`, as in `c++` and `c#`."""
+def blanked(folded: str) -> str:
+    """Give case-folded text with a space for each character that is no part of a word; its length stays the same."""
     if not folded.isascii():
         for mark in _BLANKED:
             folded = folded.replace(mark, " ")
-    return folded.encode().translate(_WORD_BYTES).decode().split()
+    return folded.encode().translate(_WORD_BYTES).decode()
+
+
+def words_of(folded: str) -> list[str]:
+    """Split case-folded text into runs of letters, digits, underscores, `+` and `#`, as in `c++` and `c#`."""
+    return blanked(folded).split()
+
+
+def count_words(text: str) -> int:
+    """Count the stretches between white space, as `len(text.split())` does; of ASCII text without making them."""
+    if not text.isascii():
+        return len(text.split())
+    marks = text.encode().translate(_SPACE_TABLE)
+    return marks.count(b" x") + marks.startswith(b"x")
 
 
 def is_spaceless(folded: str) -> bool:
@@ -38,12 +54,12 @@ def is_spaceless(folded: str) -> bool:
     return any(low <= ord(character) <= high for character in folded for low, high in _SPACELESS)
 
 
-def folded(text: str) -> str:
-    """Give the words of a text with one space between and around them, for `needle` to be looked for in."""
-    return f" {' '.join(words_of(fold(text)))} "
+def spaced(words: Iterable[str]) -> str:
+    """Give words with one space between and around them, for `needle` to be looked for in."""
+    return f" {' '.join(words)} "
 
 
 def needle(phrase: str) -> str:
-    """Give what to look for in a folded text: whole words, or a substring in scripts that put no spaces."""
+    """Give what to look for in spaced words: whole words, or a substring in scripts that put no spaces."""
     inner = " ".join(words_of(fold(phrase)))
     return inner if is_spaceless(inner) else f" {inner} "

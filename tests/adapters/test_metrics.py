@@ -55,7 +55,7 @@ def snapshot(rules: tuple[str, ...] = ("code", "rest"), models: tuple[str, ...] 
             Rule(name, 0, ALWAYS, Route("", (), 600.0, frozenset()), Mode.LIVE, frozenset(), "a.yaml", mark)
             for name in rules
         ),
-        table=Table((Category("code_generation", Complexity.HIGH, False, {}),), {}, {}, (), (), lambda _: ()),
+        table=Table((Category("code_generation", Complexity.HIGH, False, {}),), {}, (), (), lambda _: ()),
         defaults=Defaults(),
         tests=(),
         generation=12,

@@ -18,6 +18,7 @@ from gateway.domain.health import HealthState
 from gateway.domain.rule import Condition, Leaf
 from gateway.engine.features import Features
 from gateway.engine.match import first_miss
+from gateway.engine.reading import Reading
 
 CONDITION = packaged.rules_schema()["$defs"]["condition"]
 BUILT = {name for name, each in CONDITION["properties"].items() if not each.get("x-not-built")}
@@ -31,7 +32,7 @@ ROWS: dict[str, tuple[str, str, list[Any], list[Any]]] = {
     "complexity": ("{gt: low}", "complexity", ["medium", Complexity.HIGH], [Complexity.LOW, "low"]),
     "needs_reasoning": ("true", "needs_reasoning", [True], [False]),
     "stream": ("false", "stream", [False], [True]),
-    "contains": ("[big cat]", "folded", [" a big cat "], [" a bigcat ", " big "]),
+    "contains": ("[big cat]", "folded", [Reading("a big cat")], [Reading("a bigcat"), Reading("big")]),
     "matches": ('["^a", "z$"]', "text", ["ab", "yz"], ["ba", ""]),
     "has": ("[images, tools]", "has", [frozenset({"tools", "x"})], [frozenset(), frozenset({"x"})]),
     "tags": ('{glob: "a*"}', "tags", [frozenset({"b", "ab"})], [frozenset(), frozenset({"b"})]),

@@ -1,9 +1,11 @@
 """What the nouns of a rule promise: its leaves in reading order, and the share of a split."""
 
+from dataclasses import replace
+
 import pytest
 
 from gateway.domain.problem import Mark
-from gateway.domain.rule import ALWAYS, AllOf, AnyOf, Not, Route, Rule, Split, Step
+from gateway.domain.rule import ALWAYS, AllOf, AnyOf, Chain, Not, Route, Rule, Split, Step
 from gateway.domain.words import Mode
 from tests.strategies import leaf
 
@@ -21,9 +23,19 @@ def test_the_leaves_of_a_rule_are_in_reading_order() -> None:
     assert rule_of(ALWAYS).leaves == ()
 
 
-def test_a_route_says_whether_it_needs_a_hash_of_the_conversation() -> None:
-    assert not FIXED.splits
-    assert SPLIT.splits
+def test_what_must_hold_for_a_rule_is_a_flat_list_without_what_its_file_does_not_say() -> None:
+    implied = replace(A, implied=True)
+    rule = rule_of(AllOf((implied, AllOf((B,)))), AnyOf((A, AllOf((B, C)))), Not(C))
+    assert rule.parts == (implied, B, AnyOf((A, AllOf((B, C)))), Not(C))
+    assert rule.implied
+    assert rule.written == rule.parts[1:]
+    assert not rule_of(AllOf((A, implied))).implied
+    assert rule_of(ALWAYS).written == ()
+
+
+def test_a_route_without_splits_is_settled_once_for_all_conversations() -> None:
+    assert FIXED.settled == Chain((Step("small"), Step("large")), 60.0, frozenset())
+    assert SPLIT.settled is None
 
 
 @pytest.mark.parametrize(

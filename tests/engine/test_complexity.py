@@ -5,12 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.domain.category import UNSURE, Category, Classification, Complexity, Table
-from gateway.engine.classify import classify, compile_table
-from gateway.engine.complexity import CATEGORY_SHARE, LENGTH_SHARE, complexity_of, demand_of, needs_reasoning_of
+from gateway.engine import classify as classifier
+from gateway.engine import complexity
+from gateway.engine.classify import compile_table
+from gateway.engine.complexity import CATEGORY_SHARE, LENGTH_SHARE, Demand, complexity_of, needs_reasoning_of
+from gateway.engine.reading import Reading, considered
 from tests.engine.category_files import shipped_categories
 
 SHIPPED = compile_table(shipped_categories())
-NOTHING = Classification(UNSURE, 0.0, {}, ())
+NOTHING = Classification(UNSURE, 0.0, {})
 LEVELS = [Complexity.LOW, Complexity.MEDIUM, Complexity.HIGH]
 
 DEMANDING = (
@@ -18,6 +21,14 @@ DEMANDING = (
     "agree first; then compare the remaining plans step by step, and suppose that no other offer exists until the end. "
     "Which statement is false, and if more than one is, which is the least wrong?"
 )
+
+
+def classify(text: str, among: Table) -> Classification:
+    return classifier.classify(Reading(considered(text)), among)
+
+
+def demand_of(text: str) -> Demand:
+    return complexity.demand_of(Reading(considered(text)))
 
 
 def table(complexity: Complexity, *, needs_reasoning: bool = False) -> Table:

@@ -14,7 +14,7 @@ from gateway.domain.decision import REQUESTED_MODEL, Decision, Flip, Unroutable,
 from gateway.domain.request import Request
 from gateway.domain.snapshot import Snapshot
 from gateway.domain.words import DEFAULT_FALL_BACK_ON, Mode
-from gateway.engine.decide import decide, decide_request, smallest_flip
+from gateway.engine.decide import decide, decide_request, smallest_flip, tried_of
 from gateway.engine.explain import account_of
 from gateway.engine.features import Features
 from gateway.engine.match import describe, first_miss
@@ -122,13 +122,13 @@ def test_a_decision_has_the_limits_of_its_rule_and_its_reasons() -> None:
 
 
 def test_a_requested_model_has_the_default_limits_and_the_reasons_why_no_rule_took_it() -> None:
-    found = decided(snapshot_of(RULES), asked("an invoice", "small"))
+    features, found = decide_request(snapshot_of(RULES), asked("an invoice", "small"), MONDAY_NOON)
     assert isinstance(found, Decision)
     assert found.chain.deadline_s == 600.0
     assert found.chain.fall_back_on == DEFAULT_FALL_BACK_ON
     assert found.chain.steps[0].window_tokens == 8000
     implied = "model: auto (implied: the rule mentions model nowhere)"
-    assert [(tried.rule.name, describe(tried.missed)) for tried in found.tried] == [
+    assert [(tried.rule.name, describe(tried.missed)) for tried in tried_of(found, features)] == [
         ("watched", implied),
         ("invoices", implied),
         ("asked-for-large", "model: [large, up-large]"),
@@ -145,11 +145,12 @@ def test_the_first_live_rule_that_holds_takes_the_request(rules: list[Written], 
     found = unlocked(decision)
     held = [rule for rule in snapshot.rules if first_miss(rule.when, features_of(snapshot, request, at)) is None]
     live = next((rule for rule in held if rule.mode is Mode.LIVE), None)
-    assert all(first_miss(tried.rule.when, features) == tried.missed for tried in found.tried)
+    tried = tried_of(found, features)
+    assert all(first_miss(each.rule.when, features) == each.missed for each in tried)
     if isinstance(found, Decision):
         assert found.matched is live
         before = snapshot.rules[: snapshot.rules.index(live)] if live else snapshot.rules
-        assert {tried.rule.name for tried in found.tried} | set(found.shadows) == {rule.name for rule in before}
+        assert {each.rule.name for each in tried} | set(found.shadows) == {rule.name for rule in before}
         assert found.shadows == tuple(rule.name for rule in before if rule in held)
     else:
         assert live is None
@@ -160,10 +161,10 @@ def test_removing_a_rule_that_did_not_match_never_changes_the_decision(
     rules: list[Written], request: Request, at: datetime
 ) -> None:
     snapshot = snapshot_of(file_of(rules))
-    found = decided(snapshot, request, at)
-    for tried in found.tried:
+    features, found = decide_request(snapshot, request, at)
+    for tried in tried_of(found, features):
         fewer = snapshot_of(file_of([rule for rule in rules if rule["name"] != tried.rule.name]))
-        assert outcome(decided(fewer, request, at)) == outcome(found)
+        assert outcome(decided(fewer, request, at)) == outcome(unlocked(found))
 
 
 def test_larger_priorities_are_tried_first_and_ties_go_by_file_then_position() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from gateway.domain.caller import Caller
 from gateway.domain.category import UNSURE, Category, Complexity
@@ -73,7 +74,6 @@ EXPECTED: dict[str, object] = {
     "text@user": "An Invoice, please",
     "text@system": "Prove the lemma.",
     "text@conversation": "Prove the lemma.\n\nHello there\n\nWhat is it?\n\nAn Invoice, please",
-    "folded@user": " an invoice please ",
     "words@user": 3,
     "words@conversation": 11,
     "characters@user": 18,
@@ -226,7 +226,7 @@ def hash_of(request: Request) -> int:
 @given(strategies.conversations, st.lists(strategies.turns, max_size=3))
 def test_later_turns_never_change_the_hash(conversation: Conversation, later: list[Turn]) -> None:
     """U-53: a conversation keeps its hash from its first user turn on."""
-    longer = replace(conversation, turns=(*conversation.turns, *later))
+    longer = structs.replace(conversation, turns=(*conversation.turns, *later))
     begun = any(turn.role is Role.USER for turn in conversation.turns)
     same = hash_of(request_of(longer)) == hash_of(request_of(conversation))
     assert same or not begun

@@ -114,7 +114,7 @@ def test_the_share_of_a_chain_that_is_closed_before_its_split_counts_from_the_sp
     found = asked(snapshot, "hello")
     assert isinstance(found, Decision)
     assert (found.model, share_of(found, caller)) == ("large", 1.0)
-    assert share_of(replace(found, split=None), caller) == 1.0
+    assert share_of(found.over(found.chain, None), caller) == 1.0
     small = snapshot_of(rules, callers("small", "twin"))
     found = asked(small, "hello")
     assert isinstance(found, Decision)
@@ -163,8 +163,8 @@ def test_no_decision_has_a_model_that_the_caller_may_not_use(
     if isinstance(found, Decision):
         assert isinstance(free, Decision)
         assert {step.model for step in found.chain.steps} <= allowed
-        assert (found.rule, found.matched, found.shadows, found.tried) == (
-            *(free.rule, free.matched, free.shadows, free.tried),
+        assert (found.rule, found.matched, found.shadows, found.walked, found.misses) == (
+            *(free.rule, free.matched, free.shadows, free.walked, free.misses),
         )
         assert 0 < share_of(found, bot.caller) <= 1
     elif isinstance(found, Locked):
