@@ -100,7 +100,7 @@ class DayFiles:
 
     def move_aside_if_broken(self, day: date, error: Exception) -> None:
         """Give a file that SQLite calls broken another name, so that a new one is begun; it is never deleted."""
-        if not isinstance(error, sqlite3.Error) or getattr(error, "sqlite_errorcode", 0) & _PRIMARY not in _BROKEN:
+        if not is_broken(error):
             return
         self.close()
         path = self.directory / file_name(day)
@@ -167,6 +167,11 @@ class DayFiles:
                 if path.name not in self._stuck:
                     self._stuck.add(path.name)
                     logger.warning("the old log file %s cannot be deleted: %s", path.name, error.strerror)
+
+
+def is_broken(error: Exception) -> bool:
+    """Say whether an error says that a file is no database any more, which no waiting mends."""
+    return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) & _PRIMARY in _BROKEN
 
 
 def _is_inserted(database: sqlite3.Connection, number: int, entry: Entry) -> bool:

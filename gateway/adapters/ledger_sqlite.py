@@ -54,11 +54,13 @@ _encode = msgspec.json.Encoder().encode
 class Ledger:
     """The ledger as its writer holds it; the file has its tables already. Used by one thread at a time.
 
-    Methods raise sqlite3.Error, and OSError where the file is gone.
+    `patience_s` is how long it waits for another writer of the file. Methods raise sqlite3.Error, and OSError where the
+    file is gone.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, patience_s: float = BUSY_TIMEOUT_S) -> None:
         self._path = path
+        self._patience_s = patience_s
         self._database: sqlite3.Connection | None = None
         self._inode = 0
 
@@ -88,7 +90,7 @@ class Ledger:
     def _opened(self) -> sqlite3.Connection:
         if self._database is None:
             self._inode = self._path.stat().st_ino
-            database = sqlite3.connect(self._path, timeout=BUSY_TIMEOUT_S, check_same_thread=False)
+            database = sqlite3.connect(self._path, timeout=self._patience_s, check_same_thread=False)
             database.execute("pragma synchronous=normal")
             self._database = database
         elif self._path.stat().st_ino != self._inode:
@@ -112,7 +114,7 @@ def _text(name: str) -> str:
 
 
 class LedgerReader:
-    """Reads the ledger beside its writer, each time with a connection of its own."""
+    """Reads the ledger beside its writer, with a connection for each answer. It waits for a disk: ask off the loop."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

@@ -3,11 +3,14 @@
 import logging
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from gateway.adapters.day_files import is_broken
 from gateway.adapters.ledger_sqlite import Ledger
 from gateway.adapters.log_rows import postings_of_row
 from gateway.adapters.log_sqlite import LogReader
@@ -17,18 +20,21 @@ from gateway.domain.problem import StoreError
 logger = logging.getLogger(__name__)
 
 ROWS_AT_A_TIME = 1_000
+PATIENCE_S = 5.0
 
 
-def reconcile(log: LogReader, ledger: Ledger) -> dict[date, int]:
+def reconcile(log: LogReader, state: Path) -> dict[date, int]:
     """Book every row that is not in the ledger; give up to which number each day is booked now. Raises StoreError.
 
     A file that cannot be read gives no rows, with a warning. A kill on the way loses nothing: what is booked is noted.
     """
     try:
-        numbers = ledger.numbers()
-        added = sum(_reconciled(day, log, ledger, numbers) for day in log.days())
+        with closing(Ledger(state, PATIENCE_S)) as ledger:
+            numbers = ledger.numbers()
+            added = sum(_reconciled(day, log, ledger, numbers) for day in log.days())
     except (sqlite3.Error, OSError) as error:
-        raise StoreError(f"the ledger cannot be brought up to the log: {error}") from error
+        hint = f"; move {state} away, and the ledger is made anew from the log" if is_broken(error) else ""
+        raise StoreError(f"the ledger cannot be brought up to the log: {error}{hint}") from error
     if added:
         logger.info("%d rows of the log were not in the ledger yet, and are now", added)
     return numbers

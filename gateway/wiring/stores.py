@@ -47,9 +47,10 @@ async def stores(data: Path, state: State, metrics: Metrics, defaults: Callable[
     """Open the stores of a data directory, the ledger brought up to the log; `defaults` says how long rows are kept."""
     with mendable(data):
         hash_key = state.hash_key()
-        log, ledger = LogReader(data / "log"), Ledger(data / "state.db")
-        booked = await asyncio.to_thread(reconcile, log, ledger)
-    journal = Journal(DayFiles(data / "log", defaults), ledger, booked, metrics.store_failed, metrics.dropped)
+        log = LogReader(data / "log")
+        booked = await asyncio.to_thread(reconcile, log, data / "state.db")
+    files, ledger = DayFiles(data / "log", defaults), Ledger(data / "state.db")
+    journal = Journal(files, ledger, booked, metrics.store_failed, metrics.dropped)
     sums = BudgetSums(journal, LedgerReader(data / "state.db"))
     return Stores(state, hash_key, log, journal, sums, Overrides(data / "state.db"))
 

@@ -6,8 +6,8 @@ import random
 import signal
 import sqlite3
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, closing, contextmanager, nullcontext
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing, nullcontext
 from pathlib import Path
 
 import aiohttp
@@ -21,7 +21,7 @@ from gateway.simulator.faults import Fault as SimulatorFault
 from gateway.simulator.faults import Faults, Script
 from gateway.simulator.server import build_app as build_simulator
 from gateway.simulator.server import start as start_simulator
-from tests.adapters.journals import ledger_of, rows_of, sums_of_rows
+from tests.adapters.journals import ledger_of, locked, rows_of, sums_of_rows
 from tests.fakes.daemon import PATHS, Daemon, body_of, until
 from tests.fakes.process import serving
 from tests.fakes.rule_files import PAIRS, UPSTREAM
@@ -172,15 +172,6 @@ async def test_a_daemon_that_is_killed_under_load_books_every_row_once(tmp_path:
     for path in (data / "state.db", *(data / "log").glob("*.db")):
         with closing(sqlite3.connect(path)) as database:
             assert database.execute("pragma integrity_check").fetchall() == [("ok",)]
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold the write lock of a file."""
-    with closing(sqlite3.connect(path)) as database:
-        database.execute("begin immediate")
-        yield
-        database.rollback()
 
 
 def consistent(data: Path) -> set[str]:

@@ -48,9 +48,9 @@ def made(data: Path) -> Path:
 def journal_of(data: Path, told: Told | None = None, kept: Callable[[], Defaults] = Defaults) -> Journal:
     """Give a journal as the daemon makes it at a start, with the ledger brought up to the log."""
     told = told or Told()
-    ledger = Ledger(made(data))
-    numbers = reconcile(LogReader(data / "log"), ledger)
-    return Journal(DayFiles(data / "log", kept), ledger, numbers, told.fail, told.drop)
+    state = made(data)
+    numbers = reconcile(LogReader(data / "log"), state)
+    return Journal(DayFiles(data / "log", kept), Ledger(state, 0.0), numbers, told.fail, told.drop)
 
 
 @contextmanager
@@ -114,3 +114,18 @@ def wait_for_row(folder: Path, row_id: str) -> None:
     reader = LogReader(folder)
     while reader.find(row_id) is None:  # the time limit of the test bounds it
         pass
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Another process holds the write lock of a file."""
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("begin immediate")
+        yield
+        other.rollback()
+
+
+def turn(one: Journal, times: int = 1) -> None:
+    """Let a journal write on this thread, as often as said."""
+    for _ in range(times):
+        one._turn(last=False)

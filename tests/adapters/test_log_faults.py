@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from gateway.adapters import day_files, journal, ledger_sqlite
+from gateway.adapters import day_files, journal
 from gateway.adapters.log_sqlite import LogReader
 from tests.adapters.entries import entry
-from tests.adapters.journals import Told, journal_of, ledger_of, made, rows_of, sums_of_rows, write
+from tests.adapters.journals import Told, journal_of, ledger_of, locked, made, rows_of, sums_of_rows, write
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DAY = "requests-20261123.db"
@@ -27,8 +27,7 @@ DEADLINE_S = 20
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Try often, so that a test is short."""
     monkeypatch.setattr(journal, "BATCH_EVERY_S", 0.01)
-    for module in (day_files, ledger_sqlite):
-        monkeypatch.setattr(module, "BUSY_TIMEOUT_S", 0.01)
+    monkeypatch.setattr(day_files, "BUSY_TIMEOUT_S", 0.01)
 
 
 class Heard(logging.Handler):
@@ -45,15 +44,6 @@ class Heard(logging.Handler):
         if self._words in record.getMessage():
             self.times += 1
             self.event.set()
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Another process holds the write lock."""
-    with closing(sqlite3.connect(path)) as other:
-        other.execute("begin immediate")
-        yield
-        other.rollback()
 
 
 @contextmanager

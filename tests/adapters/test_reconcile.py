@@ -4,13 +4,13 @@ import json
 import logging
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from gateway.adapters import reconcile as module
-from gateway.adapters.ledger_sqlite import Ledger
 from gateway.adapters.log_sqlite import LogReader
 from gateway.adapters.reconcile import reconcile
 from gateway.adapters.state_sqlite import MIGRATIONS
@@ -24,10 +24,7 @@ THREE_DAYS = [entry(number, NOON + timedelta(hours=number)) for number in range(
 
 def start(data: Path) -> None:
     """Reconcile as a start does."""
-    ledger = Ledger(made(data))
-    numbers = reconcile(LogReader(data / "log"), ledger)
-    ledger.close()
-    assert numbers == numbers_of(data)
+    assert reconcile(LogReader(data / "log"), made(data)) == numbers_of(data)
 
 
 def without_state(data: Path) -> None:
@@ -107,11 +104,31 @@ def test_a_row_that_makes_no_sense_holds_no_start_up(
     assert f"the log row {entry(1).id} cannot be booked" in caplog.text
 
 
-def test_a_ledger_that_cannot_be_written_is_a_store_error(tmp_path: Path) -> None:
+def test_a_ledger_that_cannot_be_written_is_a_store_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """U-79: a start that cannot bring the ledger up to the log must not take requests."""
+    monkeypatch.setattr(module, "PATIENCE_S", 0.0)
     write(tmp_path, entry(1))
     without_state(tmp_path)
     with closing(sqlite3.connect(made(tmp_path))) as other:
         other.execute("begin immediate")
         with pytest.raises(StoreError, match="cannot be brought up to the log: database is locked"):
             start(tmp_path)
+
+
+def test_a_ledger_that_is_broken_is_named_with_the_remedy(tmp_path: Path) -> None:
+    """U-126: and the remedy mends it: nothing is lost that has a row."""
+    write(tmp_path, *(replace(each, team=f"team {place}") for place, each in enumerate(THREE_DAYS * 4)))
+    path = tmp_path / "state.db"
+    with closing(sqlite3.connect(path)) as database:
+        (size,) = database.execute("pragma page_size").fetchone()
+        roots = "select rootpage from sqlite_master where name in ('ledger', 'booked')"
+        pages = [page for (page,) in database.execute(roots)]
+    content = bytearray(path.read_bytes())
+    for page in pages:
+        content[(page - 1) * size : page * size] = b"x" * size
+    path.write_bytes(content)
+    with pytest.raises(StoreError, match=r"malformed; move .*state\.db away, and the ledger is made anew from the log"):
+        start(tmp_path)
+    path.unlink()
+    start(tmp_path)
+    assert ledger_of(tmp_path) == sums_of_rows(tmp_path)
