@@ -102,17 +102,16 @@ def condition_of(node: Node | None, findings: Findings, named: Named) -> Conditi
 
 
 def _leaf(key: str, node: Node, look: str, findings: Findings) -> Leaf:
-    wanted, keys = written(node.value), _keys(node.value)
+    wanted = written(node.value)
     match key:
         case "contains":
             finder = _contains(node, findings)
             return Leaf(key, f"folded@{look}", wanted, finder, private=True, keys=finder.words)
         case "matches":
             return Leaf(key, f"text@{look}", wanted, _matches(node, findings), private=True)
-        case "has":
-            return Leaf(key, key, wanted, _shares(_listed(node.value)), keys=keys)
-        case "tags":
-            return Leaf(key, key, wanted, _any_of_set(_test(node, findings)), keys=keys)
+        case "has" | "tags":
+            test = _test(node, findings)
+            return Leaf(key, key, wanted, _any_of_set(test), keys=_keys(node.value, test))
         case "time":
             return Leaf(key, "at", wanted, _time(node, findings))
         case "budget":
@@ -127,14 +126,16 @@ def _leaf(key: str, node: Node, look: str, findings: Findings) -> Leaf:
         case _:
             feature = f"{key}@{look}" if key in LOOK_SENSITIVE else _feature(key)
             private = key.startswith(("header.", "metadata."))
-            return Leaf(key, feature, wanted, _test(node, findings), private=private, keys=keys)
+            test = _test(node, findings)
+            return Leaf(key, feature, wanted, test, private=private, keys=_keys(node.value, test))
 
 
-def _keys(value: Any) -> frozenset[Any] | None:  # noqa: ANN401 - a value of a rule file
-    """Give the values that a condition leaves open, None where it lists none."""
-    if isinstance(value, dict):
-        return frozenset({value["eq"]}) if "eq" in value else frozenset(value["in"]) if "in" in value else None
-    return frozenset(_listed(value))
+def _keys(value: Any, test: Test) -> frozenset[Any] | None:  # noqa: ANN401 - a value of a rule file
+    """Give the values for which a condition holds, None where it lists none."""
+    if isinstance(value, dict) and "eq" not in value and "in" not in value:
+        return None
+    listed = _listed(value.get("eq", value.get("in")) if isinstance(value, dict) else value)
+    return frozenset(filter(test, listed))
 
 
 def _feature(key: str) -> str:
@@ -234,11 +235,6 @@ def _contains(node: Node, findings: Findings) -> Finder:
 def _matches(node: Node, findings: Findings) -> Test:
     tests = [_search(pattern.value, pattern, findings) for pattern in _each(node)]
     return lambda text: any(test(text) for test in tests)
-
-
-def _shares(wanted: list[str]) -> Test:
-    words = frozenset(wanted)
-    return lambda seen: not words.isdisjoint(seen)
 
 
 def _any_of_set(test: Test) -> Test:

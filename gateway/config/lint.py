@@ -5,7 +5,18 @@ from itertools import groupby
 from math import ceil
 
 from gateway.config.node import Node
-from gateway.config.overlap import Every, demanded, excludes, implies, impossible, least_of, shape_of
+from gateway.config.overlap import (
+    Every,
+    demanded,
+    examples_of,
+    excludes,
+    holds_at,
+    implies,
+    impossible,
+    least_of,
+    shape_of,
+)
+from gateway.config.pairs import Compatible, Implied
 from gateway.domain.problem import Problem
 from gateway.domain.rule import AllOf, Condition, Leaf, Rule, Split, Step
 from gateway.domain.words import Mode
@@ -26,15 +37,19 @@ def warnings_of(rules: Sequence[Rule], chains: Mapping[str, Node]) -> tuple[Prob
 def _dead(live: Sequence[Rule], shapes: Mapping[str, Every]) -> Iterator[Problem]:
     """A rule is dead when its conditions exclude each other, or an earlier rule takes every request that it would."""
     demands = {rule.name: demanded(shapes[rule.name]) for rule in live}
-    for position, rule in enumerate(live):
+    earlier = Implied()
+    for rule in live:
+        before = [live[place] for place in earlier.by(shapes[rule.name])]
+        earlier.add(shapes[rule.name])
         if impossible(shapes[rule.name]):
             yield _at(
                 rule, f"rule '{rule.name}' can never match: its conditions exclude each other", "loosen one of them"
             )
             continue
         mine = {leaf.feature for leaf in rule.leaves}
-        wider = (earlier for earlier in live[:position] if demands[earlier.name] <= mine)
-        cover = next((earlier for earlier in wider if implies(shapes[rule.name], shapes[earlier.name])), None)
+        examples = examples_of(shapes[rule.name])
+        wider = (each for each in before if demands[each.name] <= mine and holds_at(shapes[each.name], examples))
+        cover = next((each for each in wider if implies(shapes[rule.name], shapes[each.name])), None)
         if cover is not None:
             yield _at(
                 rule,
@@ -47,9 +62,12 @@ def _ties(live: Sequence[Rule], shapes: Mapping[str, Every]) -> Iterator[Problem
     """Rules of one priority in different files are ordered by the files' names; it matters where both may match."""
     for _, group in groupby(live, key=lambda rule: rule.priority):
         same = list(group)
-        for position, rule in enumerate(same):
-            others = (earlier for earlier in same[:position] if earlier.file != rule.file)
-            rival = next((earlier for earlier in others if not excludes(shapes[rule.name], shapes[earlier.name])), None)
+        earlier = Compatible()
+        for rule in same:
+            before = (same[place] for place in earlier.beside(shapes[rule.name]))
+            others = (each for each in before if each.file != rule.file)
+            rival = next((each for each in others if not excludes(shapes[rule.name], shapes[each.name])), None)
+            earlier.add(shapes[rule.name])
             if rival is not None:
                 message = (
                     f"rule '{rule.name}' has the priority of '{rival.name}' in {rival.file}: the file names decide"

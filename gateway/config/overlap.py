@@ -7,7 +7,7 @@ all values there are: the constants it compares with and, for numbers, what lies
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from math import inf, nextafter
@@ -87,9 +87,57 @@ def least_of(every: Every, name: str) -> float:
     return max(0.0, min(points, default=0.0), *bounds)
 
 
+def tells_apart(leaf: Leaf) -> bool:
+    """Say whether a leaf lists values of a feature that has one value at a time, and says nothing else of it."""
+    return (is_finite(leaf) or leaf.name in _TEXTS) and _PATTERNS.isdisjoint(_words(leaf))
+
+
+def is_finite(leaf: Leaf) -> bool:
+    """Say whether the feature of a leaf has a few values only, so that what it is not tells what it is."""
+    return leaf.name in _FINITE
+
+
 def demanded(every: Every) -> frozenset[str]:
     """Give the features that a condition surely looks at: none that leaves one of them out is seen to imply it."""
     return frozenset(part.leaf.feature for part in every.parts if isinstance(part, Literal))
+
+
+def examples_of(every: Every) -> Mapping[str, tuple[Any, ...]]:
+    """Give values of features at which the condition can hold, each alone; none where its choices hang together."""
+    if any(isinstance(part, Some) for part in every.parts):
+        return {}
+    examples = {}
+    for feature, same in _by_feature(every).items():
+        if (points := _points(same)) is not None:
+            values = (*points, *map(_below, points)) if same[0].leaf.name in _NUMBERS else points
+            examples[feature] = tuple(value for value in values if all(each.at(value) for each in same))
+    return examples
+
+
+def spans_of(every: Every) -> Mapping[str, tuple[float, float]]:
+    """Give bounds of the numbers that the condition leaves a feature; two that lie apart exclude each other."""
+    spans = {}
+    for feature, same in _by_feature(every).items():
+        points = _points(same) if same[0].leaf.name in _NUMBERS else None
+        if points is not None and None not in points:
+            held = [place for place, point in enumerate(points) if all(each.at(point) for each in same)]
+            if held:
+                spans[feature] = points[held[0]], (*points, inf)[held[-1] + 1]
+    return spans
+
+
+def _below(point: Any) -> Any:  # noqa: ANN401 - a feature value
+    return None if point is None else nextafter(point, -inf)
+
+
+def holds_at(every: Every, examples: Mapping[str, tuple[Any, ...]]) -> bool:
+    """Say whether what the condition demands of features holds for all values that are given of them."""
+    return all(
+        part.at(value)
+        for part in every.parts
+        if isinstance(part, Literal)
+        for value in examples.get(part.leaf.feature, ())
+    )
 
 
 def _parts(condition: Condition, *, holds: bool) -> Iterator[Literal | Some]:
@@ -137,16 +185,20 @@ def _literals(every: Every) -> tuple[Literal, ...]:
 def impossible(every: Every) -> bool:
     """Say whether a condition surely never holds."""
     literals = _literals(every)
-    by_feature: dict[str, list[Literal]] = {}
-    for literal in literals:
-        by_feature.setdefault(literal.leaf.feature, []).append(literal)
-    if any(_empty(tuple(same)) for same in by_feature.values()):
+    if any(_empty(same) for same in _by_feature(every).values()):
         return True
     choices = (part for part in every.parts if isinstance(part, Some))
     return any(all(impossible(Every((*literals, *choice.parts))) for choice in some.parts) for some in choices)
 
 
-def _empty(literals: tuple[Literal, ...]) -> bool:
+def _by_feature(every: Every) -> dict[str, list[Literal]]:
+    by_feature: dict[str, list[Literal]] = {}
+    for literal in _literals(every):
+        by_feature.setdefault(literal.leaf.feature, []).append(literal)
+    return by_feature
+
+
+def _empty(literals: Sequence[Literal]) -> bool:
     """Say whether literals on one feature surely never hold together."""
     wanted = {(each.leaf.wanted, each.holds) for each in literals}
     if any((text, not holds) in wanted for text, holds in wanted):

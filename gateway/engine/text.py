@@ -51,7 +51,9 @@ def count_words(text: str) -> int:
 
 def is_spaceless(folded: str) -> bool:
     """Tell whether a phrase has letters of a script without spaces, and so is looked for as a substring."""
-    return any(low <= ord(character) <= high for character in folded for low, high in _SPACELESS)
+    return not folded.isascii() and any(
+        low <= ord(character) <= high for character in folded for low, high in _SPACELESS
+    )
 
 
 def spaced(words: Iterable[str]) -> str:

@@ -132,6 +132,31 @@ def test_complexities_are_ordered(wanted: str, held: str) -> None:
     assert "".join(each.value[0] for each in Complexity if made.test(each.value)) == held
 
 
+KEYS: dict[str, set[Any] | None] = {
+    "{team: a}": {"a"},
+    "{team: [a, b]}": {"a", "b"},
+    "{header.x: {eq: a}}": {"a"},
+    "{team: {in: [a, ba], glob: 'a*'}}": {"a"},
+    "{tags: {in: [a, ba], regex: '^a'}}": {"a"},
+    "{team: {glob: 'a*'}}": None,
+    "{turns: {gt: 1}}": None,
+    "{turns: [1, 2]}": {1, 2},
+    "{stream: false}": {False},
+    "{has: [images, tools]}": {"images", "tools"},
+    "{complexity: {gte: medium}}": {"medium", "high"},
+    "{complexity: low}": {"low"},
+    "{contains: [big lion, dog]}": {"lion", "dog"},
+    "{contains: [翻訳, dog]}": None,
+    "{matches: a}": None,
+    "{time: {days: [mon]}}": None,
+}
+
+
+@pytest.mark.parametrize(("text", "keys"), KEYS.items(), ids=KEYS.keys())
+def test_the_keys_of_a_condition_are_the_values_that_it_needs(text: str, keys: set[Any] | None) -> None:
+    assert leaf(text).keys == keys
+
+
 @settings(deadline=None)
 @given(st.text(alphabet="ab.*?\n\u00e9[", max_size=6), st.text(alphabet="ab.\n\u00e9[", max_size=6))
 def test_a_glob_is_that_of_any_book(pattern: str, text: str) -> None:
