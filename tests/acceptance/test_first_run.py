@@ -103,7 +103,7 @@ def test_the_script_for_a_team_ends_with_a_caller_in_the_log(checkout: Path) -> 
     before = sorted(path.name for path in checkout.rglob("*"))
     said = said_by_script(TEAM, "team", checkout)
     for wanted in (
-        r"ok rules\.d: 8 files",
+        r"ok rules\.d: 9 files",
         r'"code":"invalid_api_key"',
         r'"model":"nano".*"rule":"growth"',
         r'"id":"auto".*"id":"haiku".*"id":"nano"',

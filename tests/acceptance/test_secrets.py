@@ -236,7 +236,7 @@ BROKEN_RULES = (
     f'providers: {{extra: {{kind: openai, api_key: "{LITERAL}}}}}',
     "providers: {extra: {kind: openai, api_key: {env: NOT_THERE}}}",
 )
-LEVELS = [("debug", "text"), ("debug", "json"), ("info", "text"), ("warning", "json"), ("error", "text")]
+LEVELS = [("debug", "text"), ("debug", "json"), ("info", "text"), ("info", "json"), ("error", "text")]
 
 
 @pytest.mark.parametrize(("level", "form"), LEVELS, ids=["-".join(each) for each in LEVELS])
@@ -333,12 +333,10 @@ async def test_a_bug_tells_where_it_is_and_nothing_of_what_it_met(tmp_path: Path
 
 async def test_the_key_of_a_caller_stays_at_the_door(tmp_path: Path) -> None:
     """U-59 U-109 U-114: in whichever form it came, taken or refused, it is in no call, row, file or line of the log."""
-    (tmp_path / "rules.d").mkdir()
     async with echoing({"openai": 500, "anthropic": 500}) as echo:
-        (tmp_path / "rules.d" / "rules.yaml").write_text(RULES.format(url=echo.url))
-        (tmp_path / "rules.d" / "callers.yaml").write_text(callers(bot="", old="expires: 2020-01-01", few=FEW))
+        env = prepare(tmp_path, echo.url, callers(bot="", old="expires: 2020-01-01", few=FEW))
         out: list[str] = []
-        serve = serving("--log-level", "debug", directory=tmp_path, env=KEYS)
+        serve = serving("--log-level", "debug", directory=tmp_path, env=env)
         async with serve as daemon, aiohttp.ClientSession() as http:
             for name in ("bot", "old", "few", "few", "nobody"):
                 for headers in (bearer(name), {"x-api-key": key_of(name)}):

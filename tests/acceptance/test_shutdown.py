@@ -219,7 +219,7 @@ async def reply(reader: asyncio.StreamReader) -> str:
 
 
 def plain_request(body: bytes) -> bytes:
-    return b"POST /v1/chat/completions HTTP/1.1\r\nHost: here\r\nContent-Length: %d\r\n\r\n" % len(body)
+    return b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(body)
 
 
 async def test_a_kept_connection_is_told_and_closed(tmp_path: Path) -> None:
