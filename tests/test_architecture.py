@@ -11,13 +11,14 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "gateway"
 EVERYTHING = frozenset(
-    {"domain", "engine", "dialects", "config", "adapters", "runtime", "simulator", "web", "cli", "app"}
+    {"domain", "engine", "dialects", "receivers", "config", "adapters", "runtime", "simulator", "web", "cli", "app"}
 )
 
 MAY_IMPORT: dict[str, frozenset[str]] = {
     "domain": frozenset(),
     "engine": frozenset({"domain"}),
     "dialects": frozenset({"domain"}),
+    "receivers": frozenset({"domain"}),
     "config": frozenset({"domain", "engine"}),
     "adapters": frozenset({"domain"}),
     "runtime": frozenset({"domain", "engine", "dialects", "config"}),
@@ -32,6 +33,7 @@ THIRD_PARTY: dict[str, frozenset[str]] = {
     "domain": frozenset(),
     "engine": frozenset(),
     "dialects": frozenset({"msgspec"}),
+    "receivers": frozenset({"msgspec"}),
     "config": frozenset({"yaml", "jsonschema", "re2", "msgspec"}),
     "adapters": frozenset({"aiohappyeyeballs", "msgspec", "prometheus_client", "watchdog"}),
     "runtime": frozenset(),
@@ -42,10 +44,12 @@ THIRD_PARTY: dict[str, frozenset[str]] = {
     "__main__": frozenset(),
     "__init__": frozenset(),
 }
+PURE = frozenset({"time", "os", "pathlib", "socket", "logging", "asyncio", "random", "sqlite3", "threading"})
 NEVER: dict[str, frozenset[str]] = {
-    "domain": frozenset({"time", "os", "pathlib", "socket", "logging", "asyncio", "random", "sqlite3", "threading"}),
-    "engine": frozenset({"time", "os", "pathlib", "socket", "logging", "asyncio", "random", "sqlite3", "threading"}),
-    "dialects": frozenset({"time", "os", "pathlib", "socket", "logging", "asyncio", "random", "sqlite3", "threading"}),
+    "domain": PURE,
+    "engine": PURE,
+    "dialects": PURE,
+    "receivers": PURE,
     "config": frozenset({"asyncio", "socket", "random"}),
 }
 DISK = frozenset({"config.sources", "config.settings", "config.secrets", "config.packaged"})
