@@ -41,6 +41,7 @@ from gateway.runtime.recorder import Recorder
 from gateway.runtime.rehearsal import failures_of, rehearse
 from gateway.runtime.reloader import Parts as ReloadParts
 from gateway.runtime.reloader import Reloader, activate, first, follow
+from gateway.runtime.spend import SpendBook
 from gateway.simulator.faults import Faults
 from gateway.simulator.server import build_app as build_simulator
 from gateway.simulator.server import start as start_simulator
@@ -159,7 +160,12 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
         disable_created_metrics()  # type: ignore[no-untyped-call] # the library has no types here
         metrics = Metrics(CollectorRegistry(), VERSION, simulated=settings.simulate)
         simulator = await stack.enter_async_context(_simulator(settings.simulate_speed)) if settings.simulate else ""
-        board = HealthBoard(clock)
+        board, book = HealthBoard(clock), SpendBook(clock)
+
+        def mended() -> None:
+            board.mended()
+            book.take_up(reloader.active.snapshot.budgets, {})
+
         compiler = Compiler(catalogue.load())
         metrics.catalogue(compiler.catalogue.date, lambda: clock.now().date())
         reload_parts = ReloadParts(
@@ -170,7 +176,7 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
             resolve=simulated_targets(simulator) if settings.simulate else real_targets,
             generations=state,
             meters=metrics,
-            mended=board.mended,
+            mended=mended,
             clock=clock,
         )
         started_with = first(reload_parts, use_last_good=settings.use_last_good)
@@ -181,6 +187,7 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
             hash_key = state.hash_key()
         except StoreError as error:
             raise StartError(f"{error}\n  free space or mend {data}, or give another one with --data DIR") from error
+        book.take_up(reloader.active.snapshot.budgets, {})
         metrics.prepare(reloader.active.snapshot)
         metrics.reloaded(reloader.active.snapshot, reloader.active.loaded_at)
         ModelStates(metrics.registry, lambda: board.states(reloader.active.snapshot.models))
@@ -194,9 +201,12 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
         stack.callback(writer.close)
         transport = HttpTransport()
         stack.push_async_callback(transport.close)
-        recorder = Recorder(writer, metrics, clock, hash_key, _a_moment_later, simulated=settings.simulate)
+        recorder = Recorder(
+            writer, metrics, clock, hash_key, _a_moment_later, simulated=settings.simulate, noted=(book.note,)
+        )
         stack.callback(recorder.note_waiting)
-        parts = Parts(reloader, Executor(transport, clock, PROVIDERS, board), board, recorder, metrics, clock)
+        executor = Executor(transport, clock, PROVIDERS, board, book)
+        parts = Parts(reloader, executor, board, recorder, book, metrics, clock)
         rules = str(settings.rules) if settings.rules else "the shipped rules"
         daemon = Daemon(VERSION, rules, settings.simulate, LogReader(data / "log"), lambda: writer.healthy)
         app = build_web(parts, daemon, metrics)

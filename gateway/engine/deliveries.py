@@ -14,7 +14,7 @@ from typing import Final
 
 from gateway.domain.alert import Alert, Phase, ReceiverKind
 from gateway.domain.delivery import Response
-from gateway.engine.failure import LONGEST_WAIT_S, retry_after_s
+from gateway.engine.waits import LONGEST_WAIT_S, retry_after_s
 
 MINUTE_S: Final = 60.0
 HOUR_S: Final = 3_600.0

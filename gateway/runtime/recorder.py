@@ -6,7 +6,7 @@ next. Whoever reads what was noted calls `note_waiting` first.
 
 import hashlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from gateway.domain.entry import Entry
@@ -31,13 +31,23 @@ class Refused:
 
 Defer = Callable[[Callable[[], None]], object]
 """Calls a function a moment later."""
+Noted = Callable[[Entry], object]
+"""Hears of each entry when it is noted."""
 
 
 class Recorder:
     """Turns exchanges into entries; `hash_key` keys the prompt hashes, so that they say nothing off this machine."""
 
-    def __init__(
-        self, log: Log, meters: Meters, clock: Clock, hash_key: bytes, defer: Defer, *, simulated: bool
+    def __init__(  # noqa: PLR0913 - two of them are named
+        self,
+        log: Log,
+        meters: Meters,
+        clock: Clock,
+        hash_key: bytes,
+        defer: Defer,
+        *,
+        simulated: bool,
+        noted: Sequence[Noted] = (),
     ) -> None:
         self._log = log
         self._meters = meters
@@ -45,6 +55,7 @@ class Recorder:
         self._hash_key = hash_key
         self._defer = defer
         self._simulated = simulated
+        self._noted = noted
         self._waiting: list[tuple[Exchange | Refused, float]] = []
 
     def ended(self, ended: Exchange | Refused) -> None:
@@ -65,11 +76,16 @@ class Recorder:
                 )
             except Exception as error:  # noqa: BLE001 - a background tick: a bug in one row is no reason to lose others
                 logger.error("a request that ended cannot be noted: %s", type(error).__name__)  # noqa: TRY400 - no words
+            if isinstance(ended, Exchange):
+                for hold in ended.holds:
+                    hold.release()
 
     def _note(self, entry: Entry) -> None:
         self._meters.ended(entry)
         if not self._log.put(entry):
             self._meters.dropped()
+        for hear in self._noted:
+            hear(entry)
         if logger.isEnabledFor(logging.DEBUG):
             logger.debug("request %s: rule %s, model %s, %s", entry.id, entry.rule, entry.model, entry.outcome)
 

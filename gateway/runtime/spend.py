@@ -10,7 +10,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from gateway.domain.attempt import Attempt
 from gateway.domain.budget import Budget, Downgrade, Override, Overspent, Rung, Spender
+from gateway.domain.entry import Entry
 from gateway.domain.window import QUARTER_HOUR_S, Window
 from gateway.domain.words import Prefer
 from gateway.engine.budgets import Asked, caps_of, ceiling_nano_usd, holding, usual_nano_usd
@@ -255,6 +257,21 @@ class SpendBook:
         costs.append(nano_usd)
         if len(costs) % RELEARN_EVERY == 0:
             self._usual[key] = usual_nano_usd(costs)
+
+    def note(self, entry: Entry) -> None:
+        """Book all attempts of a request that has ended."""
+        for event in entry.events:
+            if isinstance(event, Attempt) and event.cost_nano_usd:
+                spender = Spender(
+                    team=entry.team,
+                    caller=entry.caller,
+                    tags=frozenset(entry.tags),
+                    rule=entry.rule,
+                    category=entry.category,
+                    model=event.model,
+                    provider=event.provider,
+                )
+                self.book(spender, entry.at, event.cost_nano_usd)
 
     def usual_nano_usd(self, rule: str, model: str) -> int | None:
         """Give what nearly all attempts of a rule at a model cost lately, None where too few are known."""

@@ -9,6 +9,7 @@ from gateway.runtime.health import HealthBoard
 from gateway.runtime.ports import Clock, Meters
 from gateway.runtime.recorder import Recorder
 from gateway.runtime.reloader import Reloader
+from gateway.runtime.spend import SpendBook
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,7 @@ class Parts:
     executor: Executor
     board: HealthBoard
     recorder: Recorder
+    spend: SpendBook
     meters: Meters
     clock: Clock
 
