@@ -46,6 +46,7 @@ from gateway.simulator.faults import Faults
 from gateway.simulator.server import build_app as build_simulator
 from gateway.simulator.server import start as start_simulator
 from gateway.web.catalogue import models, nothing_here, route_handler
+from gateway.web.errors import edge
 from gateway.web.inference import surface_handler
 from gateway.web.keys import PARTS, Parts
 from gateway.web.operations import (
@@ -225,7 +226,7 @@ def build_web(parts: Parts, daemon: Daemon, metrics: Metrics) -> web.Application
     for surface, path in PATHS.items():
         app.router.add_post(path, surface_handler(surface, SURFACES[surface]))
     app.router.add_post("/v1/route", route_handler(SURFACES))
-    app.router.add_get("/v1/models", models)
+    app.router.add_get("/v1/models", edge(models))
     app.router.add_get("/livez", livez)
     app.router.add_get("/readyz", readyz)
     app.router.add_get("/metrics", page(make_aiohttp_handler(metrics.registry)))

@@ -13,6 +13,7 @@ from gateway.domain.entry import Entry
 from gateway.domain.usage import total_of
 from gateway.domain.words import Outcome, Surface
 from gateway.engine.recall import facts_of
+from gateway.runtime import bugs
 from gateway.runtime.exchange import Arrived, Exchange, Unrouted
 from gateway.runtime.ports import Clock, Log, Meters
 
@@ -75,7 +76,7 @@ class Recorder:
                     self._entry(ended, ended_s) if isinstance(ended, Exchange) else self._refused(ended, ended_s)
                 )
             except Exception as error:  # noqa: BLE001 - a background tick: a bug in one row is no reason to lose others
-                logger.error("a request that ended cannot be noted: %s", type(error).__name__)  # noqa: TRY400 - no words
+                bugs.say("noting a request", error)
             if isinstance(ended, Exchange):
                 for hold in ended.holds:
                     hold.release()

@@ -10,8 +10,8 @@ from gateway.dialects.fields import object_of
 from gateway.domain.budget import Action, Block, Cap, Downgrade, Override, Warn
 from gateway.domain.price import NANO_USD_PER_USD, nano_usd
 from gateway.runtime.spend import Standing
+from gateway.web.answers import answer
 from gateway.web.keys import PARTS
-from gateway.web.operations import answer
 
 LARGEST_BODY = 4096
 

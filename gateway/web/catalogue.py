@@ -10,10 +10,11 @@ from gateway.domain.refusal import Refusal, RefusalKind
 from gateway.domain.request import AUTO
 from gateway.domain.words import Surface
 from gateway.runtime.exchange import account
+from gateway.web.answers import answer
+from gateway.web.errors import Handler, edge
 from gateway.web.ids import new_id
-from gateway.web.inference import Handler, kept_headers, read_body, refuse
+from gateway.web.inference import kept_headers, read_body, refuse
 from gateway.web.keys import PARTS
-from gateway.web.operations import answer
 
 
 def route_handler(surfaces: Mapping[Surface, CallerDialect]) -> Handler:
@@ -33,7 +34,7 @@ def route_handler(surfaces: Mapping[Surface, CallerDialect]) -> Handler:
             return refuse(dialect, request, new_id(at))
         return answer(account(active, request, at, parts.board.state))
 
-    return handle
+    return edge(handle)
 
 
 def surface_of(body: bytes, headers: Mapping[str, str]) -> Surface:

@@ -1,9 +1,7 @@
 """The inference surfaces: one request from its bytes to the answer's bytes."""
 
 import asyncio
-import logging
-import traceback
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from math import ceil
 from typing import assert_never
@@ -15,18 +13,16 @@ from gateway.dialects.base import Blame, CallerDialect
 from gateway.domain.refusal import Refusal, RefusalKind
 from gateway.domain.request import Request
 from gateway.domain.words import Outcome, Surface
+from gateway.runtime import bugs
 from gateway.runtime.exchange import Arrived, Exchange, Unrouted, begin
 from gateway.runtime.executor import Answered, Exhausted
 from gateway.runtime.recorder import Refused
 from gateway.runtime.streamer import Stream
+from gateway.web.errors import BROKEN, Handler
 from gateway.web.ids import new_id
 from gateway.web.keys import PARTS, Parts
 
-logger = logging.getLogger(__name__)
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-BROKEN = Refusal(RefusalKind.INTERNAL, "the gateway failed with a mistake of its own; its log says where")
+FAILED = Refusal(RefusalKind.INTERNAL, BROKEN)
 _NEVER_KEPT = frozenset({"authorization", "x-api-key", "cookie", "proxy-authorization"})
 _JSON = "application/json"
 
@@ -53,12 +49,12 @@ def surface_handler(surface: Surface, dialect: CallerDialect) -> Handler:
             ended = began
             return await send(http, await _answer(http, parts, began))
         except Exception as error:  # noqa: BLE001 - the edge: a bug is answered like an error
-            log_bug(arrived.id, error)
+            bugs.say(f"request {arrived.id}", error)
             if isinstance(ended, Refused):
                 ended = replace(ended, outcome=Outcome.FAILED)
             elif ended.begun and http.transport is not None:
                 http.transport.abort()  # a part of the answer is out: it must not look as if it were whole
-            return refuse(dialect, BROKEN, arrived.id)
+            return refuse(dialect, FAILED, arrived.id)
         finally:
             parts.recorder.ended(ended)
 
@@ -74,12 +70,6 @@ async def send(http: web.Request, response: web.StreamResponse) -> web.StreamRes
         except ConnectionError:
             pass  # the caller left: nobody reads this
     return response
-
-
-def log_bug(request_id: str, error: Exception) -> None:
-    """Log where a bug is: its kind and its place, without its words, which may quote the request."""
-    place = "".join(traceback.format_tb(error.__traceback__))
-    logger.error("request %s met a bug, %s:\n%s", request_id, type(error).__name__, place)
 
 
 async def read_request(http: web.Request, dialect: CallerDialect, limit_bytes: int) -> Request | Refusal:

@@ -2,11 +2,10 @@
 
 import asyncio
 import ipaddress
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import msgspec
 from aiohttp import web
 
 from gateway.domain.problem import Problem
@@ -15,13 +14,12 @@ from gateway.domain.snapshot import Snapshot
 from gateway.runtime.exchange import Active
 from gateway.runtime.health import HealthBoard
 from gateway.runtime.reloader import Rejection
+from gateway.web.answers import answer
+from gateway.web.errors import Handler, edge
 from gateway.web.keys import PARTS
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 MOST_ROWS = 1_000
 MOST_DIGITS = 4
-_encode = msgspec.json.Encoder(enc_hook=str).encode
 
 
 class LogRows(Protocol):
@@ -46,11 +44,6 @@ class Daemon:
 DAEMON = web.AppKey("daemon", Daemon)
 
 
-def answer(value: object, status: int = 200) -> web.Response:
-    """Answer with JSON."""
-    return web.Response(status=status, body=_encode(value), content_type="application/json")
-
-
 def private(handler: Handler) -> Handler:
     """Let only this machine ask."""
 
@@ -61,7 +54,7 @@ def private(handler: Handler) -> Handler:
             )
         return await handler(http)
 
-    return guarded
+    return edge(guarded)
 
 
 def is_loopback(address: str | None) -> bool:
@@ -79,7 +72,7 @@ def page(handler: Handler) -> Handler:
         http.app[PARTS].recorder.note_waiting()
         return await handler(http)
 
-    return noted
+    return edge(noted)
 
 
 async def livez(_: web.Request) -> web.Response:

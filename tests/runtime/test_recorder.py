@@ -348,7 +348,7 @@ def test_a_request_that_cannot_be_noted_takes_no_other_with_it(caplog: pytest.Lo
     later[0]()
     assert len(book.rows) == 1
     assert CANARY not in caplog.text
-    assert "cannot be noted: TypeError" in caplog.text
+    assert "noting a request met a bug, TypeError" in caplog.text
 
 
 def test_a_name_that_nothing_answers_to_can_be_explained_from_its_row() -> None:
