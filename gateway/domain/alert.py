@@ -100,7 +100,8 @@ class Alert:
     `scope` is what the incident is about, label by label, such as `{"budget": "growth"}`: with the alert's name the
     identity, so a number has no place in it. `summary` is one line that says what is wrong, with the numbers. `facts`
     and `data` say the same twice, to people and to programs. `started_at` is when it began, `at` when this message
-    arose, `ended_at` when a resolved one was over; all are aware. `raised_from` is the severity before an escalation.
+    arose, `ended_at` when a resolved one was over; all are aware. `raised_from` is the severity before an escalation,
+    None where it got worse within its severity, for which `stage` counts: a number that grows as it gets worse.
     `reminder` counts the reminders of the phase: 0 is its first message. `sample` marks a test; nothing is wrong then.
     `delayed_by_s` is more than 0 where the news is old when it is sent.
 
@@ -123,6 +124,7 @@ class Alert:
     data: Mapping[str, Json] = field(default_factory=dict, hash=False)
     links: tuple[Link, ...] = ()
     raised_from: Severity | None = None
+    stage: int = 0
     reminder: int = 0
     sample: bool = False
     delayed_by_s: int = 0
@@ -144,12 +146,12 @@ class Alert:
     def message_id(self) -> str:
         """The name of this message, the same at every try: what a receiver knows a repeated delivery by.
 
-        An incident has one firing and one resolved message. It escalates once to each severity, and every reminder is
-        a message of its own, which a receiver that drops what it has seen must not drop.
+        An incident has one firing and one resolved message. It escalates once to each severity and each stage of it,
+        and every reminder is a message of its own, which a receiver that drops what it has seen must not drop.
         """
         parts = [self.incident_id, self.phase.value]
         if self.phase is Phase.ESCALATED:
-            parts.append(self.severity.value)
+            parts += [self.severity.value, *([f"s{self.stage}"] if self.stage else [])]
         if self.reminder:
             parts.append(str(self.reminder))
         return "-".join(parts)
@@ -178,6 +180,7 @@ def to_json(alert: Alert) -> dict[str, Json]:
         "at": alert.at.isoformat(),
         "ended_at": alert.ended_at.isoformat() if alert.ended_at else None,
         "raised_from": alert.raised_from.value if alert.raised_from else None,
+        "stage": alert.stage,
         "reminder": alert.reminder,
         "sample": alert.sample,
         "delayed_by_s": alert.delayed_by_s,
@@ -202,6 +205,7 @@ def from_json(kept: Mapping[str, Any]) -> Alert:
         at=datetime.fromisoformat(kept["at"]),
         ended_at=datetime.fromisoformat(kept["ended_at"]) if kept["ended_at"] else None,
         raised_from=Severity(kept["raised_from"]) if kept["raised_from"] else None,
+        stage=kept["stage"],
         reminder=kept["reminder"],
         sample=kept["sample"],
         delayed_by_s=kept["delayed_by_s"],

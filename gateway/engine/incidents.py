@@ -24,15 +24,24 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One look at what an alert watches, with the words that a message would have now; see `Alert` for these."""
+    """One look at what an alert watches, with the words that a message would have now; see `Alert` for these.
+
+    `stage` says how bad it is within the severity: each new highest one is news.
+    """
 
     level: Level
     severity: Severity
     summary: str
+    stage: int = 0
     description: str = ""
     facts: tuple[Fact, ...] = ()
     data: Mapping[str, Json] = field(default_factory=dict, hash=False)
     links: tuple[Link, ...] = ()
+
+    @property
+    def badness(self) -> tuple[int, int]:
+        """How bad it is, to be compared."""
+        return self.severity.rank, self.stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +49,8 @@ class Watch:
     """One alert instance and its terms.
 
     The condition must hold for `for_s` before it fires, and be gone for `clear_for_s` before it has cleared. While an
-    incident is open it is told again `repeat_s` after the last message; None is never.
+    incident is open it is told again `repeat_s` after the last message; None is never. What began before `not_before`
+    is over, whatever the reading says: the reading is of something new.
     """
 
     alert: str
@@ -49,6 +59,7 @@ class Watch:
     for_s: float = 0.0
     clear_for_s: float = 0.0
     repeat_s: float | None = None
+    not_before: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,27 +102,40 @@ class Waiting:
 class Open:
     """An incident is going on.
 
-    `severity` is the highest it has had. `told` is the severity of the last message that was not silenced, with its
-    phase and its time; None when nobody was told. `raised_from` is the severity before the last escalation.
-    `clear_since` is since when the condition has been gone.
+    `severity` and `stage` are the worst it has had. `told` is the severity of the last message that was not silenced,
+    with its stage, its phase and its time; None when nobody was told. `raised_from` is the severity before the last
+    escalation, None where only the stage grew. `clear_since` is since when the condition has been gone.
     """
 
     incident_id: str
     started_at: datetime
     severity: Severity
+    stage: int = 0
     phase: Phase = Phase.FIRING
     told: Severity | None = None
+    told_stage: int = 0
     told_at: datetime | None = None
     raised_from: Severity | None = None
     reminders: int = 0
     clear_since: datetime | None = None
 
+    @property
+    def badness(self) -> tuple[int, int]:
+        """How bad it has been, to be compared."""
+        return self.severity.rank, self.stage
+
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The condition holds and is the new normal: no incident up to this severity until it has cleared once."""
+    """The condition holds and is the new normal: no incident that is not worse until it has cleared once."""
 
     severity: Severity
+    stage: int = 0
+
+    @property
+    def badness(self) -> tuple[int, int]:
+        """How bad the new normal is, to be compared."""
+        return self.severity.rank, self.stage
 
 
 State = Quiet | Waiting | Open | Accepted
@@ -133,6 +157,25 @@ class Step:
     event: Event | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """The next state, and all that is to be said, in order."""
+
+    state: State
+    events: tuple[Event, ...] = ()
+
+
+def fold(watch: Watch, state: State, reading: Reading, said: Said, now: datetime, incident_id: str) -> Folded:
+    """Fold one reading in, as `step` does, after the end of an incident that is of another window than the reading."""
+    events: tuple[Event, ...] = ()
+    if isinstance(state, Open) and watch.not_before is not None and state.started_at < watch.not_before:
+        calm = replace(reading, level=Level.OK)
+        over = step(replace(watch, clear_for_s=0.0), state, calm, Said(said.silences), now, incident_id)
+        state, events = over.state, (over.event,) if over.event else ()
+    taken = step(watch, state, reading, said, now, incident_id)
+    return Folded(taken.state, (*events, taken.event) if taken.event else events)
+
+
 def step(watch: Watch, state: State, reading: Reading, said: Said, now: datetime, incident_id: str) -> Step:
     """Fold one reading in; a reading that says nothing new is followed by no event.
 
@@ -151,7 +194,7 @@ def step(watch: Watch, state: State, reading: Reading, said: Said, now: datetime
             if (now - since).total_seconds() < watch.for_s:
                 return Step(Waiting(since))
             return _begin(look, incident_id, since)
-        case Accepted() if firing and reading.severity.rank > state.severity.rank:
+        case Accepted() if firing and reading.badness > state.badness:
             return _begin(look, incident_id, now)
         case Accepted():
             return Step(Quiet() if reading.level is Level.OK else state)
@@ -168,22 +211,22 @@ class _Look:
 
 
 def _begin(look: _Look, incident_id: str, since: datetime) -> Step:
-    begun = Open(incident_id, since, look.reading.severity)
+    begun = Open(incident_id, since, look.reading.severity, look.reading.stage)
     return _tell(look, begun, begun)
 
 
 def _from_open(look: _Look, state: Open) -> Step:
     if state.incident_id in look.said.new_normal:
-        return Step(Accepted(state.severity), _end(look, state, look.now, accepted=True))
+        return Step(Accepted(state.severity, state.stage), _end(look, state, look.now, accepted=True))
     if look.reading.level is Level.OK:
         since = min(state.clear_since or look.now, look.now)
         if (look.now - since).total_seconds() < look.watch.clear_for_s:
             return Step(replace(state, clear_since=since))
         return Step(Quiet(), _end(look, state, since))
     state = replace(state, clear_since=None)
-    if look.reading.level is Level.FIRING and look.reading.severity.rank > state.severity.rank:
-        worse = replace(state, severity=look.reading.severity)
-        return _tell(look, worse, replace(worse, phase=Phase.ESCALATED, raised_from=state.severity, reminders=0))
+    if look.reading.level is Level.FIRING and look.reading.badness > state.badness:
+        worse = replace(state, severity=look.reading.severity, stage=look.reading.stage)
+        return _tell(look, worse, _escalated(worse, state.severity))
     return _tell(look, state)
 
 
@@ -194,14 +237,19 @@ def _tell(look: _Look, state: Open, happened: Open | None = None) -> Step:
         event = Event(_alert(look, happened, happened.phase), silenced=True) if happened else None
         return Step(state, event)
     if state.told is None:
-        state = replace(state, told=state.severity)
-    elif state.severity.rank > state.told.rank:
-        state = replace(state, phase=Phase.ESCALATED, raised_from=state.told, told=state.severity, reminders=0)
+        state = replace(state, told=state.severity, told_stage=state.stage)
+    elif state.badness > (state.told.rank, state.told_stage):
+        state = replace(_escalated(state, state.told), told=state.severity, told_stage=state.stage)
     elif look.watch.repeat_s is not None and (look.now - told_at).total_seconds() >= look.watch.repeat_s:
         state = replace(state, reminders=state.reminders + 1)
     else:
         return Step(replace(state, told_at=told_at))
     return Step(replace(state, told_at=look.now), Event(_alert(look, state, state.phase), silenced=False))
+
+
+def _escalated(state: Open, before: Severity) -> Open:
+    raised_from = before if before is not state.severity else None
+    return replace(state, phase=Phase.ESCALATED, raised_from=raised_from, reminders=0)
 
 
 def _end(look: _Look, state: Open, ended_at: datetime, *, accepted: bool = False) -> Event:
@@ -232,6 +280,7 @@ def _alert(look: _Look, state: Open, phase: Phase, ended_at: datetime | None = N
         at=look.now,
         ended_at=ended_at,
         raised_from=state.raised_from,
+        stage=state.stage,
         reminder=state.reminders,
     )
 
@@ -258,15 +307,17 @@ def to_json(state: State) -> dict[str, Json]:
         case Waiting():
             return {"state": "waiting", "since": state.since.isoformat()}
         case Accepted():
-            return {"state": "accepted", "severity": state.severity.value}
+            return {"state": "accepted", "severity": state.severity.value, "stage": state.stage}
         case Open():
             return {
                 "state": "open",
                 "incident_id": state.incident_id,
                 "started_at": state.started_at.isoformat(),
                 "severity": state.severity.value,
+                "stage": state.stage,
                 "phase": state.phase.value,
                 "told": state.told.value if state.told else None,
+                "told_stage": state.told_stage,
                 "told_at": state.told_at.isoformat() if state.told_at else None,
                 "raised_from": state.raised_from.value if state.raised_from else None,
                 "reminders": state.reminders,
@@ -284,14 +335,16 @@ def from_json(kept: Mapping[str, Any]) -> State:
         case "waiting":
             return Waiting(datetime.fromisoformat(kept["since"]))
         case "accepted":
-            return Accepted(Severity(kept["severity"]))
+            return Accepted(Severity(kept["severity"]), kept["stage"])
         case "open":
             return Open(
                 incident_id=kept["incident_id"],
                 started_at=datetime.fromisoformat(kept["started_at"]),
                 severity=Severity(kept["severity"]),
+                stage=kept["stage"],
                 phase=Phase(kept["phase"]),
                 told=Severity(kept["told"]) if kept["told"] else None,
+                told_stage=kept["told_stage"],
                 told_at=_moment(kept["told_at"]),
                 raised_from=Severity(kept["raised_from"]) if kept["raised_from"] else None,
                 reminders=kept["reminders"],

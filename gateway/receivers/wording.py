@@ -21,7 +21,7 @@ def title(alert: Alert) -> str:
     if alert.reminder:
         said = f"Still firing: {said}"
     elif alert.phase is Phase.ESCALATED:
-        said = f"Escalated to {alert.severity}: {said}"
+        said = f"Escalated to {alert.severity}: {said}" if alert.raised_from else f"Escalated: {said}"
     elif alert.phase is Phase.RESOLVED:
         said = f"Resolved: {said}"
     return f"{TEST} {said}" if alert.sample else said

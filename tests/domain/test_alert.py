@@ -27,6 +27,8 @@ NAMES = {
     "a reminder": (replace(FIRING, reminder=1), f"{INCIDENT}-firing-1"),
     "an escalation": (ESCALATED, f"{INCIDENT}-escalated-critical"),
     "a reminder of an escalation": (replace(ESCALATED, reminder=2), f"{INCIDENT}-escalated-critical-2"),
+    "a worse stage": (replace(ESCALATED, stage=80, raised_from=None), f"{INCIDENT}-escalated-critical-s80"),
+    "its reminder": (replace(ESCALATED, stage=80, reminder=2), f"{INCIDENT}-escalated-critical-s80-2"),
     "the end": (RESOLVED, f"{INCIDENT}-resolved"),
 }
 

@@ -22,6 +22,7 @@ from gateway.engine.incidents import (
     State,
     Waiting,
     Watch,
+    fold,
     from_json,
     step,
     to_json,
@@ -115,6 +116,11 @@ LEVELS: dict[str, tuple[list[Reading], list[str]]] = {
         ["firing", "escalated", "escalated"],
     ),
     "worse while it holds is not worse": ([FIRES, replace(HOLD, severity=CRITICAL)], ["firing"]),
+    "each stage once": (
+        [replace(FIRES, stage=stage) for stage in (50, 50, 80, 50, 80, 90, 80)],
+        ["firing", "escalated", "escalated"],
+    ),
+    "a stage of a lesser severity is not worse": ([WORSE, replace(FIRES, stage=90)], ["firing"]),
 }
 
 
@@ -130,6 +136,16 @@ def test_an_escalation_says_what_it_was_before_and_so_does_the_end() -> None:
     _, escalated, resolved = Told().see(FIRES, WORSE, FIRES, OK).sent
     assert (escalated.severity, escalated.raised_from) == (CRITICAL, WARNING)
     assert (resolved.severity, resolved.raised_from) == (CRITICAL, WARNING)
+
+
+def test_a_worse_stage_of_the_same_severity_says_no_severity_before() -> None:
+    """Receivers that go by the severity must not take it for the end of what goes on."""
+    told = Told().see(FIRES, WORSE, replace(WORSE, stage=100))
+    assert [alert.raised_from for alert in told.sent] == [None, WARNING, None]
+    assert [alert.message_id for alert in told.sent][1:] == [
+        "id-231200-escalated-critical",
+        "id-231200-escalated-critical-s100",
+    ]
 
 
 def test_a_condition_must_hold_as_long_as_the_terms_say() -> None:
@@ -261,8 +277,35 @@ def test_what_is_worse_than_what_was_accepted_is_a_new_incident() -> None:
     assert told.sent[-1].incident_id != told.sent[0].incident_id
 
 
+def test_a_worse_stage_than_what_was_accepted_is_a_new_incident() -> None:
+    told = Told().see(replace(FIRES, stage=50))
+    told.see(FIRES, replace(FIRES, stage=50), replace(FIRES, stage=80), said=accepted(told))
+    assert phases(told.sent) == ["firing", "resolved", "firing"]
+
+
 def test_accepting_another_incident_changes_nothing() -> None:
     assert phases(Told().see(FIRES).see(FIRES, said=Said(new_normal=frozenset({"another"}))).sent) == ["firing"]
+
+
+# -- windows
+
+
+def test_what_began_in_an_earlier_window_ends_before_anything_else_begins() -> None:
+    """U-80: keyed by the window too, though no reading of the time between them said that it was over."""
+    opened = Told(replace(WATCH, clear_for_s=600)).see(WORSE)
+    later = replace(opened.watch, not_before=START + MINUTE)
+    folded = fold(later, opened.state, FIRES, NOTHING_SAID, START + MINUTE, "id-next")
+    ended, begun = (event.alert for event in folded.events)
+    assert (ended.phase, ended.incident_id, ended.severity) == (Phase.RESOLVED, opened.sent[0].incident_id, CRITICAL)
+    assert (begun.phase, begun.incident_id, begun.severity) == (Phase.FIRING, "id-next", WARNING)
+    assert isinstance(folded.state, Open)
+    assert fold(later, folded.state, FIRES, NOTHING_SAID, START + 2 * MINUTE, "id").events == ()
+
+
+def test_what_began_in_this_window_goes_on() -> None:
+    opened = Told(replace(WATCH, not_before=START)).see(FIRES)
+    taken = fold(opened.watch, opened.state, FIRES, NOTHING_SAID, START + MINUTE, "id")
+    assert (taken.state, taken.events) == (opened.state, ())
 
 
 # -- the clock
@@ -283,7 +326,12 @@ def test_a_clock_that_was_set_back_makes_waits_begin_anew() -> None:
 # -- any history
 
 levels = st.sampled_from([Level.OK, Level.HOLD, Level.FIRING, Level.FIRING])
-readings = st.builds(lambda level, severity: Reading(level, severity, level), levels, st.sampled_from(Severity))
+readings = st.builds(
+    lambda level, severity, stage: Reading(level, severity, level, stage),
+    levels,
+    st.sampled_from(Severity),
+    st.sampled_from([0, 0, 50, 80]),
+)
 terms = st.builds(
     Watch,
     st.just("spend"),
@@ -306,7 +354,7 @@ def said_about(told: Told, aside: str) -> Said:
 
 @given(terms, histories)
 def test_every_incident_is_told_in_order_once_and_to_its_end(watch: Watch, history: list[tuple[Reading, str]]) -> None:
-    """U-80: one firing, one escalation a severity, one resolved, of one incident at a time."""
+    """U-80: one firing, one escalation a severity and stage, one resolved, of one incident at a time."""
     told = Told(watch)
     for reading, aside in history:
         told.see(reading, said=said_about(told, aside))
@@ -321,8 +369,8 @@ def test_every_incident_is_told_in_order_once_and_to_its_end(watch: Watch, histo
         assert (alerts[0].phase, alerts[0].reminder) == (Phase.FIRING, 0)
         assert (alerts[-1].phase is Phase.RESOLVED) is (incident_id != open_id)
         assert [alert for alert in alerts if alert.phase is Phase.RESOLVED] in ([], [alerts[-1]])
-        ranks = [alert.severity.rank for alert in alerts if not alert.reminder]
-        assert ranks == sorted(ranks)
+        bad = [(alert.severity.rank, alert.stage) for alert in alerts if not alert.reminder]
+        assert bad == sorted(bad)
         ended = alerts[-1].ended_at
         assert ended is None or alerts[-1].started_at <= ended <= alerts[-1].at
 
@@ -369,9 +417,9 @@ def test_a_condition_fires_and_clears_exactly_when_it_has_held(levels: list[Leve
 STATES = [
     Quiet(),
     Waiting(START),
-    Accepted(CRITICAL),
+    Accepted(CRITICAL, 80),
     Open("id", START, WARNING),
-    Open("id", START, CRITICAL, Phase.ESCALATED, CRITICAL, START, WARNING, 3, START + MINUTE),
+    Open("id", START, CRITICAL, 80, Phase.ESCALATED, CRITICAL, 50, START, WARNING, 3, START + MINUTE),
 ]
 
 

@@ -12,6 +12,7 @@ SUMMARY = FIRING.summary
 TITLES = {
     "firing": (FIRING, SUMMARY),
     "escalated": (ESCALATED, f"Escalated to critical: {SUMMARY}"),
+    "a worse stage": (replace(ESCALATED, raised_from=None, stage=80), f"Escalated: {SUMMARY}"),
     "resolved": (RESOLVED, f"Resolved: {RESOLVED.summary}"),
     "a reminder": (replace(FIRING, reminder=1), f"Still firing: {SUMMARY}"),
     "a reminder of an escalation": (replace(ESCALATED, reminder=3), f"Still firing: {SUMMARY}"),
