@@ -34,6 +34,7 @@ from gateway.dialects.openai_chat import OpenAIChat
 from gateway.domain.problem import Problem, StoreError
 from gateway.domain.snapshot import Rejected, RuleFile, Snapshot
 from gateway.domain.words import Dialect, Surface
+from gateway.receivers.addresses import faults
 from gateway.runtime.executor import Executor
 from gateway.runtime.health import HealthBoard
 from gateway.runtime.ports import Target, Targets
@@ -115,8 +116,12 @@ def gate(snapshot: Snapshot) -> tuple[Problem, ...]:
 
 
 def lacking(snapshot: Snapshot) -> tuple[Problem, ...]:
-    """Give the secrets that a snapshot needs and that cannot be had."""
-    return secrets.missing(snapshot.providers, os.environ)
+    """Give the secrets that a snapshot needs and that cannot be had, or are none."""
+    return secrets.missing(snapshot, os.environ) or tuple(
+        Problem(each.file, each.mark.line, each.mark.column, f"receiver '{name}': {fault}", "see docs/alerts.md")
+        for name, each in snapshot.receivers.items()
+        for fault in faults(each.receiver.kind, secrets.address_of(each, os.environ))
+    )
 
 
 def nothing_lacking(_: Snapshot) -> tuple[Problem, ...]:

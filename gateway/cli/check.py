@@ -1,15 +1,13 @@
 """`rulegate check`: the daemon's verdict on a rules directory."""
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
-from gateway.app import SURFACES
+from gateway.app import SURFACES, lacking
 from gateway.cli.rules import RULES_OPTION, compile_rules, counted, place, rules_or_shipped
-from gateway.config import secrets
 from gateway.domain.problem import Problem
 from gateway.domain.snapshot import Rejected
 from gateway.runtime.rehearsal import failures_of, rehearse
@@ -38,7 +36,7 @@ def command(rules: Path | None, form: str, *, as_json: bool) -> None:
         problems = failures_of(verdicts)
         advisory = [v.problem for v in verdicts if v.failed and v.test.advisory]
         warnings = (*result.warnings, *advisory)
-        needs = secrets.missing(result.providers, os.environ)
+        needs = lacking(result)
         parts = {"file": result.files, "rule": result.rules, "model": result.models, "test": verdicts}
         summary = ", ".join(counted(len(each), word) for word, each in parts.items())
     match "json" if as_json else form:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from gateway.domain.alerting import AlertRule, Destination
 from gateway.domain.budget import Budget
 from gateway.domain.category import Table
 from gateway.domain.health import HealthState
@@ -79,6 +80,8 @@ class Snapshot:
     defaults: Defaults
     tests: tuple[RuleTest, ...]
     budgets: Mapping[str, Budget] = field(default_factory=dict)
+    receivers: Mapping[str, Destination] = field(default_factory=dict)
+    alerts: Mapping[str, AlertRule] = field(default_factory=dict)
     warnings: tuple[Problem, ...] = field(default=())
     generation: int = 0
 
