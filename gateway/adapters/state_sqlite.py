@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
+from gateway.adapters.alert_tables import ALERTS
 from gateway.domain.problem import StoreError
 from gateway.domain.snapshot import RuleFile
 
@@ -23,6 +24,7 @@ MIGRATIONS = (
     create table generations (number integer primary key, fingerprint text not null, at text not null);
     create table keys (name text primary key, value blob not null) without rowid;
     """,
+    ALERTS,
 )
 """Append only: the position of a migration is the version it leads to."""
 
