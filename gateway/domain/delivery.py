@@ -54,3 +54,10 @@ class Response:
     status: int
     headers: Mapping[str, str] = field(default_factory=dict, hash=False)
     body: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class NoAnswer:
+    """Why no answer came: a few words that hold nothing of the address."""
+
+    words: str
