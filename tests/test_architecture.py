@@ -35,7 +35,7 @@ THIRD_PARTY: dict[str, frozenset[str]] = {
     "dialects": frozenset({"msgspec"}),
     "receivers": frozenset({"msgspec"}),
     "config": frozenset({"yaml", "jsonschema", "re2", "msgspec"}),
-    "adapters": frozenset({"aiohappyeyeballs", "msgspec", "prometheus_client", "watchdog"}),
+    "adapters": frozenset({"aiohappyeyeballs", "aiohttp", "msgspec", "prometheus_client", "watchdog", "yarl"}),
     "runtime": frozenset(),
     "web": frozenset({"aiohttp", "multidict", "msgspec"}),
     "simulator": frozenset({"aiohttp"}),

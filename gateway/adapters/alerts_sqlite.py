@@ -104,10 +104,9 @@ def _write(database: sqlite3.Connection, changes: Changes) -> None:
         for statement, rows in _statements(changes):
             database.executemany(statement, rows)
         database.execute("commit")
-    except BaseException:
+    finally:
         if database.in_transaction:
             database.execute("rollback")
-        raise
 
 
 _PUT_SAID: Final = "insert or replace into alerts_said (message, at, silenced, alert) values (?, ?, ?, ?)"
