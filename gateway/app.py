@@ -17,6 +17,8 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry, disable_created_metrics
 from prometheus_client.aiohttp import make_aiohttp_handler
 
+from gateway import app_alerts
+from gateway.adapters.budget_gauges import BudgetGauges, Gauged
 from gateway.adapters.clock import SystemClock
 from gateway.adapters.log_sqlite import LogReader, LogWriter
 from gateway.adapters.metrics import Metrics
@@ -34,18 +36,19 @@ from gateway.dialects.openai_chat import OpenAIChat
 from gateway.domain.problem import Problem, StoreError
 from gateway.domain.snapshot import Rejected, RuleFile, Snapshot
 from gateway.domain.words import Dialect, Surface
-from gateway.receivers.addresses import faults
+from gateway.runtime.deliveries import Deliveries
 from gateway.runtime.executor import Executor
 from gateway.runtime.health import HealthBoard
 from gateway.runtime.ports import Target, Targets
 from gateway.runtime.recorder import Recorder
 from gateway.runtime.rehearsal import failures_of, rehearse
 from gateway.runtime.reloader import Parts as ReloadParts
-from gateway.runtime.reloader import Reloader, activate, first, follow
+from gateway.runtime.reloader import Reloader, activate, first, follow, no_addresses
 from gateway.runtime.spend import SpendBook
 from gateway.simulator.faults import Faults
 from gateway.simulator.server import build_app as build_simulator
 from gateway.simulator.server import start as start_simulator
+from gateway.web.alerts import accept, alerts, hush, silence, unhush
 from gateway.web.catalogue import models, nothing_here, route_handler
 from gateway.web.errors import edge
 from gateway.web.inference import surface_handler
@@ -116,12 +119,8 @@ def gate(snapshot: Snapshot) -> tuple[Problem, ...]:
 
 
 def lacking(snapshot: Snapshot) -> tuple[Problem, ...]:
-    """Give the secrets that a snapshot needs and that cannot be had, or are none."""
-    return secrets.missing(snapshot, os.environ) or tuple(
-        Problem(each.file, each.mark.line, each.mark.column, f"receiver '{name}': {fault}", "see docs/alerts.md")
-        for name, each in snapshot.receivers.items()
-        for fault in faults(each.receiver.kind, secrets.address_of(each, os.environ))
-    )
+    """Give the secrets that a snapshot needs and that cannot be had, or that are no addresses of receivers."""
+    return secrets.missing(snapshot, os.environ) or app_alerts.unusable(snapshot)
 
 
 def nothing_lacking(_: Snapshot) -> tuple[Problem, ...]:
@@ -146,6 +145,21 @@ def simulated_targets(simulator: str) -> Callable[[Snapshot], Targets]:
     return resolve
 
 
+def mended(board: HealthBoard, book: SpendBook, snapshot: Snapshot, deliveries: Deliveries) -> None:
+    """Take up what a reload has brought, beside the routes: who may be well again, what may be spent, whom to tell."""
+    board.mended()
+    book.take_up(snapshot.budgets, {})
+    deliveries.wake()
+
+
+def gauged(book: SpendBook) -> list[Gauged]:
+    """Give what the gauges of budgets show."""
+    return [
+        Gauged(each.budget.name, each.spent_nano_usd, each.held_nano_usd, each.limit_nano_usd)
+        for each in book.standings()
+    ]
+
+
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
     """Give uvloop's loop where the extra `speed` is installed, else asyncio's own."""
     if find_spec("uvloop") is None:
@@ -167,11 +181,6 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
         metrics = Metrics(CollectorRegistry(), VERSION, simulated=settings.simulate)
         simulator = await stack.enter_async_context(_simulator(settings.simulate_speed)) if settings.simulate else ""
         board, book = HealthBoard(clock), SpendBook(clock)
-
-        def mended() -> None:
-            board.mended()
-            book.take_up(reloader.active.snapshot.budgets, {})
-
         compiler = Compiler(catalogue.load())
         metrics.catalogue(compiler.catalogue.date, lambda: clock.now().date())
         reload_parts = ReloadParts(
@@ -182,8 +191,9 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
             resolve=simulated_targets(simulator) if settings.simulate else real_targets,
             generations=state,
             meters=metrics,
-            mended=mended,
+            mended=lambda: mended(board, book, reloader.active.snapshot, watching.deliveries),
             clock=clock,
+            addresses=no_addresses if settings.simulate else app_alerts.addresses,
         )
         started_with = first(reload_parts, use_last_good=settings.use_last_good)
         if isinstance(started_with, Rejected):
@@ -197,6 +207,7 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
         metrics.prepare(reloader.active.snapshot)
         metrics.reloaded(reloader.active.snapshot, reloader.active.loaded_at)
         ModelStates(metrics.registry, lambda: board.states(reloader.active.snapshot.models))
+        BudgetGauges(metrics.registry, lambda: gauged(book))
         writer = LogWriter(
             data / "log",
             retention_days=lambda: reloader.active.snapshot.defaults.retention_days,
@@ -207,12 +218,13 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
         stack.callback(writer.close)
         transport = HttpTransport()
         stack.push_async_callback(transport.close)
-        recorder = Recorder(
-            writer, metrics, clock, hash_key, _a_moment_later, simulated=settings.simulate, noted=(book.note,)
-        )
+        around = app_alerts.Around(reloader, book, metrics, clock, data / "state.db", hash_key, settings.simulate)
+        watching = await stack.enter_async_context(app_alerts.alerts_of(around, VERSION))
+        noted = (book.note, watching.tally.note)
+        recorder = Recorder(writer, metrics, clock, hash_key, _a_moment_later, simulated=settings.simulate, noted=noted)
         stack.callback(recorder.note_waiting)
         executor = Executor(transport, clock, PROVIDERS, board, book)
-        parts = Parts(reloader, executor, board, recorder, book, metrics, clock)
+        parts = Parts(reloader, executor, board, recorder, book, metrics, clock, watching.alerting, watching.deliveries)
         rules = str(settings.rules) if settings.rules else "the shipped rules"
         daemon = Daemon(VERSION, rules, settings.simulate, LogReader(data / "log"), lambda: writer.healthy)
         app = build_web(parts, daemon, metrics)
@@ -240,6 +252,11 @@ def build_web(parts: Parts, daemon: Daemon, metrics: Metrics) -> web.Application
     app.router.add_get("/api/models", private(model_health))
     app.router.add_get("/api/log", private(log))
     app.router.add_post("/api/reload", private(reload))
+    app.router.add_get("/api/alerts", private(alerts))
+    app.router.add_post("/api/alerts/{id}/silence", private(silence))
+    app.router.add_post("/api/alerts/{id}/accept", private(accept))
+    app.router.add_post("/api/silences", private(hush))
+    app.router.add_delete("/api/silences/{id}", private(unhush))
     there = tuple(f"{route.method} {route.resource.canonical}" for route in app.router.routes() if route.resource)
     app.router.add_route("*", "/{path:.*}", nothing_here(OPENAI, tuple(each for each in there if "HEAD" not in each)))
     return app

@@ -1,6 +1,6 @@
 """What the alert rules read at a moment: a function of the rule and of all there is to see, for each kind of alert."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final, assert_never
 
 from gateway.domain.alert import AlertKind, Fact, Severity
@@ -47,6 +47,7 @@ def _rules(rule: AlertRule, sights: Sights) -> Reading:
     )
 
 
-def gone(alert: str, kind: AlertKind, scope: dict[str, str], severity: Severity) -> Look:
+def gone(alert: str, kind: AlertKind, scope: Mapping[str, str]) -> Look:
     """Read what is watched no longer: it ends what goes on, at once."""
-    return Look(Watch(alert, kind, scope), Reading(Level.OK, severity, f"Alert {alert} is not watched any more"))
+    reading = Reading(Level.OK, Severity.WARNING, f"Alert {alert} is not watched any more")
+    return Look(Watch(alert, kind, scope), reading)

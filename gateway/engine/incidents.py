@@ -5,7 +5,7 @@ them, and knows nothing of how the readings come about: `ok -> firing -> (escala
 when it happens again.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -286,16 +286,21 @@ def _alert(look: _Look, state: Open, phase: Phase, ended_at: datetime | None = N
 
 
 def _silenced(look: _Look, state: Open) -> bool:
+    return is_silenced(look.watch, state, look.said.silences, look.now)
+
+
+def is_silenced(watch: Watch, state: Open, silences: Iterable[Silence], now: datetime) -> bool:
+    """Say whether one of the silences is for an incident, and has not ended."""
     labels = {
-        **look.watch.scope,
-        "alert": look.watch.alert,
-        "kind": look.watch.kind.value,
+        **watch.scope,
+        "alert": watch.alert,
+        "kind": watch.kind.value,
         "severity": state.severity.value,
         "incident_id": state.incident_id,
     }
     return any(
-        look.now < silence.until and all(labels.get(label) == value for label, value in silence.matcher.items())
-        for silence in look.said.silences
+        now < silence.until and all(labels.get(label) == value for label, value in silence.matcher.items())
+        for silence in silences
     )
 
 

@@ -16,14 +16,16 @@ from gateway.domain.alert import Alert
 from gateway.domain.delivery import NoAnswer, Post, Response, Sending
 from gateway.domain.outbox import Changes, Key, Letter, Mailbox
 from gateway.domain.problem import StoreError
-from gateway.engine.deliveries import Disable, Done, GiveUp, Retry, Verdict, verdict
-from gateway.runtime.outbox import GIVEN_UP, LOOK_EVERY_S, Outbox, Place, Places
+from gateway.engine.deliveries import Disable, Done, GiveUp, Reason, Retry, Verdict, verdict
+from gateway.runtime.outbox import GIVEN_UP, LOOK_EVERY_S, SUPERSEDED, Outbox, Place, Places
 from gateway.runtime.ports import AlertMeters, AlertStore, Clock, Courier
 from gateway.runtime.ticks import survived
 
 logger = logging.getLogger(__name__)
 
 DELIVERED: Final = "delivered"
+RESULTS: Final = (DELIVERED, SUPERSEDED, GIVEN_UP, *(reason.value for reason in Reason))
+"""What can come of a message, or of an attempt to deliver one."""
 A_BUG: Final = NoAnswer("the gateway met a bug; its log says where")
 
 

@@ -18,17 +18,18 @@ from gateway.domain.words import Outcome
 from gateway.engine.decide import decide_request
 from gateway.engine.explain import account_of
 from gateway.engine.features import Features, Healths, all_well
-from gateway.runtime.ports import Target, Targets
+from gateway.runtime.ports import Addresses, Target, Targets
 from gateway.runtime.spend import Hold
 
 
 @dataclass(frozen=True, slots=True)
 class Active:
-    """A generation that runs: its snapshot, and how its providers are reached. Swapped by one assignment."""
+    """A generation that runs: its snapshot, and where its providers and receivers are. Swapped by one assignment."""
 
     snapshot: Snapshot
     targets: Targets
     loaded_at: datetime
+    addresses: Addresses = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from gateway.domain.alert import Alert, Receiver
-from gateway.domain.delivery import NoAnswer, Post, Response
+from gateway.domain.delivery import Address, NoAnswer, Post, Response
 from gateway.domain.entry import Entry
 from gateway.domain.metric import Samples
 from gateway.domain.outbox import Changes, Kept, Said
@@ -103,6 +103,8 @@ class Target:
 
 Targets = Mapping[str, Target]
 """By provider name."""
+Addresses = Mapping[str, Address]
+"""By receiver name."""
 
 
 class Courier(Protocol):

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from gateway.runtime.alerts import Alerting
+from gateway.runtime.deliveries import Deliveries
 from gateway.runtime.executor import Executor
 from gateway.runtime.health import HealthBoard
 from gateway.runtime.ports import Clock, Meters
@@ -23,6 +25,8 @@ class Parts:
     spend: SpendBook
     meters: Meters
     clock: Clock
+    alerts: Alerting
+    deliveries: Deliveries
 
 
 PARTS = web.AppKey("parts", Parts)

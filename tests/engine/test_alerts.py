@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from gateway.domain.alert import AlertKind, Fact, Severity
+from gateway.domain.alert import AlertKind, Fact
 from gateway.domain.alerting import OfBudgets, OfMetric, OfRates, OfRules, Terms
 from gateway.domain.metric import Sample
 from gateway.domain.problem import Problem
@@ -70,7 +70,7 @@ def test_what_is_watched_no_longer_ends_at_once() -> None:
     rule = alert_rule(AlertKind.ERROR_RATE, KINDS[AlertKind.ERROR_RATE])
     (look,) = looks(rule, SIGHTS)
     opened = fold(look.watch, Quiet(), look.reading, Said(), NOON, "id")
-    end = gone("it", AlertKind.ERROR_RATE, {}, Severity.WARNING)
+    end = gone("it", AlertKind.ERROR_RATE, {})
     closed = fold(end.watch, opened.state, end.reading, Said(), NOON, "id-2")
     assert closed.state == Quiet()
     assert [event.alert.summary for event in closed.events] == ["Alert it is not watched any more"]
