@@ -24,6 +24,7 @@ from gateway.config.compile import Compiler
 from gateway.config.settings import Settings
 from gateway.domain.snapshot import Rejected
 from gateway.runtime.decider import Decider
+from gateway.runtime.deliveries import Deliveries
 from gateway.runtime.drain import Drain
 from gateway.runtime.executor import Executor
 from gateway.runtime.health import HealthBoard
@@ -31,12 +32,15 @@ from gateway.runtime.limits import LimitBoard
 from gateway.runtime.openings import Openings
 from gateway.runtime.recorder import Books, Recorder
 from gateway.runtime.reloader import Parts as ReloadParts
-from gateway.runtime.reloader import Reloader, activate, first
+from gateway.runtime.reloader import Reloader, activate, first, no_addresses
 from gateway.runtime.spend import SpendBook, Standing
+from gateway.runtime.tally import Tally
 from gateway.web.door import Door
 from gateway.web.keys import Parts
 from gateway.web.operations import Daemon
+from gateway.wiring.alerts import Around, alerts_of
 from gateway.wiring.rules import (
+    addresses,
     gate,
     lacking,
     nothing_lacking,
@@ -95,13 +99,12 @@ async def running(settings: Settings, drain: Drain | None = None) -> AsyncIterat
         disable_created_metrics()  # type: ignore[no-untyped-call] # the library has no types here
         metrics = Metrics(CollectorRegistry(), VERSION, simulated=settings.simulate)
         simulated = await stack.enter_async_context(simulator(settings.simulate_speed)) if settings.simulate else ""
-        board, spend = HealthBoard(clock), SpendBook(clock)
+        board, spend, tally = HealthBoard(clock), SpendBook(clock), Tally(clock)
         compiler = Compiler(catalogue.load())
         metrics.catalogue(compiler.catalogue.date, lambda: clock.now().date())
         kept = await stores(data, state, metrics, lambda: reloader.active.snapshot.defaults)
-        recorder = Recorder(
-            Books(kept.journal, metrics, spend), clock, kept.hash_key, _a_moment_later, simulated=settings.simulate
-        )
+        books = Books(kept.journal, metrics, spend, (tally.note,))
+        recorder = Recorder(books, clock, kept.hash_key, _a_moment_later, simulated=settings.simulate)
         openings = Openings(spend, recorder, kept.sums)
         reload_parts = ReloadParts(
             read=reader(settings),
@@ -112,9 +115,10 @@ async def running(settings: Settings, drain: Drain | None = None) -> AsyncIterat
                 *open_to_anybody(snapshot, settings),
             ),
             resolve=simulated_targets(simulated) if settings.simulate else real_targets,
+            addresses=no_addresses if settings.simulate else addresses,
             generations=state,
             meters=metrics,
-            mended=board.mended,
+            mended=lambda: mended(board, watching.deliveries),
             budgets=openings,
             clock=clock,
         )
@@ -135,13 +139,28 @@ async def running(settings: Settings, drain: Drain | None = None) -> AsyncIterat
         metrics.reloaded(snapshot, reloader.active.loaded_at)
         ModelStates(metrics.registry, lambda: board.states(reloader.active.snapshot.models))
         BudgetGauges(metrics.registry, lambda: map(_gauged, spend.standings()))
+        around = Around(reloader, spend, tally, metrics, clock, data / "state.db", kept.hash_key, settings.simulate)
+        watching = await stack.enter_async_context(alerts_of(around, VERSION))
         transport = HttpTransport()
         stack.push_async_callback(transport.close)
         executor, decider = Executor(transport, clock, PROVIDERS, board, spend), Decider(board, spend)
         names = frozenset(each.host.lower() for each in (settings.listen, settings.ops) if each is not None)
         door, limits = Door(names, any_name=settings.allow_anonymous), LimitBoard(clock)
         parts = Parts(
-            reloader, executor, decider, board, spend, kept.overrides, limits, door, recorder, metrics, clock, drain
+            reloader=reloader,
+            executor=executor,
+            decider=decider,
+            board=board,
+            spend=spend,
+            overrides=kept.overrides,
+            limits=limits,
+            door=door,
+            recorder=recorder,
+            meters=metrics,
+            clock=clock,
+            drain=drain,
+            alerts=watching.alerting,
+            deliveries=watching.deliveries,
         )
         rules = str(settings.rules) if settings.rules else "the shipped rules"
         daemon = Daemon(VERSION, rules, settings.simulate, kept.log, lambda: kept.journal.healthy)
@@ -150,6 +169,12 @@ async def running(settings: Settings, drain: Drain | None = None) -> AsyncIterat
         _freeze_memory()
         await stack.enter_async_context(supervised(systemd, drain, reloader, clock))
         yield Running(main, ops, simulated, reloader)
+
+
+def mended(board: HealthBoard, deliveries: Deliveries) -> None:
+    """Take up what a reload has brought beside the rules: who may be well again, and where to tell people."""
+    board.mended()
+    deliveries.wake()
 
 
 def _freeze_memory() -> None:

@@ -25,7 +25,7 @@ from gateway.domain.words import Failure, Outcome, Skip, SpendKind, Surface
 
 OTHER = "other"
 NO_FAILURE = "none"
-STORES = ("log", "ledger")
+STORES = ("log", "ledger", "alerts")
 _SURFACES = tuple(surface.value for surface in (Surface.CHAT, Surface.MESSAGES, Surface.EXECUTE))
 _ENDS_SHOWN = (Outcome.ANSWERED.value, Outcome.FAILED.value)
 """The outcomes that each rule shows from the start; all of them would be too many series for a rate."""
@@ -69,6 +69,10 @@ class Money(Collector):
     def add(self, labels: tuple[str, ...], nano_usd: int) -> None:
         """Add an amount."""
         self._nano_usd[labels] = self._nano_usd.get(labels, 0) + nano_usd
+
+    def describe(self) -> Iterator[CounterMetricFamily]:
+        """Give the family without a sample, so that it can be asked for by its name."""
+        yield CounterMetricFamily(self._name, self._words, labels=self._labels)
 
     def collect(self) -> Iterator[CounterMetricFamily]:
         """Give the sums in dollars."""

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
+from gateway.adapters.alert_tables import ALERTS
 from gateway.domain.problem import StoreError
 from gateway.domain.snapshot import RuleFile
 
@@ -39,6 +40,7 @@ MIGRATIONS = (
         budget text primary key, limit_nano_usd integer not null, until text not null
     ) without rowid;
     """,
+    ALERTS,
 )
 """Append only: the position of a migration is the version it leads to."""
 

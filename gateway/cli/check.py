@@ -1,7 +1,6 @@
 """`rulegate check`: the daemon's verdict on a rules directory."""
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,12 +8,12 @@ import click
 
 from gateway.adapters.clock import SystemClock
 from gateway.cli.rules import RULES_OPTION, compile_rules, counted, place, rules_or_shipped
-from gateway.config import secrets
 from gateway.domain.problem import Problem
 from gateway.domain.snapshot import Rejected
 from gateway.engine.callers import expiries
 from gateway.runtime.rehearsal import failures_of, rehearse
 from gateway.web.operations import problem_shown
+from gateway.wiring.rules import lacking
 from gateway.wiring.surfaces import SURFACES
 
 
@@ -40,7 +39,7 @@ def command(rules: Path | None, form: str, *, as_json: bool) -> None:
         problems = failures_of(verdicts)
         advisory = [v.problem for v in verdicts if v.failed and v.test.advisory]
         warnings = (*result.warnings, *expiries(result.callers, SystemClock().now()), *advisory)
-        needs = secrets.missing(result.providers, os.environ)
+        needs = lacking(result)
         parts = {"file": result.files, "rule": result.rules, "model": result.models, "test": verdicts}
         summary = ", ".join(counted(len(each), word) for word, each in parts.items())
     match "json" if as_json else form:

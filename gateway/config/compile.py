@@ -7,6 +7,7 @@ from functools import cached_property
 from operator import is_
 
 from gateway.config import packaged, schema, yamltree
+from gateway.config.alerting import Watchable, alert_of, destination_of
 from gateway.config.budgets import Names, budget_of
 from gateway.config.callers import callers_of
 from gateway.config.categories import all_at_once, category_of
@@ -149,6 +150,11 @@ class Compiler:
             }
         )
         budgets = {name: budget_of(name, node, spendable, findings) for name, node in merged.section("budgets").items()}
+        receivers = {name: destination_of(name, node, findings) for name, node in merged.section("receivers").items()}
+        there = Watchable(
+            receivers, budgets, (*sorted(rule_names), REQUESTED_MODEL), tuple(sorted(known.declared_models))
+        )
+        alerts = {name: alert_of(name, node, there, findings) for name, node in merged.section("alerts").items()}
         if findings.problems or not findings.complete:
             return None
         live = tuple(rule for rule in rules if rule.mode is not Mode.OFF)
@@ -163,6 +169,8 @@ class Compiler:
             defaults=defaults,
             tests=tuple(tests),
             budgets=budgets,
+            receivers=receivers,
+            alerts={name: alert for name, alert in alerts.items() if alert is not None},
             warnings=warnings_of(rules, chains),
             callers=callers,
             plan=plan_of(live),

@@ -33,7 +33,7 @@ def provider_of(name: str, node: Node, findings: Findings) -> Provider:
     address = (written.value if written and _is_address(written, findings) else PUBLIC_ADDRESSES[kind]).rstrip("/")
     if kind is Dialect.ANTHROPIC and not urlsplit(address).path.endswith("/v1"):
         address += "/v1"  # Anthropic's own clients take the address without it
-    return Provider(name, kind, address, _secret(node["api_key"]), node.document.file, node.key_mark)
+    return Provider(name, kind, address, secret_of(node["api_key"]), node.document.file, node.key_mark)
 
 
 def _is_address(node: Node, findings: Findings) -> bool:
@@ -51,7 +51,8 @@ def _is_address(node: Node, findings: Findings) -> bool:
     return leads and not secret
 
 
-def _secret(node: Node) -> Secret:
+def secret_of(node: Node) -> Secret:
+    """Compile where a secret is."""
     if node.value == "none":
         return NoSecret()
     return EnvSecret(node["env"].value) if "env" in node.value else FileSecret(node["file"].value)

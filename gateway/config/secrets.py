@@ -1,15 +1,43 @@
-"""The secrets that providers name: where they are, which are missing, and what they say. Only `serve` resolves them."""
+"""The secrets that providers and receivers name: where they are, which are missing, and what they say.
 
-from collections.abc import Mapping
+Only `serve`, and the test of receivers, resolve them.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.domain.problem import Problem
+from gateway.domain.alerting import Destination
+from gateway.domain.delivery import Address
+from gateway.domain.problem import Mark, Problem
 from gateway.domain.registry import EnvSecret, FileSecret, NoSecret, Provider, Secret
+from gateway.domain.snapshot import Snapshot
 
 
-def missing(providers: Mapping[str, Provider], environment: Mapping[str, str]) -> tuple[Problem, ...]:
-    """Give a Problem for each secret that cannot be had, at the provider that wants it."""
-    return tuple(problem for provider in providers.values() if (problem := _lacks(provider, environment)) is not None)
+@dataclass(frozen=True, slots=True)
+class _Want:
+    """A secret with who wants it, and where that stands."""
+
+    who: str
+    secret: Secret
+    file: str
+    mark: Mark
+
+
+def missing(snapshot: Snapshot, environment: Mapping[str, str]) -> tuple[Problem, ...]:
+    """Give a Problem for each secret that cannot be had, at the provider or receiver that wants it."""
+    return tuple(problem for want in _wants(snapshot) if (problem := _lacks(want, environment)) is not None)
+
+
+def _wants(snapshot: Snapshot) -> Iterator[_Want]:
+    yield from map(_of_provider, snapshot.providers.values())
+    for destination in snapshot.receivers.values():
+        for secret in (destination.url, destination.routing_key, *destination.signing_secrets):
+            yield _Want(f"receiver '{destination.receiver.name}'", secret, destination.file, destination.mark)
+
+
+def _of_provider(provider: Provider) -> _Want:
+    return _Want(f"provider '{provider.name}'", provider.api_key, provider.file, provider.mark)
 
 
 def resolve(secret: Secret, environment: Mapping[str, str]) -> str | None:
@@ -26,6 +54,16 @@ def resolve(secret: Secret, environment: Mapping[str, str]) -> str | None:
                 return None
 
 
+def address_of(destination: Destination, environment: Mapping[str, str]) -> Address:
+    """Give where a receiver is; what cannot be had is empty."""
+    signing = [resolve(secret, environment) for secret in destination.signing_secrets]
+    return Address(
+        url=(resolve(destination.url, environment) or "").strip(),
+        routing_key=(resolve(destination.routing_key, environment) or "").strip(),
+        signing_secrets=tuple(secret.strip() for secret in signing if secret),
+    )
+
+
 def wanted(secret: Secret) -> str:
     """Name where a secret is looked for; empty where none is wanted."""
     match secret:
@@ -37,11 +75,10 @@ def wanted(secret: Secret) -> str:
             return f"file {secret.path}"
 
 
-def _lacks(provider: Provider, environment: Mapping[str, str]) -> Problem | None:
-    where = wanted(provider.api_key)
-    if not where or resolve(provider.api_key, environment) is not None:
+def _lacks(want: _Want, environment: Mapping[str, str]) -> Problem | None:
+    where = wanted(want.secret)
+    if not where or resolve(want.secret, environment) is not None:
         return None
-    remedy = "set it" if isinstance(provider.api_key, EnvSecret) else "write the key there"
+    remedy = "set it" if isinstance(want.secret, EnvSecret) else "write the key there"
     hint = f"{remedy}, or rehearse without keys: rulegate serve --simulate"
-    mark = provider.mark
-    return Problem(provider.file, mark.line, mark.column, f"provider '{provider.name}' needs {where}", hint)
+    return Problem(want.file, want.mark.line, want.mark.column, f"{want.who} needs {where}", hint)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from gateway.domain.alerting import AlertRule, Destination
 from gateway.domain.budget import Budget
 from gateway.domain.caller import NO_CALLERS, Callers
 from gateway.domain.category import Table
@@ -85,6 +86,8 @@ class Snapshot:
     defaults: Defaults
     tests: tuple[RuleTest, ...]
     budgets: Mapping[str, Budget] = field(default_factory=dict)
+    receivers: Mapping[str, Destination] = field(default_factory=dict)
+    alerts: Mapping[str, AlertRule] = field(default_factory=dict)
     warnings: tuple[Problem, ...] = field(default=())
     generation: int = 0
     callers: Callers = NO_CALLERS

@@ -15,7 +15,7 @@ def wait_asked_s(status: int, headers: Mapping[str, str], now: datetime) -> floa
     milliseconds = headers.get("retry-after-ms", "")
     if milliseconds.isascii() and milliseconds.isdigit():
         return min(int(milliseconds[:12]) / 1000, LONGEST_WAIT_S)
-    if (asked_s := _retry_after_s(headers.get("retry-after", ""), now)) is not None:
+    if (asked_s := retry_after_s(headers.get("retry-after", ""), now)) is not None:
         return asked_s
     if status != 429:
         return None
@@ -38,7 +38,7 @@ def _reset_s(headers: Mapping[str, str], remaining: str, now: datetime) -> float
 _SPAN = re.compile(r"(?=\d)(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,9}(?:\.\d{1,9})?)s)?(?:(\d{1,9})ms)?")
 
 
-def _retry_after_s(written: str, now: datetime) -> float | None:
+def retry_after_s(written: str, now: datetime) -> float | None:
     """Read a Retry-After header: seconds, or the seconds until an HTTP date (RFC 9110, section 10.2.3)."""
     if written.isascii() and written.isdigit():
         return float(min(int(written[:9]), LONGEST_WAIT_S))

@@ -21,17 +21,18 @@ from gateway.engine.callers import expiries
 from gateway.engine.decide import decide_request
 from gateway.engine.explain import account_of
 from gateway.engine.features import AT_REST, Features, Live
-from gateway.runtime.ports import Target, Targets
+from gateway.runtime.ports import Addresses, Target, Targets
 from gateway.runtime.spend import Hold
 
 
 @dataclass(frozen=True, slots=True)
 class Active:
-    """A generation that runs: its snapshot, and how its providers are reached. Swapped by one assignment."""
+    """A generation that runs: its snapshot, and where its providers and receivers are. Swapped by one assignment."""
 
     snapshot: Snapshot
     targets: Targets
     loaded_at: datetime
+    addresses: Addresses = field(default_factory=dict)
 
     def warnings(self, at: datetime) -> tuple[Problem, ...]:
         """Give what is to be warned of at a moment: what the files say, and keys that end."""

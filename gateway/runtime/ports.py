@@ -1,12 +1,16 @@
 """What the shell needs of the outside world; adapters fit these without importing them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from gateway.domain.alert import Alert, Receiver
 from gateway.domain.budget import Override, Wanted
+from gateway.domain.delivery import Address, NoAnswer, Post, Response
 from gateway.domain.entry import Entry
+from gateway.domain.metric import Samples
+from gateway.domain.outbox import Changes, Kept, Said
 from gateway.domain.snapshot import RuleFile, Snapshot
 from gateway.domain.upstream import Call, Reply
 
@@ -116,3 +120,57 @@ class Target:
 
 Targets = Mapping[str, Target]
 """By provider name."""
+Addresses = Mapping[str, Address]
+"""By receiver name."""
+
+
+class Courier(Protocol):
+    """The way to receivers of alerts."""
+
+    async def send(self, receiver: Receiver, alert: Alert, post: Post) -> Response | NoAnswer:
+        """Send the request that brings an alert, once; give what came back."""
+        ...
+
+
+class AlertStore(Protocol):
+    """Where it is kept what alerts must not forget."""
+
+    async def load(self) -> Kept:
+        """Give all that is kept. Raises StoreError."""
+        ...
+
+    async def write(self, changes: Changes) -> None:
+        """Keep some changes, all of them or none. Raises StoreError."""
+        ...
+
+    async def said(self, limit: int) -> list[Said]:
+        """Give the messages that arose last, newest first. Raises StoreError."""
+        ...
+
+
+class AlertMeters(Protocol):
+    """What is counted of alerts."""
+
+    def firing(self, incidents: Mapping[str, int]) -> None:
+        """Note how many incidents of each alert are open."""
+        ...
+
+    def delivery(self, receiver: str, result: str) -> None:
+        """Count an attempt to deliver a message, or a message that is not tried any more, by what came of it."""
+        ...
+
+    def receivers(self, names: Collection[str]) -> None:
+        """Make the series of receivers, so that a zero is visible."""
+        ...
+
+    def store_failed(self) -> None:
+        """Count a write that failed."""
+        ...
+
+
+class Gauges(Protocol):
+    """The values of the gateway's own metrics."""
+
+    def samples(self, metrics: Collection[str]) -> Samples:
+        """Give what some metrics, by their names, say now."""
+        ...

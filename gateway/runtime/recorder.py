@@ -6,7 +6,7 @@ next. Whoever reads what was noted calls `note_waiting` first.
 
 import hashlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -43,13 +43,18 @@ class Refused:
     caller: Caller = NOBODY
 
 
+Noted = Callable[[Entry], object]
+"""Hears of each entry when it is noted."""
+
+
 @dataclass(frozen=True, slots=True)
 class Books:
-    """Where requests that have ended are noted: the log, the counters, and what is spent of budgets."""
+    """Where requests that have ended are noted: the log, the counters, what is spent of budgets, whoever hears too."""
 
     log: Log
     meters: Meters
     spend: SpendBook
+    heard: Sequence[Noted] = ()
 
 
 Defer = Callable[[Callable[[], None]], object]
@@ -114,6 +119,8 @@ class Recorder:
         for event in entry.events:
             if isinstance(event, Attempt) and event.cost_nano_usd:
                 books.spend.book(spender_of(entry, event), entry.at, event.cost_nano_usd)
+        for hear in books.heard:
+            hear(entry)
         if logger.isEnabledFor(logging.DEBUG):
             logger.debug("request %s: rule %s, model %s, %s", entry.id, entry.rule, entry.model, entry.outcome)
 

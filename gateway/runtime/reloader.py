@@ -13,7 +13,7 @@ from gateway.config.sources import Unreadable
 from gateway.domain.problem import WHOLE_SET, Problem, StoreError
 from gateway.domain.snapshot import Rejected, RuleFile, Snapshot
 from gateway.runtime.exchange import Active
-from gateway.runtime.ports import Clock, Generations, Meters, Targets
+from gateway.runtime.ports import Addresses, Clock, Generations, Meters, Targets
 
 logger = logging.getLogger(__name__)
 
@@ -21,6 +21,11 @@ Read = Callable[[], tuple[RuleFile, ...] | Unreadable]
 Gate = Callable[[Snapshot], tuple[Problem, ...]]
 Around = Callable[[], AbstractContextManager[None]]
 Resolve = Callable[[Snapshot], Targets]
+
+
+def no_addresses(_: Snapshot) -> Addresses:
+    """Say that no receiver is to be reached."""
+    return {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +54,8 @@ class Parts:
     """What a reload is made of.
 
     `gate` gives the tests of a snapshot that fail, `lacking` the secrets that cannot be had; `resolve` says where its
-    providers are. `mended` is called once rules and secrets have been read anew. `budgets` puts those into force.
+    providers are, `addresses` where its receivers are. `mended` is called once rules and secrets have been read anew.
+    `budgets` puts those into force.
     """
 
     read: Read
@@ -62,12 +68,14 @@ class Parts:
     mended: Callable[[], None]
     budgets: Budgets
     clock: Clock
+    addresses: Callable[[Snapshot], Addresses] = no_addresses
 
 
 class Reloader:
     """All files of the directory together, or nothing. Whoever reads `active` holds it for the whole request.
 
-    Each reload, whatever becomes of it, is made within `around`.
+    Each reload, whatever becomes of it, is made within `around`. `looked` once one has read the files: before that
+    nobody knows whether those on disk are those that run.
     """
 
     def __init__(self, parts: Parts, active: Active, around: Around = nullcontext) -> None:
@@ -76,6 +84,7 @@ class Reloader:
         self._one_at_a_time = asyncio.Lock()
         self.active = active
         self.rejection: Rejection | None = None
+        self.looked = False
 
     async def reload(self) -> Active | Rejection:
         """Read, compile and test the files off the loop, then swap by one assignment, or change nothing.
@@ -91,6 +100,7 @@ class Reloader:
 
     async def _look(self) -> Active | Rejection:
         result = await asyncio.to_thread(prepare, self._parts, self.active)
+        self.looked = True
         match result:
             case Snapshot():
                 return await self._accept(result)
@@ -102,7 +112,8 @@ class Reloader:
         before = self.active.snapshot
         if snapshot is before:
             targets = await asyncio.to_thread(self._parts.resolve, before)
-            self.active = replace(self.active, targets=targets)
+            addresses = await asyncio.to_thread(self._parts.addresses, before)
+            self.active = replace(self.active, targets=targets, addresses=addresses)
             self._parts.mended()
             if self.rejection is not None:
                 self._clear()
@@ -200,7 +211,7 @@ def activate(parts: Parts, snapshot: Snapshot) -> Active:
     at = parts.clock.now()
     generation = parts.generations.accepted(snapshot.fingerprint, snapshot.files, at)
     numbered = replace(snapshot, generation=generation)
-    return Active(numbered, parts.resolve(numbered), at)
+    return Active(numbered, parts.resolve(numbered), at, parts.addresses(numbered))
 
 
 async def follow(reloader: Reloader, changed: asyncio.Event, stamp: Callable[[], object], clock: Clock) -> None:

@@ -4,7 +4,9 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from gateway.runtime.alerts import Alerting
 from gateway.runtime.decider import Decider
+from gateway.runtime.deliveries import Deliveries
 from gateway.runtime.drain import Drain
 from gateway.runtime.executor import Executor
 from gateway.runtime.health import HealthBoard
@@ -32,6 +34,8 @@ class Parts:
     meters: Meters
     clock: Clock
     drain: Drain
+    alerts: Alerting
+    deliveries: Deliveries
 
 
 PARTS = web.AppKey("parts", Parts)

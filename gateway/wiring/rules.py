@@ -8,7 +8,8 @@ from gateway.config import packaged, secrets, sources
 from gateway.config.settings import Settings
 from gateway.domain.problem import WHOLE_SET, Problem
 from gateway.domain.snapshot import RuleFile, Snapshot
-from gateway.runtime.ports import Target, Targets
+from gateway.receivers.addresses import faults
+from gateway.runtime.ports import Addresses, Target, Targets
 from gateway.runtime.rehearsal import failures_of, rehearse
 from gateway.wiring.surfaces import SURFACES
 
@@ -27,8 +28,17 @@ def gate(snapshot: Snapshot) -> tuple[Problem, ...]:
 
 
 def lacking(snapshot: Snapshot) -> tuple[Problem, ...]:
-    """Give the secrets that a snapshot needs and that cannot be had."""
-    return secrets.missing(snapshot.providers, os.environ)
+    """Give the secrets that a snapshot needs and that cannot be had, or that are no addresses of receivers."""
+    return secrets.missing(snapshot, os.environ) or unusable(snapshot)
+
+
+def unusable(snapshot: Snapshot) -> tuple[Problem, ...]:
+    """Give a Problem for each receiver whose address is none, once its secrets can be had."""
+    return tuple(
+        Problem(each.file, each.mark.line, each.mark.column, f"receiver '{name}': {fault}", "mend the secret it names")
+        for name, each in snapshot.receivers.items()
+        for fault in faults(each.receiver.kind, secrets.address_of(each, os.environ))
+    )
 
 
 def nothing_lacking(_: Snapshot) -> tuple[Problem, ...]:
@@ -60,6 +70,11 @@ def simulated_targets(simulator: str) -> Callable[[Snapshot], Targets]:
         return {name: Target(f"{simulator}/{name}/v1", None) for name in snapshot.providers}
 
     return resolve
+
+
+def addresses(snapshot: Snapshot) -> Addresses:
+    """Give each receiver its own address and secrets."""
+    return {name: secrets.address_of(each, os.environ) for name, each in snapshot.receivers.items()}
 
 
 def reader(settings: Settings) -> Callable[[], tuple[RuleFile, ...] | sources.Unreadable]:

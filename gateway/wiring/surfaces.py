@@ -11,6 +11,7 @@ from gateway.dialects.base import CallerDialect, ProviderDialect
 from gateway.dialects.execute import Execute
 from gateway.dialects.openai_chat import OpenAIChat
 from gateway.domain.words import Dialect, Surface
+from gateway.web.alerts import accept, alerts, hush, silence, unhush
 from gateway.web.budgets import budgets, override
 from gateway.web.catalogue import models_handler, nothing_here, route_handler, unless_stopping
 from gateway.web.errors import edge
@@ -66,6 +67,11 @@ def operations_routes(metrics: Metrics) -> list[web.RouteDef]:
         web.get("/api/models", private(model_health)),
         web.get("/api/log", private(log)),
         web.post("/api/reload", private(reload)),
+        web.get("/api/alerts", private(alerts)),
+        web.post("/api/alerts/{id}/silence", private(silence)),
+        web.post("/api/alerts/{id}/accept", private(accept)),
+        web.post("/api/silences", private(hush)),
+        web.delete("/api/silences/{id}", private(unhush)),
     ]
 
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from gateway.config import packaged
 from gateway.config.schema import linked, validate, validator
 from gateway.config.yamltree import Document, parse
+from gateway.domain.alert import AlertKind, ReceiverKind, Severity
 from gateway.domain.problem import Mark, Problem
 from gateway.domain.words import Failure, Mode, Prefer, Surface
 
@@ -86,18 +87,23 @@ def test_the_words_of_the_schema_are_those_of_the_gateway() -> None:
     assert set(definitions["surface"]["enum"]) == set(Surface)
     assert set(definitions["prefer"]["enum"]) == set(Prefer)
     assert set(definitions["rule"]["properties"]["mode"]["enum"]) == set(Mode)
+    alert = definitions["alert"]["properties"]
+    assert set(alert["kind"]["enum"]) == set(AlertKind)
+    assert set(alert["severity"]["enum"]) == set(Severity)
+    assert set(definitions["receiver"]["properties"]["kind"]["enum"]) == set(ReceiverKind)
 
 
 def test_what_is_built_is_exactly_what_this_version_has() -> None:
     marked = {place.split("/properties/")[-1] for place, part in properties() if part.get("x-not-built")}
     assert marked == {
-        *("receivers", "alerts", "headers", "proxy", "ca_file", "client_cert", "examples"),
+        *("headers", "proxy", "ca_file", "client_cert", "examples"),
         *("max_concurrent", "pick", "affinity", "hedge", "rollout", "adapt", "capture", "expires", "strict_params"),
         *("on_disconnect", "keepalive", "commit_after", "wait_up_to", "language", "on_store_failure"),
         *("cost_below", "paraphrases"),
     }
     values = {value for _, part in parts_of(SCHEMA) if isinstance(part, dict) for value in unbuilt_values(part)}
-    assert values == {"sdk", "responses", "embeddings"}
+    unbuilt_alerts = {"spend_shift", "burn_rate", "price_change", "quality_drop"}
+    assert values == {"sdk", "responses", "embeddings"} | unbuilt_alerts
 
 
 def unbuilt_values(part: Mapping[str, Any]) -> list[str]:
@@ -163,7 +169,7 @@ def test_good_files_have_no_problems(text: str) -> None:
         ),
         (
             "receivers: {a: []}",
-            ["1:1: 'receivers' is not built yet (remove it; see CHANGELOG for what this version has)"],
+            ["1:16: expected a receiver, found a list (write `name: value` instead of '- ')"],
         ),
         (
             "rules: [{name: a, route: x, hedge: 5, mode: of}]",

@@ -1,0 +1,130 @@
+"""What an alert rule looks at, and what a look gives: the values that go in, and the readings that come out."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, Protocol
+
+from gateway.domain.alert import Fact
+from gateway.domain.alerting import AlertRule
+from gateway.domain.budget import Budget
+from gateway.domain.metric import Sample
+from gateway.domain.problem import Problem
+from gateway.domain.window import Window
+from gateway.engine.incidents import Reading, Watch
+
+CENT_NANO_USD: Final = 10_000_000
+
+
+class Stands(Protocol):
+    """How a budget stands, in nano-dollars; the forecast None while nothing can be said."""
+
+    @property
+    def budget(self) -> Budget:
+        """The budget."""
+        ...
+
+    @property
+    def window(self) -> Window:
+        """Its present window."""
+        ...
+
+    @property
+    def limit_nano_usd(self) -> int:
+        """What may be spent."""
+        ...
+
+    @property
+    def spent_nano_usd(self) -> int:
+        """What is spent."""
+        ...
+
+    @property
+    def forecast_nano_usd(self) -> int | None:
+        """What the window's end will see if it goes on like this."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Requests, or attempts at a model, in a stretch of time: how many, how many failed, and how many fell back.
+
+    `failures` counts what went wrong with which model: `gpt: timeout`.
+    """
+
+    requests: int = 0
+    errors: int = 0
+    fallbacks: int = 0
+    failures: Mapping[str, int] = field(default_factory=dict, hash=False)
+
+
+NO_COUNTS: Final = Counts()
+Named = tuple[str, str]
+"""A dimension and a name in it, such as `("rule", "code")`; both empty for everything together."""
+EVERYTHING: Final[Named] = ("", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Sights:
+    """All there is to see at one moment.
+
+    `counts` are by the length of their window in seconds, then by whose they are. `samples` are those of each alert
+    that watches a metric, by its name: values of a gauge, or by how much a counter grew. `rejected` holds the Problems
+    of the rules on disk where they do not run; `looked` once the disk was looked at. `running` names what runs.
+    """
+
+    now: datetime
+    budgets: Sequence[Stands] = ()
+    counts: Mapping[float, Mapping[Named, Counts]] = field(default_factory=dict)
+    samples: Mapping[str, Sequence[Sample]] = field(default_factory=dict)
+    rejected: tuple[Problem, ...] = ()
+    looked: bool = True
+    running: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One alert instance, and what it reads now."""
+
+    watch: Watch
+    reading: Reading
+
+
+def watch_of(
+    rule: AlertRule, scope: Mapping[str, str], clear_for_s: float = 0.0, not_before: datetime | None = None
+) -> Watch:
+    """Give the instance of an alert for a scope."""
+    return Watch(rule.name, rule.kind, scope, rule.for_s, clear_for_s, rule.repeat_s, not_before)
+
+
+def defined_at(rule: AlertRule) -> Fact:
+    """Say where an alert stands in the rule files."""
+    return Fact("Defined at", f"{rule.file}:{rule.mark.line}")
+
+
+def percent(share: float) -> str:
+    """Give a share for people: `5 %`, `82.4 %`, `1,230 %`."""
+    hundredths = 100 * share
+    return f"{hundredths:,.0f} %" if hundredths >= 100 else f"{hundredths:.1f} %".replace(".0 %", " %")
+
+
+def number(value: float) -> str:
+    """Give a number for people, without a tail of zeros."""
+    return f"{value:,.0f}" if value == int(value) else f"{value:,.6g}"
+
+
+def span(seconds: float) -> str:
+    """Give a length of time for people: `5 min`, `1 h`, `90 s`."""
+    for unit, length in (("h", 3_600), ("min", 60)):
+        if seconds >= length and not seconds % length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:g} s"
+
+
+def dollars(nano_usd: int) -> str:
+    """Give money for people: to the cent, and below a cent to three digits."""
+    if nano_usd >= CENT_NANO_USD or not nano_usd:
+        cents = (nano_usd + CENT_NANO_USD // 2) // CENT_NANO_USD
+        return f"{cents // 100:,}.{cents % 100:02}"
+    digits = len(str(nano_usd))
+    return f"{nano_usd / 10**9:.{12 - digits}f}".rstrip("0")

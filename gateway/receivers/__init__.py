@@ -1,0 +1,1 @@
+"""Formats of alert messages: from an alert to the request that brings it, without any I/O."""
