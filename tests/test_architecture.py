@@ -137,7 +137,7 @@ def test_rules_are_data_nothing_evaluates_code(path: Path) -> None:
 
 
 EDGES = ["web.errors", "web.inference"]
-TICKS = ["runtime.recorder", "runtime.reloader", "runtime.ticks"]
+TICKS = ["adapters.journal", "runtime.recorder", "runtime.reloader", "runtime.ticks"]
 
 
 def test_only_the_edges_and_the_ticks_catch_everything() -> None:

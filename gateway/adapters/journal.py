@@ -22,7 +22,6 @@ from gateway.adapters.ledger_sqlite import Ledger
 from gateway.adapters.waiting import Waiting
 from gateway.domain.entry import Entry
 from gateway.domain.ledger import Account, Amounts, postings_of
-from gateway.domain.problem import StoreError
 
 logger = logging.getLogger(__name__)
 
@@ -131,7 +130,7 @@ class Journal:
         def answered(waiting: Sums) -> None:
             try:
                 answer.set_result(question(waiting))
-            except (sqlite3.Error, StoreError) as error:
+            except Exception as error:  # noqa: BLE001 - a question's failure is the asker's: the thread goes on
                 answer.set_exception(error)
 
         self._queue.put(answered)

@@ -77,12 +77,12 @@ async def livez(_: web.Request) -> web.Response:
 
 
 async def readyz(http: web.Request) -> web.Response:
-    """Say that requests are taken, or with 503 why not; `degraded` when the log is not written."""
+    """Say that requests are taken, or with 503 why not; `degraded` when the log or the ledger is not written."""
     phase = http.app[PARTS].drain.phase
     if phase is not Phase.READY:
         return web.Response(status=503, text=f"{phase}\n")
     return web.Response(
-        text="ready\n" if http.app[DAEMON].log_healthy() else "ready, degraded: log rows are not written\n"
+        text="ready\n" if http.app[DAEMON].log_healthy() else "ready, degraded: the log or the ledger is not written\n"
     )
 
 

@@ -69,6 +69,16 @@ def test_a_request_that_cost_nothing_has_a_row_and_no_sum(data: Path) -> None:
     assert list(numbers_of(data).values()) == [1]
 
 
+def test_a_question_that_fails_costs_no_row(data: Path) -> None:
+    """U-99: its failure, whatever it is, is told to whoever asked, and the writing goes on."""
+    with writing(data) as journal:
+        asked = journal.ask(lambda waiting: waiting[ledger_of])  # type: ignore[index] # a bug
+        with pytest.raises(KeyError):
+            asked.result(timeout=10)
+        assert journal.put(entry(1))
+    assert len(rows_of(data)) == 1
+
+
 def test_put_never_waits_and_the_money_of_a_dropped_row_is_booked(data: Path) -> None:
     """U-99: a bounded queue; what is past the bound is known to whoever counts it, and is paid."""
     told = Told()

@@ -45,7 +45,7 @@ async def test_readiness_says_that_rows_are_not_written(tmp_path: Path) -> None:
                 text = await response.text()
                 return (response.status, text) if "degraded" in text else None
 
-        assert await until(told, "word of the log") == (200, "ready, degraded: log rows are not written\n")
+        assert await until(told, "word of the log") == (200, "ready, degraded: the log or the ledger is not written\n")
 
 
 async def test_what_asks_no_model_is_turned_away_too_in_the_shape_of_the_client(tmp_path: Path) -> None:
