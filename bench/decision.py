@@ -2,7 +2,7 @@
 
 A decision is what `gateway.engine` does for a request: the features that the rules read, the category, and the walk
 of the rules to the last. Reading the body before it and what the log row keeps after it are not part of it; the row's
-part is measured beside it, for it walks the rules again.
+part is measured beside it.
 """
 
 import gc

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from math import inf
 from typing import Any
 
 import msgspec
@@ -127,7 +128,8 @@ def _leaf(key: str, node: Node, look: str, findings: Findings) -> Leaf:
             feature = f"{key}@{look}" if key in LOOK_SENSITIVE else _feature(key)
             private = key.startswith(("header.", "metadata."))
             test = _test(node, findings)
-            return Leaf(key, feature, wanted, test, private=private, keys=_keys(node.value, test))
+            keys, bounds = _keys(node.value, test), _bounds(node.value)
+            return Leaf(key, feature, wanted, test, private=private, keys=keys, bounds=bounds)
 
 
 def _keys(value: Any, test: Test) -> frozenset[Any] | None:  # noqa: ANN401 - a value of a rule file
@@ -136,6 +138,15 @@ def _keys(value: Any, test: Test) -> frozenset[Any] | None:  # noqa: ANN401 - a 
         return None
     listed = _listed(value.get("eq", value.get("in")) if isinstance(value, dict) else value)
     return frozenset(filter(test, listed))
+
+
+def _bounds(value: Any) -> tuple[float, float] | None:  # noqa: ANN401 - a value of a rule file
+    """Give the least and the greatest number with which a condition can hold, None where it names neither."""
+    if not isinstance(value, dict) or value.keys().isdisjoint(("gt", "gte", "lt", "lte")):
+        return None
+    least = [value[name] for name in ("gt", "gte") if name in value]
+    most = [value[name] for name in ("lt", "lte") if name in value]
+    return max(least, default=-inf), min(most, default=inf)
 
 
 def _feature(key: str) -> str:

@@ -116,13 +116,12 @@ def examples_of(every: Every) -> Mapping[str, tuple[Any, ...]]:
 
 def spans_of(every: Every) -> Mapping[str, tuple[float, float]]:
     """Give bounds of the numbers that the condition leaves a feature; two that lie apart exclude each other."""
-    spans = {}
-    for feature, same in _by_feature(every).items():
-        points = _points(same) if same[0].leaf.name in _NUMBERS else None
-        if points is not None and None not in points:
-            held = [place for place, point in enumerate(points) if all(each.at(point) for each in same)]
-            if held:
-                spans[feature] = points[held[0]], (*points, inf)[held[-1] + 1]
+    spans: dict[str, tuple[float, float]] = {}
+    for literal in _literals(every):
+        leaf = literal.leaf
+        if leaf.bounds is not None and literal.holds and all(abs(limit) < _EXACT for limit in _limits(leaf.wanted)):
+            low, high = spans.get(leaf.feature, (-inf, inf))
+            spans[leaf.feature] = max(low, leaf.bounds[0]), min(high, leaf.bounds[1])
     return spans
 
 

@@ -30,13 +30,16 @@ class Index:
 
     Rules that ask for nothing that can be looked up stand in `always`; any other stands under all that it can do
     with. `singles` and `sets` are look-ups of features that every request has computed in the end, a single value
-    each or a set. `later` are those of other features, each with the position of its first rule: from there on the
-    feature may be computed.
+    each or a set. So are `above` and `below`, numbers that must reach a limit or not pass one: limits in ascending
+    order, each with its rule. `later` are look-ups of other features, each with the position of its first rule: from
+    there on the feature may be computed.
     """
 
     always: Places
     singles: tuple[tuple[str, Mapping[Any, Places]], ...]
     sets: tuple[Lookup, ...]
+    above: tuple[tuple[str, tuple[float, ...], Places], ...]
+    below: tuple[tuple[str, tuple[float, ...], Places], ...]
     later: tuple[tuple[int, Lookup], ...]
 
 

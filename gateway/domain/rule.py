@@ -15,7 +15,8 @@ class Leaf:
     `name` and `wanted` are as they stand in the file (`estimated_tokens`, `lt 50000`). `feature` is the key to read
     (see `engine.features`). `test` is pure and linear in its input. A `private` leaf reads text or headers: the log
     keeps whether it held, never what it saw. An `implied` leaf stands in no file. `keys` are the values of which the
-    feature must be one, or as a set must hold one, for the leaf to hold; None where that cannot be said.
+    feature must be one, or as a set must hold one, for the leaf to hold, and `bounds` those between which it must lie;
+    None where that cannot be said.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Leaf:
     private: bool = False
     implied: bool = False
     keys: frozenset[Any] | None = None
+    bounds: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,17 +73,12 @@ AT_REST = Live()
 
 
 class Features(dict[str, Any]):
-    """Values by feature key, each computed when it is first read. An unknown key is a KeyError."""
+    """Values by feature key, each computed when it is first read. An unknown key is a KeyError.
 
-    __slots__ = ("_live", "_request", "_table")
+    What all are computed from stands among them, as `request`, `table` and `live`: recorded features are without.
+    """
 
-    def __init__(
-        self, request: Request | None, table: Table | None, values: Mapping[str, Any], live: Live | None = None
-    ) -> None:
-        super().__init__(values)
-        self._request = request
-        self._table = table
-        self._live = live
+    __slots__ = ()
 
     @classmethod
     def of(cls, request: Request, table: Table, prefer: Prefer, at: datetime, live: Live = AT_REST) -> Self:
@@ -91,60 +86,61 @@ class Features(dict[str, Any]):
 
         `live` gives what changes from moment to moment.
         """
-        values = {
-            "at": at,
-            "prefer": request.prefer or prefer,
-            "model": request.model,
-            "surface": request.surface,
-            "stream": request.stream,
-            "max_tokens": request.max_tokens,
-            "caller": request.caller.name,
-            "team": request.caller.team,
-        }
-        return cls(request, table, values, live)
+        caller = request.caller
+        return cls(
+            {
+                "request": request,
+                "table": table,
+                "live": live,
+                "at": at,
+                "prefer": request.prefer or prefer,
+                "model": request.model,
+                "surface": request.surface,
+                "stream": request.stream,
+                "max_tokens": request.max_tokens,
+                "caller": caller.name,
+                "team": caller.team,
+            }
+        )
 
     @classmethod
     def recorded(cls, values: Mapping[str, Any]) -> Self:
         """Start from recorded values; keys that were not recorded are KeyErrors."""
-        return cls(None, None, values)
+        return cls(values)
 
     def __missing__(self, key: str) -> Any:  # noqa: ANN401 - a feature may be any scalar, word set or table
-        compute = _COMPUTED.get(key)
-        value = self[key] = self._named(key) if compute is None else compute(self)
+        value: Any
+        if (compute := _COMPUTED.get(key)) is not None:
+            value = compute(self)
+        elif key.startswith("header."):
+            value = self.request.headers.get(key[7:])
+        elif key.startswith("metadata."):
+            value = self.request.metadata.get(key[9:])
+        elif key.startswith("health."):
+            value = self["live"].health(key[7:])
+        elif key.startswith("budget."):
+            value = self["live"].used(key[7:])
+        else:
+            raise KeyError(key)
+        self[key] = value
         return value
 
     @property
     def request(self) -> Request:
         """The request; a KeyError for recorded features, as for any feature that was not recorded."""
-        if self._request is None:
-            raise KeyError("request")
-        return self._request
+        request: Request = self["request"]
+        return request
 
     @property
     def table(self) -> Table:
         """The categories to choose from; a KeyError for recorded features."""
-        if self._table is None:
-            raise KeyError("table")
-        return self._table
+        table: Table = self["table"]
+        return table
 
     def classification(self, look: str = "user") -> Classification:
         """The scores of all categories for the text that `look` names."""
         value: Classification = self[f"classification@{look}"]
         return value
-
-    def _named(self, key: str) -> str | float | None:
-        kind, _, name = key.partition(".")
-        match kind:
-            case "header":
-                return self.request.headers.get(name)
-            case "metadata":
-                return self.request.metadata.get(name)
-            case "health" if self._live is not None:
-                return self._live.health(name)
-            case "budget" if self._live is not None:
-                return self._live.used(name)
-            case _:
-                raise KeyError(key)
 
 
 def _conversation_text(conversation: Conversation) -> str:
@@ -259,19 +255,21 @@ def _of_text(look: str) -> dict[str, Callable[[Features], Any]]:
         return features[reading] if considered(whole) is whole else Reading(whole)
 
     def classify_text(features: Features) -> Classification:
-        judgement = _judgement(considered(features[text]), features.table)
+        table: Table = features["table"]
+        judgement = _judgement(considered(features[text]), table)
         if not judgement:
             read: Reading = features[reading]
-            judgement.append((classify(read, features.table), demand_of(read)))
+            judgement.append((classify(read, table), demand_of(read)))
         classification, features[demand] = judgement[0]
         features[category], features[confidence] = classification.category, classification.confidence
         return classification
 
     def judge(features: Features) -> Complexity:
         classification: Classification = features[classified]
-        level, height = complexity_of(features[demand], classification, features.table, features["estimated_tokens"])
+        asked, table = features[demand], features["table"]
+        level, height = complexity_of(asked, classification, table, features["estimated_tokens"])
         features[score] = height
-        features[reasoning] = needs_reasoning_of(features[demand], classification, features.table, height)
+        features[reasoning] = needs_reasoning_of(asked, classification, table, height)
         return level
 
     return {

@@ -5,12 +5,13 @@ needs a look only from requests with such a value, so that all rules on one feat
 is decided here: a rule that is passed over would not have held, and would have had nothing computed but what is.
 """
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from math import inf
 from typing import Any, assert_never
 
-from gateway.domain.plan import Index, Lookup, Plan
+from gateway.domain.plan import Index, Lookup, Places, Plan
 from gateway.domain.request import AUTO
 from gateway.domain.rule import AllOf, AnyOf, Condition, Leaf, Not, Rule, leaves
 from gateway.engine.features import STANDING, WORD_SETS, Features
@@ -32,6 +33,12 @@ def places_for(plan: Plan, features: Features) -> Iterator[int]:
     for lookup in index.sets:
         if not lookup.keys.isdisjoint(features[lookup.feature]):
             found += _found(lookup, features)
+    for feature, limits, rules in index.above:
+        if (number := features[feature]) is not None:
+            found += rules[: bisect_right(limits, number)]
+    for feature, limits, rules in index.below:
+        if (number := features[feature]) is not None:
+            found += rules[bisect_left(limits, number) :]
     ahead: Sequence[int] = sorted({*index.always, *found}) if found else index.always
     for start, lookup in index.later:
         here = bisect_left(ahead, start)
@@ -53,8 +60,8 @@ def plan_of(rules: Sequence[Rule]) -> Plan:
     guards = _chosen([_guards(rule) for rule in rules])
     mentioned = [position for position, rule in enumerate(rules) if not rule.implied]
     return Plan(
-        auto=_index_of(range(len(rules)), guards),
-        named=_index_of(mentioned, guards),
+        auto=_index_of(rules, range(len(rules)), guards),
+        named=_index_of(rules, mentioned, guards),
         kept=_kept(rules),
         private=tuple(
             (position, _bits_passed_over(rule, guard))
@@ -74,18 +81,24 @@ def _chosen(choices: Sequence[Sequence[Guard]]) -> list[Guard | None]:
     return [min(guards, key=crowd, default=None) for guards in choices]
 
 
-def _index_of(positions: Iterable[int], guards: Sequence[Guard | None]) -> Index:
+def _index_of(rules: Sequence[Rule], positions: Iterable[int], guards: Sequence[Guard | None]) -> Index:
     always: list[int] = []
+    above: dict[str, list[tuple[float, int]]] = {}
+    below: dict[str, list[tuple[float, int]]] = {}
     tables: dict[str, dict[Any, list[int]]] = {}
     first: dict[str, int] = {}
     for position in positions:
         guard = guards[position]
-        if guard is None:
+        if guard is not None:
+            for feature, value in guard:
+                first.setdefault(feature, position)
+                tables.setdefault(feature, {}).setdefault(value, []).append(position)
+        elif (limits := _limits(rules[position])) is not None:
+            feature, (least, most) = limits
+            side, limit = (above, least) if least > -inf else (below, most)
+            side.setdefault(feature, []).append((limit, position))
+        else:
             always.append(position)
-            continue
-        for feature, value in guard:
-            first.setdefault(feature, position)
-            tables.setdefault(feature, {}).setdefault(value, []).append(position)
     lookups = [
         Lookup(feature, {value: tuple(places) for value, places in table.items()}, many=feature in WORD_SETS)
         for feature, table in tables.items()
@@ -96,8 +109,27 @@ def _index_of(positions: Iterable[int], guards: Sequence[Guard | None]) -> Index
         always=tuple(always),
         singles=tuple((lookup.feature, lookup.places) for lookup in at_once if not lookup.many),
         sets=tuple(lookup for lookup in at_once if lookup.many),
+        above=_by_limit(above),
+        below=_by_limit(below),
         later=tuple(sorted(later, key=lambda each: each[0])),
     )
+
+
+def _by_limit(limits: Mapping[str, list[tuple[float, int]]]) -> tuple[tuple[str, tuple[float, ...], Places], ...]:
+    return tuple(
+        (feature, tuple(limit for limit, _ in sorted(each)), tuple(place for _, place in sorted(each)))
+        for feature, each in limits.items()
+    )
+
+
+def _limits(rule: Rule) -> tuple[str, tuple[float, float]] | None:
+    """Give the first number at hand that a rule bounds, with its bounds; None after what has to be computed."""
+    for part in rule.written:
+        if not all(_at_hand(leaf.feature) for leaf in leaves(part)):
+            return None
+        if isinstance(part, Leaf) and part.bounds is not None:
+            return part.feature, part.bounds
+    return None
 
 
 def _at_hand(feature: str) -> bool:

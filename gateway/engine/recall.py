@@ -4,7 +4,7 @@ A row has the cheap features and no text. Conditions on text and headers are kep
 so that the rules can be walked again and give the same rule for the same reasons.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from operator import itemgetter
@@ -36,7 +36,7 @@ def facts_of(snapshot: Snapshot, features: Features, decided: Decided) -> dict[s
     for key, first in plan.kept:
         if first <= decision.walked and key in features:
             facts[key] = _json(features[key])
-    if held := "".join(_bits_of_rules(plan, features, decision)):
+    if held := _bits_of_rules(plan, features, decision):
         facts[HELD] = held
     if isinstance(decision, Decision) and decision.split:
         facts[ARMS] = {str(place): model for place, model in decision.split.items()}
@@ -46,19 +46,22 @@ def facts_of(snapshot: Snapshot, features: Features, decided: Decided) -> dict[s
 _standing = itemgetter(*STANDING)
 
 
-def _bits_of_rules(plan: Plan, features: Features, decision: Decision | Unroutable) -> Iterator[str]:
-    """Give the bits of each rule with private leaves that came before the one that took the request, and of that."""
+def _bits_of_rules(plan: Plan, features: Features, decision: Decision | Unroutable) -> str:
+    """Give the bits of all rules with private leaves up to the one that took the request."""
     auto = features["model"] == AUTO
+    misses, walked = decision.misses, decision.walked
+    bits: list[str] = []
     for position, passed_over in plan.private:
-        if position > decision.walked:
-            return
+        if position > walked:
+            break
         rule = decision.rules[position]
-        if position in decision.misses or position == decision.walked:
-            yield _bits_of(rule, decision.misses.get(position), features)
+        if position in misses or position == walked:
+            bits.append(_bits_of(rule, misses.get(position), features))
         elif rule.implied and not auto:
-            yield UNSEEN * sum(leaf.private for leaf in rule.leaves)
+            bits.append(UNSEEN * sum(leaf.private for leaf in rule.leaves))
         else:
-            yield _walk(rule.when, features)[1] if passed_over is None else passed_over
+            bits.append(_walk(rule.when, features)[1] if passed_over is None else passed_over)
+    return "".join(bits)
 
 
 def _bits_of(rule: Rule, missed: Condition | None, features: Features) -> str:

@@ -1,6 +1,7 @@
 """Every condition that the schema takes is compiled to a test of the feature it names; none is silently ignored."""
 
 from datetime import UTC, datetime, timedelta
+from math import inf
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -155,6 +156,25 @@ KEYS: dict[str, set[Any] | None] = {
 @pytest.mark.parametrize(("text", "keys"), KEYS.items(), ids=KEYS.keys())
 def test_the_keys_of_a_condition_are_the_values_that_it_needs(text: str, keys: set[Any] | None) -> None:
     assert leaf(text).keys == keys
+
+
+BOUNDS: dict[str, tuple[float, float] | None] = {
+    "{words: {gt: 5}}": (5, inf),
+    "{words: {gt: 5, gte: 7}}": (7, inf),
+    "{words: {lt: 5}}": (-inf, 5),
+    "{words: {lte: 5, lt: 4}}": (-inf, 4),
+    "{turns: {gte: 5, lt: 8, in: [6]}}": (5, 8),
+    "{turns: {eq: 5}}": None,
+    "{turns: [5]}": None,
+    "{turns: 5}": None,
+    "{complexity: {gte: medium}}": None,
+    "{team: {glob: 'a*'}}": None,
+}
+
+
+@pytest.mark.parametrize(("text", "bounds"), BOUNDS.items(), ids=BOUNDS.keys())
+def test_the_bounds_of_a_condition_are_those_of_its_numbers(text: str, bounds: tuple[float, float] | None) -> None:
+    assert leaf(text).bounds == bounds
 
 
 @settings(deadline=None)

@@ -133,7 +133,8 @@ BESIDE: dict[str, tuple[list[str], str, int]] = {
         "{words: {gte: 70, lt: 80}}",
         3,
     ),
-    "a limit that may be missing": (["{max_tokens: {lt: 5}}", "{not: {max_tokens: 9}}"], "{max_tokens: {gt: 7}}", 2),
+    "a limit that may be missing": (["{max_tokens: {lt: 5}}", "{not: {max_tokens: 9}}"], "{max_tokens: {gt: 7}}", 1),
+    "a number too large to be compared": (["{words: {gt: 9007199254740993}}"], "{words: {lt: 5}}", 1),
     "nothing that has no value": (["{complexity: {gt: high}}"], "{complexity: high}", 0),
     "a header that another may have too": ([f"{{header.x: t{n}}}" for n in range(1000)], "{header.x: t7}", 1000),
 }

@@ -140,6 +140,20 @@ def test_a_request_has_code_when_it_shows_some(conversation: Conversation, *, co
     assert ("code" in features_of(request_of(conversation))["has"]) is coded
 
 
+def test_phrases_are_looked_for_in_all_of_a_long_text_and_categories_at_its_ends() -> None:
+    padding = "word " * 2000
+    features = features_of(request_of(f"An invoice. {padding} lemma {padding}"))
+    assert features["category@user"] == "billing"
+    assert {"lemma", "invoice"} <= features["folded@user"].words
+    assert "lemma" not in features["reading@user"].words
+
+
+def test_a_short_text_is_read_once_for_phrases_and_categories() -> None:
+    features = features_of(REQUEST)
+    assert features["folded@user"] is features["reading@user"]
+    assert features["folded@user"].words == {"an", "invoice", "please"}
+
+
 # -- laziness
 
 
@@ -205,6 +219,12 @@ READ: dict[str, Callable[[Features], object]] = {
 def test_what_was_not_recorded_is_a_key_error_and_never_a_guess(read: Callable[[Features], Any]) -> None:
     with pytest.raises(KeyError):
         read(Features.recorded({"turns": 2}))
+
+
+def test_what_is_noted_beside_a_recorded_feature_is_none_itself() -> None:
+    """Features that one reading gives together are recorded one by one."""
+    with pytest.raises(KeyError):
+        Features.recorded({"text@user": "hello", "classification@user": None})["turns"]
 
 
 def test_what_was_recorded_is_given_back_and_the_record_stays_as_it_was() -> None:

@@ -18,7 +18,7 @@ class Noting(Features):
     """Recorded features that note which of them were read, in order."""
 
     def __init__(self, values: dict[str, Any]) -> None:
-        super().__init__(None, None, values)
+        super().__init__(values)
         self.read: list[str] = []
 
     def __getitem__(self, key: str) -> Any:  # noqa: ANN401 - as Features

@@ -67,6 +67,8 @@ AWKWARD: dict[str, Written] = {
     "a list in the only choice": {"any": [{"look_at": "system", "category": ["billing", "proofs"], "team": "growth"}]},
     "what must not be": {"not": {"team": "growth"}, "contains": "refund"},
     "a list in a choice": {"any": [{"team": "growth", "contains": "refund"}, {"team": "ops", "words": 1}]},
+    "a number behind a text": {"all": [{"look_at": "system", "words": {"gt": 3}}, {"turns": {"gt": 99}}]},
+    "a number before a text": {"turns": {"gt": 99}, "all": [{"look_at": "system", "words": {"gt": 3}}]},
     "what never holds": {"complexity": {"gt": "high"}, "contains": "refund"},
 }
 ASKED = {
@@ -118,7 +120,8 @@ WATCHED = """\
 rules:
   - {name: team, mode: shadow, when: {team: [growth, ops]}, route: [small]}
   - {name: code, mode: shadow, when: {has: [code, tools], words: {gt: 0}}, route: [small]}
-  - {name: long, mode: shadow, when: {estimated_tokens: {gt: 9000}}, route: [small]}
+  - {name: long, mode: shadow, when: {words: {gt: 4}}, route: [small]}
+  - {name: few, mode: shadow, when: {max_tokens: {lte: 50}}, route: [small]}
   - {name: refund, mode: shadow, when: {contains: [refund, money back]}, route: [small]}
   - {name: invoice, mode: shadow, when: {contains: invoice}, route: [small]}
   - {name: either, mode: shadow, when: {any: [{header.x-app: shop}, {metadata.ticket: "7"}]}, route: [small]}
@@ -129,7 +132,7 @@ rules:
   - {name: late, mode: shadow, when: {contains: invoice, team: growth}, route: [small]}
   - {name: kana, mode: shadow, when: {contains: [翻訳, refund]}, route: [small]}
 """
-ALWAYS = {"long", "nothing", "never", "kana", "named"}
+ALWAYS = {"nothing", "never", "kana", "named"}
 """What asks for no value of a feature, or for one that all chats for `auto` have."""
 LOOKED: dict[str, tuple[Request, set[str]]] = {
     "those that ask for nothing in particular": (request_of("hello"), ALWAYS),
@@ -137,6 +140,8 @@ LOOKED: dict[str, tuple[Request, set[str]]] = {
     "all that ask for a word": (request_of("an invoice"), ALWAYS | {"invoice", "late"}),
     "a member of a set": (request_of("see ```x```"), ALWAYS | {"code"}),
     "one of two ways": (replace(request_of("hello"), metadata={"ticket": "7"}), ALWAYS | {"either"}),
+    "a number at a limit": (replace(request_of("hello"), max_tokens=50), ALWAYS | {"few"}),
+    "a number past a limit": (replace(request_of("five words are enough here"), max_tokens=51), ALWAYS | {"long"}),
     "the rarer of two values": (replace(request_of("hello"), caller=Caller("bot", "growth")), ALWAYS | {"team"}),
     "one of a list": (replace(request_of("hello"), caller=Caller("bot", "ops")), ALWAYS | {"team"}),
     "a model by name, for rules that mention it": (replace(request_of("an invoice"), model="gpt-9"), {"named"}),
@@ -175,3 +180,10 @@ def test_a_thousand_rules_on_one_feature_are_one_look_up() -> None:
     request = replace(request_of("hello"), headers={"x-tenant": "t700"})
     assert snapshot.plan is not None
     assert list(places_for(snapshot.plan, features_of(snapshot, request))) == [700, 1000]
+
+
+def test_a_thousand_limits_on_one_number_are_one_look_up() -> None:
+    rules = [{"name": f"r{n}", "when": {"words": {"gt": 1000 - n}}, "route": ["small"]} for n in range(1000)]
+    snapshot = snapshot_of(file_of([*rules, {"name": "rest", "route": ["other"]}]))
+    assert snapshot.plan is not None
+    assert list(places_for(snapshot.plan, features_of(snapshot, request_of("one two three")))) == [997, 998, 999, 1000]
