@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC
+from functools import partial
 from typing import Final
 
 from gateway.domain.alert import Fact, Severity
@@ -30,16 +31,26 @@ def looks(rule: AlertRule, terms: OfBudgets, sights: Sights) -> Iterator[Look]:
             continue
         begins = stands.window.start if isinstance(budget.period, Calendar) else None
         if terms.levels:
-            yield Look(watch_of(rule, {"budget": budget.name}, not_before=begins), _spent(rule, terms, stands))
+            level = _level(terms, stands)
+            watch = watch_of(rule, {"budget": budget.name}, not_before=begins)
+            yield Look(watch, level, partial(_spent, rule, terms, stands, level))
         if terms.forecast and isinstance(budget.period, Calendar):
             scope = {"budget": budget.name, "at": "forecast"}
-            yield Look(watch_of(rule, scope, FORECAST_CLEAR_FOR_S, begins), _foretold(rule, terms, stands))
+            level = _forecast_level(terms, stands)
+            watch = watch_of(rule, scope, FORECAST_CLEAR_FOR_S, begins)
+            yield Look(watch, level, partial(_foretold, rule, stands, level))
 
 
-def _spent(rule: AlertRule, terms: OfBudgets, stands: Stands) -> Reading:
+def _level(terms: OfBudgets, stands: Stands) -> Level:
     share = share_of(stands)
-    reached = [level for level in terms.levels if share >= level]
-    level = Level.FIRING if reached else Level.HOLD if share > terms.levels[0] - HYSTERESIS else Level.OK
+    if share >= terms.levels[0]:
+        return Level.FIRING
+    return Level.HOLD if share > terms.levels[0] - HYSTERESIS else Level.OK
+
+
+def _spent(rule: AlertRule, terms: OfBudgets, stands: Stands, level: Level) -> Reading:
+    share = share_of(stands)
+    reached = [each for each in terms.levels if share >= each]
     highest = reached[-1] if reached else 0.0
     by_itself = Severity.CRITICAL if highest >= ALL else Severity.WARNING
     money = f"{dollars(stands.spent_nano_usd)} of {dollars(stands.limit_nano_usd)} USD ({percent(share)})"
@@ -53,15 +64,18 @@ def _spent(rule: AlertRule, terms: OfBudgets, stands: Stands) -> Reading:
     )
 
 
-def _foretold(rule: AlertRule, terms: OfBudgets, stands: Stands) -> Reading:
-    """Read the forecast. Once the limit is passed there is nothing to foretell, where a level tells of that."""
+def _forecast_level(terms: OfBudgets, stands: Stands) -> Level:
+    """Judge the forecast. Once the limit is passed there is nothing to foretell, where a level tells of that."""
     foretold, limit = stands.forecast_nano_usd, stands.limit_nano_usd
     if foretold is None or foretold <= limit * (1 - HYSTERESIS):
-        level = Level.OK
-    elif foretold <= limit or (stands.spent_nano_usd >= limit and ALL in terms.levels):
-        level = Level.HOLD
-    else:
-        level = Level.FIRING
+        return Level.OK
+    if foretold <= limit or (stands.spent_nano_usd >= limit and ALL in terms.levels):
+        return Level.HOLD
+    return Level.FIRING
+
+
+def _foretold(rule: AlertRule, stands: Stands, level: Level) -> Reading:
+    foretold, limit = stands.forecast_nano_usd, stands.limit_nano_usd
     name, end = stands.budget.name, f"{stands.window.end.astimezone(stands.budget.zone):%Y-%m-%d %H:%M %Z}"
     heading = f"{dollars(foretold or stands.spent_nano_usd)} of {dollars(limit)} USD by {end}"
     return Reading(

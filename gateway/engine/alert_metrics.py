@@ -1,6 +1,7 @@
 """What alerts on metrics read: each series against its bound, in plain words where the kind of the alert has them."""
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Final
 
 from gateway.domain.alert import AlertKind, Fact, Severity
@@ -22,11 +23,12 @@ def looks(rule: AlertRule, terms: OfMetric, sights: Sights) -> Iterator[Look]:
     clear_for_s = max(rule.for_s, CLEAR_FOR_S) if terms.window_s is None else terms.window_s
     for sample in sights.samples.get(rule.name, ()):
         if all(sample.labels.get(label) in values for label, values in terms.labels.items()):
-            yield Look(watch_of(rule, sample.labels, clear_for_s), _read(rule, terms, sample))
+            beyond = sample.value < terms.bound if terms.below else sample.value > terms.bound
+            level = Level.FIRING if beyond else Level.OK
+            yield Look(watch_of(rule, sample.labels, clear_for_s), level, partial(_read, rule, terms, sample, level))
 
 
-def _read(rule: AlertRule, terms: OfMetric, sample: Sample) -> Reading:
-    beyond = sample.value < terms.bound if terms.below else sample.value > terms.bound
+def _read(rule: AlertRule, terms: OfMetric, sample: Sample, level: Level) -> Reading:
     window = span(terms.window_s) if terms.window_s is not None else ""
     match rule.kind:
         case AlertKind.LOG_DROPPED:
@@ -40,7 +42,7 @@ def _read(rule: AlertRule, terms: OfMetric, sample: Sample) -> Reading:
             summary = f"{series(terms.metric, sample.labels)} is {number(sample.value)}"
     side = "below" if terms.below else "above"
     return Reading(
-        level=Level.FIRING if beyond else Level.OK,
+        level=level,
         severity=rule.severity or Severity.WARNING,
         summary=summary,
         facts=(

@@ -1,6 +1,7 @@
 """What alerts on rates read: the share of requests that failed, or that fell back, over a window of time."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Final
 
 from gateway.domain.alert import AlertKind, Fact, Severity
@@ -24,11 +25,17 @@ def looks(rule: AlertRule, terms: OfRates, sights: Sights) -> Iterator[Look]:
     whose: list[Named] = [EVERYTHING] if terms.by is None else [(terms.by.value, name) for name in terms.names]
     for each in whose:
         scope = {} if each == EVERYTHING else dict([each])
-        yield Look(watch_of(rule, scope, terms.window_s), _read(rule, terms, each, counts.get(each, NO_COUNTS)))
+        found = counts.get(each, NO_COUNTS)
+        level = _level(terms, found, _wrong(rule, found))
+        yield Look(watch_of(rule, scope, terms.window_s), level, partial(_read, rule, terms, each, found, level))
 
 
-def _read(rule: AlertRule, terms: OfRates, whose: Named, counts: Counts) -> Reading:
-    wrong = counts.errors if rule.kind is AlertKind.ERROR_RATE else counts.fallbacks
+def _wrong(rule: AlertRule, counts: Counts) -> int:
+    return counts.errors if rule.kind is AlertKind.ERROR_RATE else counts.fallbacks
+
+
+def _read(rule: AlertRule, terms: OfRates, whose: Named, counts: Counts, level: Level) -> Reading:
+    wrong = _wrong(rule, counts)
     share = wrong / max(counts.requests, 1)
     window = span(terms.window_s)
     verb = "failed" if rule.kind is AlertKind.ERROR_RATE else "fell back"
@@ -36,7 +43,7 @@ def _read(rule: AlertRule, terms: OfRates, whose: Named, counts: Counts) -> Read
     if counts.failures:
         facts.insert(0, Fact("Failures", _failures(counts)))
     return Reading(
-        level=_level(terms, counts, wrong),
+        level=level,
         severity=rule.severity or Severity.WARNING,
         summary=f"{percent(share)} of {_of(whose)} {verb} in the last {window} ({wrong} of {counts.requests})",
         facts=(*facts, defined_at(rule)),

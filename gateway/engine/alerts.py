@@ -1,6 +1,7 @@
 """What the alert rules read at a moment: a function of the rule and of all there is to see, for each kind of alert."""
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Final, assert_never
 
 from gateway.domain.alert import AlertKind, Fact, Severity
@@ -22,12 +23,13 @@ def looks(rule: AlertRule, sights: Sights) -> Iterator[Look]:
         case OfMetric():
             return alert_metrics.looks(rule, rule.terms, sights)
         case OfRules():
-            return iter((Look(watch_of(rule, {}), _rules(rule, sights)),))
+            level = Level.FIRING if sights.rejected else Level.OK if sights.looked else Level.HOLD
+            return iter((Look(watch_of(rule, {}), level, partial(_rules, rule, sights, level)),))
         case _:
             assert_never(rule.terms)
 
 
-def _rules(rule: AlertRule, sights: Sights) -> Reading:
+def _rules(rule: AlertRule, sights: Sights, level: Level) -> Reading:
     """Read whether the rules on disk run; before anybody has looked there, nothing can be said."""
     count = len(sights.rejected)
     shown = [
@@ -39,7 +41,7 @@ def _rules(rule: AlertRule, sights: Sights) -> Reading:
     problems = "1 problem" if count == 1 else f"{count} problems"
     rejected = f"The rules on disk are rejected ({problems}): generation {sights.running} goes on running"
     return Reading(
-        level=Level.FIRING if sights.rejected else Level.OK if sights.looked else Level.HOLD,
+        level=level,
         severity=rule.severity or Severity.WARNING,
         summary=rejected if count else f"The rules on disk run: generation {sights.running}",
         facts=(*shown, defined_at(rule)),
@@ -50,4 +52,4 @@ def _rules(rule: AlertRule, sights: Sights) -> Reading:
 def gone(alert: str, kind: AlertKind, scope: Mapping[str, str]) -> Look:
     """Read what is watched no longer: it ends what goes on, at once."""
     reading = Reading(Level.OK, Severity.WARNING, f"Alert {alert} is not watched any more")
-    return Look(Watch(alert, kind, scope), reading)
+    return Look(Watch(alert, kind, scope), Level.OK, lambda: reading)

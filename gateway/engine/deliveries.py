@@ -201,7 +201,7 @@ def collapse(pending: Sequence[Pending], now: datetime) -> Collapsed:
         if best is None or _order(pending[best].alert) <= _order(alert):
             newest[alert.incident_id] = place
         last = begun.setdefault(_what(alert), alert)
-        if last.started_at <= alert.started_at:
+        if (last.started_at, last.incident_id) < (alert.started_at, alert.incident_id):  # the ids sort by time too
             begun[_what(alert)] = alert
         if not each.resend:
             since[alert.incident_id] = min(since.get(alert.incident_id, alert.at), alert.at)

@@ -254,7 +254,8 @@ def _escalated(state: Open, before: Severity) -> Open:
 
 def _end(look: _Look, state: Open, ended_at: datetime, *, accepted: bool = False) -> Event:
     """End an incident. Whoever was told that it began is told that it ended, in a silence too: nothing stays open."""
-    ended = replace(state, severity=state.told or state.severity, reminders=0)
+    severity, stage = (state.told, state.told_stage) if state.told else (state.severity, state.stage)
+    ended = replace(state, severity=severity, stage=stage, reminders=0)
     alert = _alert(look, ended, Phase.RESOLVED, max(ended_at, state.started_at))
     if accepted:
         fact = Fact("Accepted", "this is the new normal")

@@ -1,6 +1,6 @@
 """What an alert rule looks at, and what a look gives: the values that go in, and the readings that come out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Protocol
@@ -11,7 +11,7 @@ from gateway.domain.budget import Budget
 from gateway.domain.metric import Sample
 from gateway.domain.problem import Problem
 from gateway.domain.window import Window
-from gateway.engine.incidents import Reading, Watch
+from gateway.engine.incidents import Level, Reading, Watch
 
 CENT_NANO_USD: Final = 10_000_000
 
@@ -84,10 +84,16 @@ class Sights:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One alert instance, and what it reads now."""
+    """One alert instance and how it is now; `read` puts it into words, which most looks have no need of."""
 
     watch: Watch
-    reading: Reading
+    level: Level
+    read: Callable[[], Reading]
+
+    @property
+    def reading(self) -> Reading:
+        """How it is now, in words."""
+        return self.read()
 
 
 def watch_of(

@@ -4,6 +4,7 @@ What is seen is folded into incidents by `engine.incidents`; what is news is kep
 write, and handed to the deliveries then. It stands beside the requests: nothing here is waited for by one.
 """
 
+import asyncio
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from gateway.domain.outbox import Changes, Hush, Instance, Letter, Said
 from gateway.domain.problem import StoreError
 from gateway.engine import incidents
 from gateway.engine.alerts import gone, looks
-from gateway.engine.incidents import Open, Quiet, Silence, State, Watch, fold, is_silenced
+from gateway.engine.incidents import Level, Open, Quiet, Silence, State, Watch, fold, is_silenced
 from gateway.engine.looks import Look, Sights
 from gateway.runtime.deliveries import Deliveries
 from gateway.runtime.growth import Growth
@@ -30,6 +31,8 @@ from gateway.runtime.ticks import survived
 logger = logging.getLogger(__name__)
 
 TICK_S: Final = 1.0
+LOOKS_AT_A_TIME: Final = 50
+"""Looks between which requests have their turn."""
 METRICS_EVERY_S: Final = 5.0
 """How often metrics are read for the alerts that watch them: many of them have many series."""
 
@@ -123,9 +126,12 @@ class Alerting:
         now = self._parts.clock.now()
         turn = _Turn()
         seen: set[str] = set()
-        for rule, look in self._looks(rules.values(), now):
-            seen.add(identity_of(look.watch.alert, look.watch.scope))
-            self._take(rule, look, now, turn)
+        for number, (rule, look) in enumerate(self._looks(rules.values(), now), start=1):
+            if look.level is Level.FIRING or self._standings:
+                seen.add(identity_of(look.watch.alert, look.watch.scope))
+                self._take(rule, look, now, turn)
+            if not number % LOOKS_AT_A_TIME:
+                await asyncio.sleep(0)  # requests come first
         for standing in list(self._standings.values()):
             if standing.identity not in seen:
                 self._take(None, gone(standing.alert, standing.kind, standing.scope), now, turn)
@@ -176,8 +182,11 @@ class Alerting:
         watch = look.watch
         identity = identity_of(watch.alert, watch.scope)
         standing = self._standings.get(identity)
+        if standing is None and look.level is not Level.FIRING:
+            return
         state = standing.state if standing else Quiet()
-        folded = fold(watch, state, look.reading, self._said(now), now, self._parts.new_id(now))
+        reading = look.reading
+        folded = fold(watch, state, reading, self._said(now), now, self._parts.new_id(now))
         told = standing.told if standing else ()
         for event in folded.events:
             turn.said.append(Said(event.alert, event.silenced))
@@ -191,7 +200,7 @@ class Alerting:
             if standing:
                 turn.standings[identity] = None
             return
-        after = Standing(watch.alert, watch.kind, watch.scope, folded.state, told, look.reading.summary)
+        after = Standing(watch.alert, watch.kind, watch.scope, folded.state, told, reading.summary)
         if standing is None or (after.state, after.told) != (standing.state, standing.told):
             turn.standings[identity] = after
         else:

@@ -136,11 +136,12 @@ class Deliveries:
         return Attempted(letter, answer, decided, resend_after_s)
 
     async def _note(self, place: Place, attempted: Attempted) -> None:
-        """Note what came of an attempt: in memory, in the store, in the log where it is news, and in the metrics."""
+        """Note what came of an attempt: in the store, then where it is seen, and in the log where it is news."""
         letter, now = attempted.letter, self._parts.clock.now()
         before = self._outbox.mailbox(letter.receiver)
         mailbox = self._stands(before, place, attempted, now)
         after = _after(attempted, now)
+        await self._write((after,) if after else (), () if after else (letter.key,), (mailbox,))
         self._outbox.stands(mailbox)
         if after is None:
             self._outbox.remove(letter)
@@ -148,7 +149,6 @@ class Deliveries:
             self._outbox.put(after)
         self._count(attempted)
         _say(before, mailbox, attempted)
-        await self._write((after,) if after else (), () if after else (letter.key,), (mailbox,))
 
     def _stands(self, before: Mailbox, place: Place, attempted: Attempted, now: datetime) -> Mailbox:
         answer, decided = attempted.answer, attempted.verdict

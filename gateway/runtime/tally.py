@@ -17,6 +17,8 @@ from gateway.runtime.ports import Clock
 
 SLOT_S: Final = 15.0
 LONGEST_S: Final = 3_600.0
+SPARE_SLOTS: Final = 3
+"""Slots that are kept beyond an hour, until those who counted them have let go of them."""
 CALLERS_OWN: Final = frozenset({Failure.BAD_REQUEST, Failure.CONTENT_FILTER, Failure.CONTEXT_LENGTH, Failure.CANCELLED})
 """Failures that the request itself brought about: such attempts say nothing of the models, or of the rules."""
 _WELL: Final = frozenset({Outcome.ANSWERED, Outcome.ANSWERED_AFTER_FALLBACK})
@@ -25,26 +27,33 @@ _BADLY: Final = frozenset({Outcome.FAILED, Outcome.INTERRUPTED})
 
 @dataclass(slots=True)
 class Sum:
-    """Counts that grow."""
+    """Counts that grow and shrink."""
 
     requests: int = 0
     errors: int = 0
     fallbacks: int = 0
     failures: dict[str, int] = field(default_factory=dict)
 
-    def add(self, other: "Sum") -> None:
-        """Add other counts."""
-        self.requests += other.requests
-        self.errors += other.errors
-        self.fallbacks += other.fallbacks
+    def add(self, other: "Sum", times: int = 1) -> None:
+        """Add other counts, or with -1 take them away."""
+        self.requests += times * other.requests
+        self.errors += times * other.errors
+        self.fallbacks += times * other.fallbacks
         for failure, count in other.failures.items():
-            self.failures[failure] = self.failures.get(failure, 0) + count
+            left = self.failures.get(failure, 0) + times * count
+            if left:
+                self.failures[failure] = left
+            else:
+                self.failures.pop(failure, None)
+
+
+Sums = dict[Named, Sum]
 
 
 @dataclass(frozen=True, slots=True)
 class _Slot:
     number: int
-    sums: dict[Named, Sum] = field(default_factory=dict)
+    sums: Sums = field(default_factory=dict)
 
     def of(self, whose: Named) -> Sum:
         found = self.sums.get(whose)
@@ -53,12 +62,59 @@ class _Slot:
         return found
 
 
+@dataclass(slots=True)
+class _Window:
+    """The sums of the slots that are over, as many as a window has; `until` is the newest of them.
+
+    They are kept as slots come and go: summing up an hour once a second would keep requests waiting.
+    """
+
+    length: int
+    until: int = -1
+    sums: Sums = field(default_factory=dict)
+
+    def move(self, slots: Iterable[_Slot], now: int) -> None:
+        """Go on to the slots that are over when `now` is the running one."""
+        if self.until == now - 1:
+            return
+        first, gone = now - self.length, self.until + 1 - self.length
+        if not 0 <= now - 1 - self.until <= SPARE_SLOTS:  # slots that were within may be forgotten by now
+            self.sums, self.until, gone = {}, first - 1, first
+        for slot in slots:
+            if self.until < slot.number < now:
+                self._add(slot, 1)
+            elif gone <= slot.number < first:
+                self._add(slot, -1)
+        self.until = now - 1
+
+    def _add(self, slot: _Slot, times: int) -> None:
+        for whose, each in slot.sums.items():
+            found = self.sums.get(whose)
+            if found is None:
+                found = self.sums[whose] = Sum()
+            found.add(each, times)
+            if not found.requests:
+                del self.sums[whose]
+
+    def with_running(self, running: Sums) -> dict[Named, Counts]:
+        """Give the counts of the window and of the slot that is running."""
+        counts = {}
+        for whose in self.sums.keys() | running.keys():
+            both = Sum()
+            for each in (self.sums.get(whose), running.get(whose)):
+                if each is not None:
+                    both.add(each)
+            counts[whose] = Counts(both.requests, both.errors, both.fallbacks, both.failures)
+        return counts
+
+
 class Tally:
     """Hears of every request that has ended; it belongs to the event loop."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._slots: deque[_Slot] = deque()
+        self._windows: dict[float, _Window] = {}
 
     def note(self, entry: Entry) -> None:
         """Count a request under its rule, and its attempts under their models.
@@ -91,8 +147,12 @@ class Tally:
     def counts(self, windows_s: Iterable[float]) -> dict[float, dict[Named, Counts]]:
         """Give the counts of the last so many seconds, whole slots of them, for each length."""
         now = self._number()
+        self._windows = {each: self._windows.get(each) or _Window(int(each // SLOT_S)) for each in windows_s}
+        running = self._slots[-1].sums if self._slots and self._slots[-1].number == now else {}
+        for window in self._windows.values():
+            window.move(self._slots, now)
         self._forget(now)
-        return {window_s: _summed(self._slots, now - int(window_s // SLOT_S)) for window_s in windows_s}
+        return {window_s: window.with_running(running) for window_s, window in self._windows.items()}
 
     def _slot(self) -> _Slot:
         now = self._number()
@@ -102,20 +162,11 @@ class Tally:
         return self._slots[-1]
 
     def _forget(self, now: int) -> None:
-        while self._slots and self._slots[0].number < now - LONGEST_S // SLOT_S:
+        while self._slots and self._slots[0].number < now - LONGEST_S // SLOT_S - SPARE_SLOTS:
             self._slots.popleft()
 
     def _number(self) -> int:
         return int(self._clock.monotonic() // SLOT_S)
-
-
-def _summed(slots: Iterable[_Slot], first: int) -> dict[Named, Counts]:
-    sums: dict[Named, Sum] = {}
-    for slot in slots:
-        if slot.number >= first:
-            for whose, each in slot.sums.items():
-                sums.setdefault(whose, Sum()).add(each)
-    return {whose: Counts(each.requests, each.errors, each.fallbacks, each.failures) for whose, each in sums.items()}
 
 
 def _count(of: Sum, failure: str) -> None:

@@ -131,7 +131,9 @@ async def test_no_route_is_left_open(keyed: Daemon, method: str, path: str) -> N
     async with keyed.http.request(method, keyed.url + path, json=body_of("chat")) as response:
         await response.read()
     if path in OPEN or path.startswith("/api/"):
-        assert response.status == (404 if "{" in path else 200)  # there is nothing of that name
+        assert response.status in (
+            (404,) if "{" in path else (200, 400)
+        )  # there is nothing of that name, or in the body
     else:
         assert response.status == 401
     assert (await keyed.upstream())["total"] == 0

@@ -55,7 +55,13 @@ def spoil(rules: Path, old: str, new: str) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    [(), *((name,) for name in COMMANDS), ("keys", "add"), *(("prices", each) for each in ("show", "compare", "cost"))],
+    [
+        (),
+        *((name,) for name in COMMANDS),
+        ("keys", "add"),
+        *(("prices", each) for each in ("show", "compare", "cost")),
+        *(("alerts", each) for each in ("test", "silence")),
+    ],
     ids=" ".join,
 )
 def test_every_command_has_help(command: tuple[str, ...]) -> None:

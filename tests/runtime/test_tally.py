@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from gateway.domain.attempt import Attempt, Event, Skipped
 from gateway.domain.words import Failure, Outcome, Skip
 from gateway.engine.looks import EVERYTHING, NO_COUNTS, Counts
-from gateway.runtime.tally import LONGEST_S, SLOT_S, Tally
+from gateway.runtime.tally import LONGEST_S, SLOT_S, SPARE_SLOTS, Tally
 from tests.adapters.entries import entry
 
 
@@ -81,29 +81,35 @@ def test_what_is_the_requests_own_fault_is_nobodys_rate(
 
 
 pauses = st.sampled_from([0, 1, 14, 15, 16, 29, 57, 60, 299, 700])
-moves = st.lists(st.tuples(pauses, st.sampled_from(["a", "b"]), st.booleans()), max_size=40)
+moves = st.lists(st.tuples(pauses, st.sampled_from(["a", "b", "look"]), st.booleans()), max_size=60)
 
 
 @given(moves, st.sampled_from([60.0, 300.0, 3_600.0]))
 def test_the_counts_are_those_of_the_window_and_at_most_a_slot_more(
     requests: list[tuple[int, str, bool]], window_s: float
 ) -> None:
-    """With an oracle that keeps every request."""
+    """With an oracle that keeps every request, however often somebody looks."""
     time, kept = Time(), list[tuple[float, str, bool]]()
     tally = Tally(time)
-    for after_s, rule, failed in requests:
+    for after_s, rule, failed in [*requests, (0, "look", False)]:
         time.at_s += after_s
-        kept.append((time.at_s, rule, failed))
-        outcome = Outcome.FAILED if failed else Outcome.ANSWERED
-        tally.note(entry(outcome=outcome, rule=rule, events=()))
-    found = tally.counts([window_s])[window_s]
-    for rule in ("a", "b"):
-        ages = [time.at_s - at_s for at_s, name, _ in kept if name == rule]
-        count = found.get(("rule", rule), NO_COUNTS).requests
-        assert sum(age <= window_s for age in ages) <= count <= sum(age < window_s + SLOT_S for age in ages)
-    assert found.get(EVERYTHING, NO_COUNTS).requests == sum(
-        found.get(("rule", rule), NO_COUNTS).requests for rule in ("a", "b")
-    )
+        if rule != "look":
+            kept.append((time.at_s, rule, failed))
+            outcome = Outcome.FAILED if failed else Outcome.ANSWERED
+            events = (attempt("gpt", Failure.TIMEOUT),) if failed else ()
+            tally.note(entry(outcome=outcome, rule=rule, events=events))
+            continue
+        found = tally.counts([window_s])[window_s]
+        for name in ("a", "b"):
+            counts = found.get(("rule", name), NO_COUNTS)
+            mine = [(time.at_s - at_s, failed) for at_s, rule, failed in kept if rule == name]
+            within = [failed for age, failed in mine if age <= window_s]
+            about = [failed for age, failed in mine if age < window_s + SLOT_S]
+            assert len(within) <= counts.requests <= len(about)
+            assert sum(within) <= counts.errors <= sum(about)
+            assert counts.failures == ({"gpt: timeout": counts.errors} if counts.errors else {})
+        together = found.get(EVERYTHING, NO_COUNTS).requests
+        assert together == sum(found.get(("rule", name), NO_COUNTS).requests for name in ("a", "b"))
 
 
 def test_what_is_older_than_an_hour_is_forgotten() -> None:
@@ -113,7 +119,7 @@ def test_what_is_older_than_an_hour_is_forgotten() -> None:
     for _ in range(2_000):
         time.at_s += SLOT_S
         tally.note(entry())
-    assert len(tally._slots) == LONGEST_S // SLOT_S + 1
+    assert len(tally._slots) == LONGEST_S // SLOT_S + 1 + SPARE_SLOTS
     time.at_s += 2 * LONGEST_S
     assert tally.counts([LONGEST_S]) == {LONGEST_S: {}}
     assert not tally._slots
