@@ -7,7 +7,7 @@ from importlib.metadata import version
 
 import click
 
-COMMANDS = ("init", "serve", "check", "test", "explain", "prices", "simulate", "keys")
+COMMANDS = ("init", "serve", "check", "test", "explain", "report", "prices", "simulate", "keys")
 
 
 class Lazy(click.Group):
