@@ -171,5 +171,7 @@ def test_a_saving_in_thousandths_is_within_half_of_one(paid: int, baseline: int)
 
 
 def test_the_dearest_line_is_first_and_ties_are_by_name() -> None:
-    lines = {(name,): Amounts(1, 0, 0, 0, 0, cost, 0) for name, cost in (("b", 2), ("c", 1), ("a", 2), ("d", 3))}
+    lines: dict[tuple[str, ...], Amounts] = {
+        (name,): Amounts(1, 0, 0, 0, 0, cost, 0) for name, cost in (("b", 2), ("c", 1), ("a", 2), ("d", 3))
+    }
     assert [name for (name,), _ in by_cost(lines)] == ["d", "a", "b", "c"]
