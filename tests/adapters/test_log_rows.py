@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.adapters.log_rows import COLUMNS, WRITTEN, postings_of_row, row_of, shown_row
+from gateway.adapters.log_rows import COLUMNS, WRITTEN, postings_of_row, row_of, shown_row, spent_of_row
 from gateway.domain.attempt import Attempt
 from gateway.domain.entry import Entry
 from gateway.domain.ledger import postings_of
@@ -129,6 +129,19 @@ def test_whatever_an_entry_holds_comes_back_as_it_was(
 def test_a_row_gives_the_postings_of_its_entry(one: Entry) -> None:
     """U-79: the ledger can be made again from the rows, to the nano-dollar and under the same accounts."""
     assert postings_of_row(stored(one)) == postings_of(one)
+
+
+@given(entries)
+def test_a_row_gives_what_its_attempts_used_so_that_they_can_be_priced_again(one: Entry) -> None:
+    """U-79: every counter, the tier that was served, and whether it is an estimate or of a model without a price."""
+    counted = [event for event in one.events if isinstance(event, Attempt) and event.counts]
+    spent = spent_of_row(stored(one))
+    assert [(each.usage, each.nano_usd) for each in spent] == [
+        (attempt.usage or Usage(), attempt.cost_nano_usd) for attempt in counted
+    ]
+    assert [each.unpriced for each in spent if each.account.kind is SpendKind.ANSWER] == [
+        attempt.unpriced for attempt in counted if attempt.kind is SpendKind.ANSWER
+    ]
 
 
 PAID_FAILURE = Attempt(
