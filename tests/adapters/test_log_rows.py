@@ -173,6 +173,12 @@ def test_an_attempt_has_figures_of_its_own_only_where_the_columns_are_not_those(
     assert answered["usage"]["service_tier"] == "priority"
 
 
+def test_the_tier_that_was_served_comes_back_from_the_columns_too() -> None:
+    """U-79: a plain row keeps it beside the counters."""
+    one = entry(events=(ANSWER,), usage=USED, cost_nano_usd=9)
+    assert [each.usage for each in spent_of_row(stored(one))] == [USED]
+
+
 def test_a_failure_that_alone_was_paid_is_not_taken_for_the_answer() -> None:
     one = entry(model="", provider="", events=(PAID_FAILURE,), usage=PAID_FAILURE.usage, cost_nano_usd=41)
     ((account, amounts),) = postings_of_row(stored(one))

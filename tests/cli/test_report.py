@@ -181,6 +181,14 @@ def test_this_month_is_what_is_reported_when_nothing_is_said(tmp_path: Path) -> 
     assert lines_of(found) == [("now", 1, 5)]
 
 
+def test_the_last_days_end_with_the_last_one(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    write(data, *(asked(1, answer("small", 1), at=AT - timedelta(days=back)) for back in range(4)))
+    for count in (1, 2, 3):
+        found = told(data, "--from", f"{count}d", "--to", "2026-11-23", "--by", "day")
+        assert [line["day"] for line in found["lines"]] == ["2026-11-21", "2026-11-22", "2026-11-23"][-count:]
+
+
 # what routing saved
 
 
@@ -213,6 +221,20 @@ def test_a_dearer_way_is_a_saving_below_zero(data: Path) -> None:
     *_, total, left_out = result.stdout.splitlines()
     assert total.split() == ["total", "3", "13.000000001", "1.000000000", "3.000000000", "-10.000000001", "-333.3%"]
     assert left_out.startswith("left out: how the baseline's own tokenizer would count, and what its own failures")
+
+
+def test_a_day_of_the_wall_clock_is_compared_with_the_rows_that_came_in_it(tmp_path: Path) -> None:
+    """A day file is of a day in UTC: what came in the evening before and after is of other days."""
+    (tmp_path / "rules.d").mkdir()
+    (tmp_path / "rules.d" / "a.yaml").write_text(RULES)
+    moments = [datetime(2026, 11, day, hour, 30, tzinfo=UTC) for day, hour in ((21, 22), (21, 23), (22, 22), (22, 23))]
+    data = tmp_path / "data"
+    write(data, *(asked(1, answer("small", 1 * USD), at=at) for at in moments))
+    day = ("--from", "2026-11-22", "--to", "2026-11-22", "--timezone", "Europe/Berlin")
+    found = told(data, *day, "--baseline", "large")
+    assert found["total"]["attempts"] == found["baseline"]["total"]["answers"] == 2
+    assert found["baseline"]["total"]["saved_nano_usd"] == 18 * USD
+    assert found["baseline"]["missing_days"] == {}
 
 
 def test_answers_that_have_no_sure_price_are_said(data: Path) -> None:
@@ -319,7 +341,7 @@ def test_a_file_that_is_no_ledger_is_an_error_with_a_remedy(tmp_path: Path) -> N
     result = run(tmp_path)
     assert result.exit_code == 1
     assert "cannot be read" in result.stderr
-    assert "start the gateway of this version there once" in result.stderr
+    assert "start this version there once if an older one wrote it" in result.stderr
 
 
 def test_a_ledger_is_read_while_another_process_writes_it(data: Path) -> None:

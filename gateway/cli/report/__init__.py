@@ -84,8 +84,11 @@ def command(context: click.Context, /, **_: object) -> None:
             click.echo(_nothing(reader, data, span))
             return
     except StoreError as error:
-        hint = "start the gateway of this version there once, or give another directory with --data DIR"
-        raise click.ClickException(f"{error}: {hint}") from error
+        hint = (
+            "read it as the user that the gateway runs as, start this version there once if an older one wrote it, or "
+            "give another directory with --data DIR"
+        )
+        raise click.ClickException(f"{error}\n  {hint}") from error
     click.echo(json.dumps(json_of(report), indent=2) if options["as_json"] else text_of(report))
 
 
