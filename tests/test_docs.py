@@ -177,7 +177,15 @@ def test_a_command_line_is_one_that_the_command_takes(
 
 def test_the_scripts_were_found() -> None:
     """Guards the reading of scripts: every command but those of the signals stands in one."""
-    assert {words[0] for words in COMMAND_LINES} >= {"serve", "check", "explain", "prices", "simulate", "keys"}
+    assert {words[0] for words in COMMAND_LINES} >= {
+        "serve",
+        "check",
+        "explain",
+        "report",
+        "prices",
+        "simulate",
+        "keys",
+    }
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -5,11 +5,11 @@ what a killed process did not come to is found and added.
 """
 
 import sqlite3
-from collections.abc import Mapping, Sequence
-from contextlib import closing
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from datetime import date
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 import msgspec
 
@@ -26,6 +26,17 @@ so that one provider's broken counter cannot keep everybody's money from being b
 Dimension = Literal["quarter", "kind", "team", "caller", "rule", "category", "model", "provider", "tag"]
 Numbers = Mapping[date, int]
 """By day, up to which row of its file."""
+Spend = dict[tuple[str | int, ...], Amounts]
+"""Sums by the values of dimensions."""
+
+
+class Booked(NamedTuple):
+    """What the ledger holds at one moment: sums as asked for, by quarter hour, and up to which row of each day."""
+
+    spend: Spend
+    quarters: dict[int, Amounts]
+    numbers: Numbers
+
 
 _ACCOUNT = ", ".join(Account._fields)
 _AMOUNTS = ", ".join(Amounts._fields)
@@ -119,20 +130,42 @@ class LedgerReader:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def spend(
-        self, first_quarter: int, last_quarter: int, by: Sequence[Dimension] = ()
-    ) -> dict[tuple[str | int, ...], Amounts]:
+    def spend(self, first_quarter: int, last_quarter: int, by: Sequence[Dimension] = ()) -> Spend:
         """Give sums over quarter hours, both ends included, by the values of the dimensions in their order.
 
         What has several tags is in the sum of each, what has none in that of the empty tag. Raises StoreError.
         """
-        places = [_DIMENSIONS.index(name) for name in by]
-        wanted = [name in by for name in _DIMENSIONS[:-1]]
+        with self._reading() as database:
+            return _spend(database, first_quarter, last_quarter, by)
+
+    def booked(self, first_quarter: int, last_quarter: int, by: Sequence[Dimension] = ()) -> Booked:
+        """Give `spend`, and with it by quarter hour, and up to which rows both go, of one moment; raises StoreError."""
+        with self._reading() as database:
+            database.execute("begin")
+            spend = _spend(database, first_quarter, last_quarter, by)
+            quarters = _spend(database, first_quarter, last_quarter, ("quarter",))
+            sums = {int(quarter): amounts for (quarter,), amounts in quarters.items()}
+            return Booked(spend, sums, _numbers(database))
+
+    def ends(self) -> tuple[int, int] | None:
+        """Give the first and the last quarter hour that has anything, None where none has. Raises StoreError."""
+        with self._reading() as database:
+            first, last = database.execute("select min(quarter), max(quarter) from ledger").fetchone()
+        return None if first is None else (first, last)
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
         address = f"{self._path.absolute().as_uri()}?mode=ro"
         try:
             with closing(sqlite3.connect(address, uri=True, timeout=READ_TIMEOUT_S)) as database:
-                rows = database.execute(_SPEND["tag" in by], (*wanted, first_quarter, last_quarter)).fetchall()
+                yield database
         except sqlite3.Error as error:
             raise StoreError(f"the ledger in {self._path.name} cannot be read: {error}") from error
-        named = len(_DIMENSIONS)
-        return {tuple(row[place] for place in places): Amounts(*row[named:]) for row in rows}
+
+
+def _spend(database: sqlite3.Connection, first_quarter: int, last_quarter: int, by: Sequence[Dimension]) -> Spend:
+    places = [_DIMENSIONS.index(name) for name in by]
+    wanted = [name in by for name in _DIMENSIONS[:-1]]
+    rows = database.execute(_SPEND["tag" in by], (*wanted, first_quarter, last_quarter)).fetchall()
+    named = len(_DIMENSIONS)
+    return {tuple(row[place] for place in places): Amounts(*row[named:]) for row in rows}

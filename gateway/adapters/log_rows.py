@@ -14,7 +14,7 @@ import msgspec
 
 from gateway.domain.attempt import Attempt, Event, Skipped
 from gateway.domain.entry import Entry
-from gateway.domain.ledger import EPOCH, Account, Posting, amounts_of, quarter_of, unix_seconds
+from gateway.domain.ledger import EPOCH, Account, Posting, Spent, amounts_of, quarter_of, unix_seconds
 from gateway.domain.usage import COUNTERS, STANDARD, Usage, counters_of
 from gateway.domain.words import SpendKind
 
@@ -194,7 +194,12 @@ def shown_row(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def postings_of_row(row: Mapping[str, Any]) -> list[Posting]:
-    """Give the postings of a stored row: those of its entry.
+    """Give the postings of a stored row: those of its entry."""
+    return [Posting(account, amounts_of(usage, nano_usd)) for account, usage, nano_usd, _ in spent_of_row(row)]
+
+
+def spent_of_row(row: Mapping[str, Any]) -> list[Spent]:
+    """Give what the attempts of a stored row used; raises msgspec's errors, ValueError and TypeError for a bent row.
 
     Where no attempt has figures, one answer has those of the columns; so it is in all rows of before the ledger.
     """
@@ -202,11 +207,16 @@ def postings_of_row(row: Mapping[str, Any]) -> list[Posting]:
     attempts = [msgspec.convert(event, Tried) for event in events if "skip" not in event]
     apart = [attempt for attempt in attempts if attempt.usage is not None]
     if apart:
-        return [_posting(row, attempt, Usage(**(attempt.usage or {}))) for attempt in apart]
-    used = Usage(**{name: row[name] for name in COUNTERS}, estimated=row["usage_source"] == _ESTIMATED)
+        return [_spent(row, attempt, Usage(**(attempt.usage or {}))) for attempt in apart]
+    used = Usage(
+        **{name: row[name] for name in COUNTERS},
+        service_tier=row["service_tier"],
+        estimated=row["usage_source"] == _ESTIMATED,
+    )
     nano_usd = row["cost_nano_usd"]
     if used.anything or nano_usd or any(_kind_of(attempt) is SpendKind.ANSWER for attempt in attempts):
-        return [_posting(row, Tried(row["model"], 0, None, 0.0, cost_nano_usd=nano_usd), used)]
+        unpriced = any(attempt.unpriced for attempt in attempts)
+        return [_spent(row, Tried(row["model"], 0, None, 0.0, unpriced=unpriced, cost_nano_usd=nano_usd), used)]
     return []
 
 
@@ -216,7 +226,7 @@ def _kind_of(attempt: Tried) -> SpendKind:
     return SpendKind.ANSWER if attempt.failure is None else SpendKind.FAILED
 
 
-def _posting(row: Mapping[str, Any], attempt: Tried, usage: Usage) -> Posting:
+def _spent(row: Mapping[str, Any], attempt: Tried, usage: Usage) -> Spent:
     account = Account(
         quarter_of(datetime.fromisoformat(row["at"])),
         _kind_of(attempt),
@@ -228,4 +238,4 @@ def _posting(row: Mapping[str, Any], attempt: Tried, usage: Usage) -> Posting:
         attempt.provider or row["provider"],
         tuple(_decode(row["tags"])),
     )
-    return Posting(account, amounts_of(usage, attempt.cost_nano_usd))
+    return Spent(account, usage, attempt.cost_nano_usd, attempt.unpriced)

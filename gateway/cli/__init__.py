@@ -7,7 +7,7 @@ from importlib.metadata import version
 
 import click
 
-COMMANDS = ("init", "serve", "check", "test", "explain", "prices", "alerts", "simulate", "keys")
+COMMANDS = ("init", "serve", "check", "test", "explain", "prices", "report", "alerts", "simulate", "keys")
 
 
 class Lazy(click.Group):

@@ -55,6 +55,18 @@ class Posting(NamedTuple):
     amounts: Amounts
 
 
+class Spent(NamedTuple):
+    """One attempt as its row has it: what it used in full, so that it can be priced again.
+
+    `unpriced` says that another model answered than the one whose price was charged.
+    """
+
+    account: Account
+    usage: Usage
+    nano_usd: int
+    unpriced: bool = False
+
+
 def unix_seconds(at: datetime) -> int:
     """Give the whole seconds of a moment since 1970, rounded down, exactly."""
     since = at - EPOCH

@@ -54,6 +54,11 @@ def window_at(period: Period, zone: ZoneInfo, at: datetime) -> Window:
             assert_never(period)
 
 
+def window_of(first: date, last: date, zone: ZoneInfo) -> Window:
+    """Give the time of some days of the wall clock of `zone`, both ends included, as `window_at` has days."""
+    return Window(_first_instant(first, zone), _first_instant(last + _DAY, zone))
+
+
 def next_reset(period: Period, zone: ZoneInfo, at: datetime) -> datetime:
     """Give the instant at which the window changes next.
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.adapters.log_rows import COLUMNS, WRITTEN, postings_of_row, row_of, shown_row
+from gateway.adapters.log_rows import COLUMNS, WRITTEN, postings_of_row, row_of, shown_row, spent_of_row
 from gateway.domain.attempt import Attempt
 from gateway.domain.entry import Entry
 from gateway.domain.ledger import postings_of
@@ -131,6 +131,19 @@ def test_a_row_gives_the_postings_of_its_entry(one: Entry) -> None:
     assert postings_of_row(stored(one)) == postings_of(one)
 
 
+@given(entries)
+def test_a_row_gives_what_its_attempts_used_so_that_they_can_be_priced_again(one: Entry) -> None:
+    """U-79: every counter, the tier that was served, and whether it is an estimate or of a model without a price."""
+    counted = [event for event in one.events if isinstance(event, Attempt) and event.counts]
+    spent = spent_of_row(stored(one))
+    assert [(each.usage, each.nano_usd) for each in spent] == [
+        (attempt.usage or Usage(), attempt.cost_nano_usd) for attempt in counted
+    ]
+    assert [each.unpriced for each in spent if each.account.kind is SpendKind.ANSWER] == [
+        attempt.unpriced for attempt in counted if attempt.kind is SpendKind.ANSWER
+    ]
+
+
 PAID_FAILURE = Attempt(
     0, "thinker", "local", Failure.EMPTY, status=200, usage=Usage(100, output_tokens=4_000), cost_nano_usd=41
 )
@@ -158,6 +171,12 @@ def test_an_attempt_has_figures_of_its_own_only_where_the_columns_are_not_those(
     }
     assert set(answered) == {*plain, "usage", "cost_nano_usd"}
     assert answered["usage"]["service_tier"] == "priority"
+
+
+def test_the_tier_that_was_served_comes_back_from_the_columns_too() -> None:
+    """U-79: a plain row keeps it beside the counters."""
+    one = entry(events=(ANSWER,), usage=USED, cost_nano_usd=9)
+    assert [each.usage for each in spent_of_row(stored(one))] == [USED]
 
 
 def test_a_failure_that_alone_was_paid_is_not_taken_for_the_answer() -> None:
