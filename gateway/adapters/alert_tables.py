@@ -11,7 +11,7 @@ ALERTS = """
     );
     create table outbox (
         number integer primary key, receiver text not null, message text not null, due text not null,
-        attempts integer not null, resend integer not null, alert text not null, unique (receiver, message)
+        attempts integer not null, resend integer not null, since text, alert text not null, unique (receiver, message)
     );
     create table mailboxes (
         receiver text primary key, address text not null, disabled text not null, not_before text, last_at text,

@@ -73,9 +73,10 @@ def _instances(database: sqlite3.Connection) -> Iterator[Instance]:
 
 
 def _letters(database: sqlite3.Connection) -> Iterator[Letter]:
-    query = "select receiver, alert, due, attempts, resend from outbox order by number"
-    for receiver, alert, due, attempts, resend in database.execute(query):
-        yield Letter(receiver, from_json(json.loads(alert)), datetime.fromisoformat(due), attempts, bool(resend))
+    query = "select receiver, alert, due, attempts, resend, since from outbox order by number"
+    for receiver, alert, due, attempts, resend, since in database.execute(query):
+        message = from_json(json.loads(alert))
+        yield Letter(receiver, message, datetime.fromisoformat(due), attempts, bool(resend), _moment(since))
 
 
 _PLAIN: Final = (
@@ -117,9 +118,9 @@ def _write(database: sqlite3.Connection, changes: Changes) -> None:
 _PUT_SAID: Final = "insert or replace into alerts_said (message, at, silenced, alert) values (?, ?, ?, ?)"
 _FORGET_SAID: Final = "delete from alerts_said where number <= (select max(number) from alerts_said) - ?"
 _PUT_LETTER: Final = """
-    insert into outbox (receiver, message, due, attempts, resend, alert) values (?, ?, ?, ?, ?, ?)
+    insert into outbox (receiver, message, due, attempts, resend, since, alert) values (?, ?, ?, ?, ?, ?, ?)
     on conflict (receiver, message) do update
-    set due = excluded.due, attempts = excluded.attempts, resend = excluded.resend
+    set due = excluded.due, attempts = excluded.attempts, resend = excluded.resend, since = excluded.since
 """
 
 
@@ -150,7 +151,7 @@ def _said_row(of: Said) -> tuple[object, ...]:
 
 
 def _letter_row(of: Letter) -> tuple[object, ...]:
-    return *of.key, of.due.isoformat(), of.attempts, of.resend, _json(to_json(of.alert))
+    return *of.key, of.due.isoformat(), of.attempts, of.resend, _text(of.since), _json(to_json(of.alert))
 
 
 def _hush_row(of: Hush) -> tuple[object, ...]:
@@ -162,13 +163,16 @@ def _instance_row(of: Instance) -> tuple[object, ...]:
 
 
 def _mailbox_row(of: Mailbox) -> tuple[object, ...]:
-    not_before, last_at = (each and each.isoformat() for each in (of.not_before, of.last_at))
-    last = last_at, of.last_message, of.last_status, of.last_result, of.last_words
-    return of.receiver, of.address, of.disabled, not_before, *last, of.failed
+    last = _text(of.last_at), of.last_message, of.last_status, of.last_result, of.last_words
+    return of.receiver, of.address, of.disabled, _text(of.not_before), *last, of.failed
 
 
 def _json(value: Mapping[str, Any] | tuple[str, ...]) -> str:
     return json.dumps(dict(value) if isinstance(value, Mapping) else value, separators=(",", ":"))
+
+
+def _text(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None
 
 
 def _moment(written: str | None) -> datetime | None:

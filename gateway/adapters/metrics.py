@@ -171,6 +171,7 @@ class Metrics:
         """Count a request that has ended, with its attempts, tokens and cost."""
         self.in_flight.dec()
         rule = entry.rule if entry.rule in self._rules else OTHER
+        category = entry.category if entry.category in self._categories else OTHER
         model = self._model(entry.model)
         self.requests[entry.surface, rule, entry.outcome.value].inc()
         for event in entry.events:
@@ -182,16 +183,15 @@ class Metrics:
                         self._used(name, event.usage)
                     if event.garbage:
                         self.garbage_lines[(name,)].inc(event.garbage)
-                    if event.failure is not None and event.cost_nano_usd and event.kind is not SpendKind.ANSWER:
-                        self.extra_cost.add((event.kind.value, rule), event.cost_nano_usd)
+                    if event.cost_nano_usd:
+                        self.cost.add((rule, name), event.cost_nano_usd)
+                        self.category_cost.add((category, name), event.cost_nano_usd)
+                        if event.failure is not None and event.kind is not SpendKind.ANSWER:
+                            self.extra_cost.add((event.kind.value, rule), event.cost_nano_usd)
                     if event.unpriced:
                         self.unpriced.inc()
                 case Skipped():
                     self.skips[name, event.skip.value].inc()
-        if entry.cost_nano_usd:
-            category = entry.category if entry.category in self._categories else OTHER
-            self.cost.add((rule, model), entry.cost_nano_usd)
-            self.category_cost.add((category, model), entry.cost_nano_usd)
         self.duration[(entry.surface,)].observe(entry.duration_s)
         if entry.first_content_s is not None:
             self.first_content[(model,)].observe(entry.first_content_s)

@@ -39,7 +39,8 @@ class Instance:
 class Letter:
     """A message that waits for one receiver: until when, after how many attempts.
 
-    `resend` says that it was delivered and is to be said again, to a receiver that forgets.
+    `resend` says that it was delivered and is to be said again, to a receiver that forgets. `since` is when the oldest
+    news arose that it stands for, None where that is its own.
     """
 
     receiver: str
@@ -47,11 +48,17 @@ class Letter:
     due: datetime
     attempts: int = 0
     resend: bool = False
+    since: datetime | None = None
 
     @property
     def key(self) -> Key:
         """Its name: a receiver has a message once."""
         return self.receiver, self.alert.message_id
+
+    @property
+    def news_at(self) -> datetime:
+        """When the receiver should have heard of what it says."""
+        return self.since or self.alert.at
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import Final
 from gateway.domain.alert import Receiver
 from gateway.domain.delivery import Address
 from gateway.domain.outbox import Letter, Mailbox
-from gateway.engine.deliveries import Pending, collapse
+from gateway.engine.deliveries import LATE_S, Pending, collapse
 
 MOST_IN_FLIGHT: Final = 4
 """Requests to one receiver at a time."""
@@ -47,11 +47,15 @@ class Due:
 
 
 class Outbox:
-    """Letters and mailboxes by receiver. A letter that is due is under way until it has landed."""
+    """Letters and mailboxes by receiver. A letter that is due is under way until it has landed.
+
+    Letters about the same thing stand together, for only they can overtake one another: to look at a thousand that
+    wait is then quick, and requests are not kept waiting by it.
+    """
 
     def __init__(self, letters: Iterable[Letter], mailboxes: Iterable[Mailbox], digest: Digest) -> None:
         self._digest = digest
-        self._letters: dict[str, dict[str, Letter]] = {}
+        self._boxes: dict[str, dict[str, _Letters]] = {}
         self._mailboxes = {each.receiver: each for each in mailboxes}
         self._flying: dict[str, dict[str, str]] = {}
         for letter in letters:
@@ -59,11 +63,16 @@ class Outbox:
 
     def put(self, letter: Letter) -> None:
         """Take a letter, or what has become of one that is here."""
-        self._letters.setdefault(letter.receiver, {})[letter.alert.message_id] = letter
+        box = self._boxes.setdefault(letter.receiver, {})
+        box.setdefault(letter.alert.identity, {})[letter.alert.message_id] = letter
 
     def remove(self, letter: Letter) -> None:
         """Let go of a letter."""
-        self._letters.get(letter.receiver, {}).pop(letter.alert.message_id, None)
+        box = self._boxes.get(letter.receiver, {})
+        letters = box.get(letter.alert.identity, {})
+        letters.pop(letter.alert.message_id, None)
+        if not letters:
+            box.pop(letter.alert.identity, None)
 
     def landed(self, letter: Letter) -> None:
         """Note that an attempt has ended, whichever way."""
@@ -79,52 +88,49 @@ class Outbox:
 
     def waiting(self, receiver: str) -> int:
         """Count the messages for a receiver that it does not have yet."""
-        return sum(not letter.resend for letter in self._letters.get(receiver, {}).values())
+        box = self._boxes.get(receiver, {})
+        return sum(not letter.resend for letters in box.values() for letter in letters.values())
 
     def due(self, places: Places, now: datetime) -> Due:
         """Give the letters to be sent now, and mark them as under way."""
         due: list[Letter] = []
         let_go: list[tuple[Letter, str]] = []
         rests_s = [LOOK_EVERY_S]
-        for name in list(self._letters):
+        for name in list(self._boxes):
             place = places.get(name)
-            if place is None:
-                let_go += [(letter, GIVEN_UP) for letter in self._grounded(name)]
-                continue
-            left, overtaken = self._sorted_out(name, now)
+            left, overtaken = self._sorted_out(name, now, wanted=place is not None)
             let_go += overtaken
-            if not self._is_open(place):
+            if place is None or not self._is_open(place):
                 continue
             flying = self._flying.setdefault(name, {})
             not_before = self.mailbox(name).not_before
             for letter in left:
                 opens = max(letter.due, not_before) if not_before else letter.due
-                if (wait_s := (opens - now).total_seconds()) > 0:
-                    rests_s.append(wait_s)
+                if opens > now:
+                    rests_s.append((opens - now).total_seconds())
                 elif len(flying) < MOST_IN_FLIGHT and letter.alert.incident_id not in flying:
                     flying[letter.alert.incident_id] = letter.alert.message_id
-                    due.append(letter)
+                    due.append(_as_it_is_now(letter, now))
         for letter, _ in let_go:
             self.remove(letter)
         return Due(tuple(due), tuple(let_go), min(rests_s))
 
-    def _grounded(self, name: str) -> list[Letter]:
-        """Give the letters for a receiver that are not under way; the next of an incident waits for the one that is."""
+    def _sorted_out(self, name: str, now: datetime, *, wanted: bool) -> tuple[list[Letter], list[tuple[Letter, str]]]:
+        """Give what is left to be sent to a receiver, and what is let go of; all of it where nobody wants it."""
         flying = set(self._flying.get(name, {}).values())
-        return [letter for message, letter in self._letters[name].items() if message not in flying]
-
-    def _sorted_out(self, name: str, now: datetime) -> tuple[list[Letter], list[tuple[Letter, str]]]:
-        """Give what is left to be sent to a receiver, as it is to be said now, and what is let go of."""
-        letters = {letter.alert.message_id: letter for letter in self._grounded(name)}
-        collapsed = collapse([Pending(letter.alert, letter.resend) for letter in letters.values()], now)
-        let_go = [(letters[each.alert.message_id], SUPERSEDED) for each in collapsed.superseded]
         left: list[Letter] = []
-        for each in collapsed.send:
-            letter = replace(letters[each.alert.message_id], alert=each.alert)
-            if not letter.resend and now - letter.alert.at > LONGEST_WAIT:
-                let_go.append((letter, GIVEN_UP))
-            else:
-                left.append(letter)
+        let_go: list[tuple[Letter, str]] = []
+        for letters in self._boxes[name].values():
+            here = [letter for message, letter in letters.items() if message not in flying]
+            kept = _newest(here, now) if len(here) > 1 else here
+            keys = {letter.key for letter in kept}
+            let_go += [(letter, SUPERSEDED) for letter in here if letter.key not in keys]
+            for letter in kept:
+                letters[letter.alert.message_id] = letter
+                if wanted and (letter.resend or now - letter.alert.at <= LONGEST_WAIT):
+                    left.append(letter)
+                else:
+                    let_go.append((letter, GIVEN_UP))
         too_many = max(len(left) - MOST_WAITING, 0)
         let_go += [(letter, GIVEN_UP) for letter in left[:too_many]]
         return left[too_many:], let_go
@@ -138,3 +144,28 @@ class Outbox:
             return False
         self.stands(replace(mailbox, disabled="", address="", not_before=None))
         return True
+
+
+_Letters = dict[str, Letter]
+
+
+def _newest(letters: list[Letter], now: datetime) -> list[Letter]:
+    """Give those of some letters about the same thing that are not overtaken; each stands for those that are, too."""
+    collapsed = collapse([Pending(letter.alert, letter.resend) for letter in letters], now)
+    kept = {each.alert.message_id for each in collapsed.send}
+    news_at: dict[str, datetime] = {}
+    for letter in letters:
+        if not letter.resend:
+            incident = letter.alert.incident_id
+            news_at[incident] = min(letter.news_at, news_at.get(incident, letter.news_at))
+    return [
+        replace(letter, since=news_at.get(letter.alert.incident_id))
+        for letter in letters
+        if letter.alert.message_id in kept
+    ]
+
+
+def _as_it_is_now(letter: Letter, now: datetime) -> Letter:
+    """Give a letter that says how old its news is."""
+    late_s = 0 if letter.resend else int((now - letter.news_at).total_seconds())
+    return replace(letter, alert=replace(letter.alert, delayed_by_s=late_s if late_s >= LATE_S else 0))

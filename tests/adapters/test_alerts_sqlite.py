@@ -69,7 +69,7 @@ async def test_a_mailbox_that_nothing_was_tried_with_yet_is_kept_too(store: Aler
 async def test_letters_keep_the_order_in_which_they_arose_however_often_they_were_tried(store: AlertStore) -> None:
     letters = (Letter("b", FIRING, NOW), Letter("a", FIRING, NOW), Letter("b", ESCALATED, NOW))
     await store.write(Changes(letters=letters))
-    tried = replace(letters[0], due=NOW + timedelta(hours=1), attempts=3, resend=True)
+    tried = replace(letters[0], due=NOW + timedelta(hours=1), attempts=3, resend=True, since=NOW - timedelta(hours=2))
     await store.write(Changes(letters=(tried,)))
     assert (await store.load()).letters == (tried, *letters[1:])
 
@@ -114,7 +114,7 @@ async def test_what_was_kept_still_and_is_told_later_is_one_message(store: Alert
 async def test_a_row_that_cannot_be_read_is_told_as_such(tmp_path: Path) -> None:
     made = opened(tmp_path)
     with closing(sqlite3.connect(tmp_path / "state.db")) as other, other:
-        other.execute("insert into outbox values (1, 'ops', 'm', '2026-11-23T00:00:00+00:00', 0, 0, '{}')")
+        other.execute("insert into outbox values (1, 'ops', 'm', '2026-11-23T00:00:00+00:00', 0, 0, null, '{}')")
     with pytest.raises(StoreError, match=r"state\.db cannot be read"):
         await made.load()
     made.close()

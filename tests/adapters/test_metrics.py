@@ -200,7 +200,8 @@ def test_an_entry_is_counted_once_everywhere(metrics: Metrics) -> None:
 
 
 def test_what_gave_no_answer_is_counted_by_what_it_was_for(metrics: Metrics) -> None:
-    """U-105: a part of the whole cost; an answer that broke off in the caller's hands is an answer."""
+    """U-105: a part of the whole cost; an answer that broke off in the caller's hands is an answer. What an
+    attempt cost is its own model's."""
     broken = Attempt(
         1, "gpt", "openai", Failure.TRUNCATED, committed=True, usage=Usage(output_tokens=1), cost_nano_usd=7
     )
@@ -208,7 +209,8 @@ def test_what_gave_no_answer_is_counted_by_what_it_was_for(metrics: Metrics) -> 
     for _ in range(2):
         metrics.ended(entry(events=(PAID_FOR_NOTHING, free, broken), cost_nano_usd=1_007))
     assert value(metrics, "extra_cost_usd_total", kind="failed", rule="code") == 0.000002
-    assert value(metrics, "cost_usd_total", rule="code", model="gpt") == 0.000002014
+    assert value(metrics, "cost_usd_total", rule="code", model="sonnet") == 0.000002
+    assert value(metrics, "cost_usd_total", rule="code", model="gpt") == 0.000000014
     metrics.ended(entry(events=(PAID_FOR_NOTHING,), rule="gone"))
     assert value(metrics, "extra_cost_usd_total", kind="failed", rule="other") == 0.000001
 
@@ -254,7 +256,7 @@ def test_requests_by_outcome_add_up_to_the_requests(ends: list[tuple[Outcome, st
     [
         ({"rule": "x"}, "requests_total", {"surface": "chat", "rule": "other", "outcome": "answered_after_fallback"}),
         ({"rule": "x"}, "cost_usd_total", {"rule": "other", "model": "gpt"}),
-        ({"model": "x"}, "cost_usd_total", {"rule": "code", "model": "other"}),
+        ({"events": (replace(FALLEN_BACK[2], model="x"),)}, "cost_usd_total", {"rule": "code", "model": "other"}),
         (
             {"events": (Attempt(0, "x", "acme", None, usage=Usage(fresh_input_tokens=5)),)},
             "tokens_total",

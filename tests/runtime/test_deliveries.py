@@ -197,7 +197,7 @@ async def test_a_real_alertmanager_is_told_again_until_the_end_which_is_said_for
     world.time.at = RESOLVED.at
     deliveries = await world.begin()  # a restart
     deliveries.add([Letter("ops", RESOLVED, RESOLVED.at)])
-    while deliveries.standing("ops")[1] or deliveries._outbox._letters["ops"]:
+    while world.letters or deliveries.standing("ops")[1]:
         await world.turn(deliveries)
         world.time.at += timedelta(seconds=RESEND_AFTER_S)
     assert world.receivers.messages()[5:] == [RESOLVED.message_id] * 6

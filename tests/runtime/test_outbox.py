@@ -83,6 +83,17 @@ def test_what_is_overtaken_is_let_go_of_and_the_rest_says_how_late_it_is() -> No
     (letter,) = due.letters
     assert (letter.alert.phase, letter.alert.delayed_by_s) == (Phase.RESOLVED, 2 * 3_600 + 46 * 60)
     assert box.waiting("ops") == 1
+    box.put(replace(letter, due=RESOLVED.at + timedelta(hours=2), attempts=1))
+    box.landed(letter)
+    (again,) = box.due(HERE, RESOLVED.at + timedelta(hours=2)).letters
+    assert again.alert.delayed_by_s == 3 * 3_600 + 46 * 60  # since the first of them, after a retry too
+
+
+def test_what_stands_for_older_news_says_so_although_it_could_not_be_sent_at_once() -> None:
+    box = outbox(*letters(FIRING, RESOLVED), mailboxes=(Mailbox("ops", not_before=RESOLVED.at),))
+    assert len(box.due(HERE, NOW).let_go) == 1
+    (letter,) = box.due(HERE, RESOLVED.at).letters
+    assert letter.alert.delayed_by_s == 3_600 + 46 * 60
 
 
 def test_a_receiver_that_there_is_no_more_gets_nothing_and_keeps_nothing() -> None:
