@@ -17,14 +17,14 @@ import click
 import pytest
 from prometheus_client import CollectorRegistry
 
-from gateway.adapters import log_sqlite
+from gateway.adapters import log_sqlite, webhook
 from gateway.adapters.log_rows import COLUMNS
 from gateway.adapters.metrics import Metrics
 from gateway.app import SURFACES, build_web, running, shipped_rules
 from gateway.cli import COMMANDS, main
 from gateway.cli.prices.case import RATES
 from gateway.cli.serve import NOT_BUILT
-from gateway.config import catalogue, packaged
+from gateway.config import alerting, catalogue, packaged
 from gateway.config.compile import Compiler
 from gateway.config.settings import Address, Settings
 from gateway.dialects.reported import Api
@@ -32,9 +32,11 @@ from gateway.domain.attempt import Attempt, ProviderError
 from gateway.domain.refusal import STATUS
 from gateway.domain.snapshot import Defaults, Rejected, RuleFile, Snapshot
 from gateway.domain.words import DEFAULT_FALL_BACK_ON, Failure
-from gateway.engine import classify, complexity
+from gateway.engine import alert_budgets, classify, complexity, deliveries
+from gateway.engine.budgets import HYSTERESIS
 from gateway.engine.effects import EFFECTS
 from gateway.engine.failure import final_error
+from gateway.runtime import outbox
 from gateway.runtime.rehearsal import failures_of, rehearse
 from gateway.simulator.faults import Fault
 from gateway.web.keys import Parts
@@ -169,7 +171,15 @@ def test_a_command_line_is_one_that_the_command_takes(
 
 def test_the_scripts_were_found() -> None:
     """Guards the reading of scripts: every command but those of the signals stands in one."""
-    assert {words[0] for words in COMMAND_LINES} >= {"serve", "check", "explain", "prices", "simulate", "keys"}
+    assert {words[0] for words in COMMAND_LINES} >= {
+        "serve",
+        "check",
+        "explain",
+        "prices",
+        "alerts",
+        "simulate",
+        "keys",
+    }
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -271,6 +281,43 @@ def test_every_field_of_a_rule_and_every_operator_is_described() -> None:
     assert set(names_of(rows_of("docs/rules.md", "| operator | for | meaning |"))) == operators
     for header, definition in (("| edit | effect |", "params"), ("| limit | for | default |", "timeout")):
         assert set(names_of(rows_of("docs/rules.md", header))) == definitions[definition]["properties"].keys()
+
+
+def test_every_field_and_kind_of_an_alert_is_described() -> None:
+    definitions = SCHEMA["$defs"]
+    alert, receiver = definitions["alert"]["properties"], definitions["receiver"]["properties"]
+    assert set(names_of(rows_of("docs/rules.md", "| field | meaning |", "alerts"))) == set(alert)
+    rows = rows_of("docs/rules.md", "| kind | tells when | incident for each | fields of its own |")
+    assert {names_of([row])[0]: set(CODE.findall(row[3])) for row in rows} == {
+        kind.value: set(keys) for kind, keys in alerting.KEYS.items()
+    }
+    not_built = set(alert["kind"]["enum"]) - {kind.value for kind in alerting.KEYS}
+    assert set(alert["kind"]["x-not-built-values"]) == not_built
+    assert set(names_of(rows_of("docs/rules.md", "| kind | what is sent |"))) == set(receiver["kind"]["enum"])
+
+
+def test_the_defaults_of_alerts_are_those_that_are_told() -> None:
+    told = {names_of([row])[0]: row[1] for row in rows_of("docs/rules.md", "| field | meaning |", "alerts")}
+    shares = {kind.value: f"`{share * 100:.0f}%` for `{kind}`" for kind, share in alerting.DEFAULT_SHARES.items()}
+    assert all(words in told["above"] for words in shares.values())
+    levels = ", ".join(f"{level * 100:.0f}%" for level in alerting.DEFAULT_LEVELS)
+    assert f"`[{levels}, {alerting.FORECAST}]`" in told["at"]
+    assert f"default {alerting.DEFAULT_MINIMUM}" in told["minimum"]
+    assert "`1m` to `1h`; default `5m`, for `unpriced` `1h`" in told["window"]
+    assert alerting.WINDOWS_S == (60.0, 3_600.0)
+    assert (alerting.DEFAULT_WINDOW_S, alerting.UNPRICED_WINDOW_S) == (300.0, 3_600.0)
+
+
+def test_the_terms_of_deliveries_are_those_that_are_told() -> None:
+    page = text_of("docs/alerts.md")
+    assert f"at most four requests at a time, {webhook.TIMEOUT_S:.0f} seconds each" in page
+    assert outbox.MOST_IN_FLIGHT == 4
+    assert f"up to {outbox.MOST_WAITING:,} messages wait" in page
+    assert "after 5 seconds, 5 and 30 minutes, 2, 5, 10, 14, 20 and 24 hours" in page
+    hours = (2, 5, 10, 14, 20, 24)
+    assert (0, 5, 300, 1_800, *(3_600 * each for each in hours)) == deliveries.SCHEDULE_S
+    assert f"5 % below the limit for {alert_budgets.FORECAST_CLEAR_FOR_S / 60:.0f} minutes" in page
+    assert f"{HYSTERESIS * 100:.0f} points below it" in page
 
 
 def test_the_order_of_rules_is_told_as_it_is() -> None:
