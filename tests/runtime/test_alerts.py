@@ -388,6 +388,30 @@ class Breaks(MemoryStore):
         await super().write(changes)
 
 
+async def test_a_bug_in_one_rule_is_said_once_and_leaves_the_others_and_its_incidents_alone(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """U-103: what it cannot read is not over."""
+    world = World(f"{BUSY}  rejected: {{kind: config_rejected, notify: [ops]}}\n")
+    world.values.now = {"rulegate_in_flight_requests": [Sample({}, 9.0)]}
+    looking = await world.begin()
+    await looking.tick(6)
+    assert world.letters == [("ops", "firing"), ("page", "firing")]
+    world.values.now = {"rulegate_in_flight_requests": [Sample({}, cast("float", "nonsense"))]}
+    looking.reject(PROBLEM)
+    await looking.tick(12)
+    assert world.letters[2:] == [("ops", "firing")]
+    assert len(looking.alerting.open()) == 2
+    assert [record.getMessage().partition(":")[0] for record in caplog.records] == [
+        "looking at alert 'busy' met a bug, TypeError"
+    ]
+    world.values.now = {"rulegate_in_flight_requests": [Sample({}, 9.0)]}
+    await looking.tick(6)
+    world.values.now = {"rulegate_in_flight_requests": [Sample({}, cast("float", "nonsense"))]}
+    await looking.tick(6)
+    assert len(caplog.records) == 2
+
+
 @dataclass
 class Turns(Time):
     """A clock that gives the loop its turns, until something is told."""
