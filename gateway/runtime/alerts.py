@@ -141,17 +141,18 @@ class Alerting:
 
         A bug in one rule leaves its incidents as they are, and the other rules alone.
         """
-        seen = {each.identity for each in self._standings.values() if each.alert == rule.name}
+        before = {each.identity for each in self._standings.values() if each.alert == rule.name}
+        found: set[str] = set()
+        whole = False
         with survived(f"looking at alert '{rule.name}'", self._broken):
-            found: set[str] = set()
             for number, look in enumerate(looks(rule, sights), start=1):
                 if look.level is Level.FIRING or self._standings:
                     found.add(identity_of(look.watch.alert, look.watch.scope))
                     self._take(rule, look, sights.now, turn)
                 if not number % LOOKS_AT_A_TIME:
                     await asyncio.sleep(0)  # requests come first
-            seen = found
-        return seen
+            whole = True
+        return found if whole else before
 
     def _sights(self, rules: list[AlertRule], now: datetime) -> Sights:
         reloader = self._parts.reloader
