@@ -47,56 +47,70 @@ class AlertStore:
 
     async def said(self, limit: int) -> list[Said]:
         """Give the messages that arose last, newest first. Raises StoreError."""
-        return await self._run("read", lambda: _said(self._database, limit))
+        return await self._run("read", lambda: list(_read(self._database, _SAID, _one_said, [], limit)))
 
     async def _run(self, verb: str, work: Callable[[], T]) -> T:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, work)
-        except (sqlite3.Error, ValueError, KeyError, TypeError) as error:
+        except (sqlite3.Error, ValueError) as error:
             raise StoreError(f"what is kept of alerts in state.db cannot be {verb}: {error}") from error
 
 
 def _load(database: sqlite3.Connection) -> Kept:
+    unreadable: list[str] = []
     return Kept(
-        instances=tuple(_instances(database)),
-        letters=tuple(_letters(database)),
-        mailboxes=tuple(_mailboxes(database)),
-        hushes=tuple(_hushes(database)),
+        instances=tuple(_read(database, _INSTANCES, _instance, unreadable)),
+        letters=tuple(_read(database, _LETTERS, _letter, unreadable)),
+        mailboxes=tuple(_read(database, _MAILBOXES, _mailbox, unreadable)),
+        hushes=tuple(_read(database, _SILENCES, _hush, unreadable)),
         accepted=frozenset(incident for (incident,) in database.execute("select incident from accepted")),
+        unreadable=tuple(unreadable),
     )
 
 
-def _instances(database: sqlite3.Connection) -> Iterator[Instance]:
-    query = "select alert, kind, scope, state, told, summary from alert_instances"
-    for alert, kind, scope, state, told, summary in database.execute(query):
-        yield Instance(alert, AlertKind(kind), json.loads(scope), json.loads(state), tuple(json.loads(told)), summary)
+_Row = tuple[Any, ...]
+_INSTANCES: Final = "select alert, kind, scope, state, told, summary from alert_instances"
+_LETTERS: Final = "select receiver, alert, due, attempts, resend, since from outbox order by number"
+_MAILBOXES: Final = "select * from mailboxes"
+_SILENCES: Final = "select id, matcher, until, made_at, comment from silences order by id"
+_SAID: Final = "select alert, silenced from alerts_said order by number desc limit ?"
 
 
-def _letters(database: sqlite3.Connection) -> Iterator[Letter]:
-    query = "select receiver, alert, due, attempts, resend, since from outbox order by number"
-    for receiver, alert, due, attempts, resend, since in database.execute(query):
-        message = from_json(json.loads(alert))
-        yield Letter(receiver, message, datetime.fromisoformat(due), attempts, bool(resend), _moment(since))
+def _read(
+    database: sqlite3.Connection, query: str, make: Callable[[_Row], T], unreadable: list[str], *values: object
+) -> Iterator[T]:
+    """Give what the rows say; one that says nothing is left where it is, and its first column is noted."""
+    for row in database.execute(query, values):
+        try:
+            yield make(row)
+        except (ValueError, KeyError, TypeError):
+            unreadable.append(str(row[0])[:100])
 
 
-def _mailboxes(database: sqlite3.Connection) -> Iterator[Mailbox]:
-    names = "receiver, address, disabled, last_message, last_status, last_result, last_words, failed"
-    for not_before, last_at, *rest in database.execute(f"select not_before, last_at, {names} from mailboxes"):  # noqa: S608 - our own words
-        known: dict[str, Any] = dict(zip(names.split(", "), rest, strict=True))
-        yield Mailbox(not_before=_moment(not_before), last_at=_moment(last_at), **known)
+def _instance(row: _Row) -> Instance:
+    alert, kind, scope, state, told, summary = row
+    return Instance(alert, AlertKind(kind), json.loads(scope), json.loads(state), tuple(json.loads(told)), summary)
 
 
-def _hushes(database: sqlite3.Connection) -> Iterator[Hush]:
-    for id_, matcher, until, made_at, comment in database.execute(
-        "select id, matcher, until, made_at, comment from silences order by id"
-    ):
-        moments = datetime.fromisoformat(until), datetime.fromisoformat(made_at)
-        yield Hush(id_, json.loads(matcher), *moments, comment)
+def _letter(row: _Row) -> Letter:
+    receiver, alert, due, attempts, resend, since = row
+    message = from_json(json.loads(alert))
+    return Letter(receiver, message, datetime.fromisoformat(due), attempts, bool(resend), _moment(since))
 
 
-def _said(database: sqlite3.Connection, limit: int) -> list[Said]:
-    rows = database.execute("select alert, silenced from alerts_said order by number desc limit ?", (limit,))
-    return [Said(from_json(json.loads(alert)), bool(silenced)) for alert, silenced in rows]
+def _mailbox(row: _Row) -> Mailbox:
+    receiver, address, disabled, not_before, last_at, *rest = row
+    return Mailbox(receiver, address, disabled, _moment(not_before), _moment(last_at), *rest)
+
+
+def _hush(row: _Row) -> Hush:
+    id_, matcher, until, made_at, comment = row
+    return Hush(id_, json.loads(matcher), datetime.fromisoformat(until), datetime.fromisoformat(made_at), comment)
+
+
+def _one_said(row: _Row) -> Said:
+    alert, silenced = row
+    return Said(from_json(json.loads(alert)), bool(silenced))
 
 
 def _write(database: sqlite3.Connection, changes: Changes) -> None:

@@ -105,10 +105,17 @@ class Alerting:
     async def load(self) -> None:
         """Begin with what was kept. Raises StoreError."""
         kept = await self._parts.store.load()
+        lost = list(kept.unreadable)
         for each in kept.instances:
-            state = incidents.from_json(each.state)
+            try:
+                state = incidents.from_json(each.state)
+            except (ValueError, KeyError, TypeError):
+                lost.append(each.alert)
+                continue
             standing = Standing(each.alert, each.kind, each.scope, state, each.told, each.summary)
             self._standings[standing.identity] = standing
+        if lost:
+            logger.error("what state.db keeps of these alerts cannot be read, and is left out: %s", ", ".join(lost))
         self._hushes = {hush.id: hush for hush in kept.hushes}
         self._accepted = kept.accepted
         self._parts.deliveries.load(kept.letters, kept.mailboxes)

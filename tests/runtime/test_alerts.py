@@ -9,9 +9,10 @@ from typing import cast
 
 import pytest
 
+from gateway.domain.alert import AlertKind
 from gateway.domain.attempt import Attempt
 from gateway.domain.metric import Sample, Samples
-from gateway.domain.outbox import Changes
+from gateway.domain.outbox import Changes, Instance
 from gateway.domain.problem import Problem
 from gateway.domain.snapshot import Snapshot
 from gateway.domain.words import Failure, Outcome
@@ -202,6 +203,20 @@ async def test_a_restart_in_the_middle_repeats_nothing_and_loses_nothing() -> No
     first, last = world.store.kept.letters
     assert (first.alert.incident_id, last.alert.phase.value) == (last.alert.incident_id, "resolved")
     assert world.store.kept.instances == ()
+
+
+async def test_what_is_kept_and_cannot_be_read_is_said_and_keeps_nothing_else_from_going_on(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    world = World(REJECTED)
+    looking = await world.begin()
+    looking.reject(PROBLEM)
+    await looking.tick()
+    odd = Instance("odd", AlertKind.BUDGET, {}, {"state": "asleep"})
+    await world.store.write(Changes(instances=(odd,)))
+    looking = await world.begin()
+    assert [each.standing.alert for each in looking.alerting.open()] == ["rejected"]
+    assert "cannot be read, and is left out: odd" in caplog.text
 
 
 async def test_a_condition_that_has_not_lasted_yet_waits_on_over_a_restart() -> None:
