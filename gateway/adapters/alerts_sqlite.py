@@ -47,7 +47,7 @@ class AlertStore:
 
     async def said(self, limit: int) -> list[Said]:
         """Give the messages that arose last, newest first. Raises StoreError."""
-        return await self._run("read", lambda: list(_read(self._database, _SAID, _one_said, [], limit)))
+        return await self._run("read", lambda: _said(self._database, limit))
 
     async def _run(self, verb: str, work: Callable[[], T]) -> T:
         try:
@@ -56,31 +56,34 @@ class AlertStore:
             raise StoreError(f"what is kept of alerts in state.db cannot be {verb}: {error}") from error
 
 
-def _load(database: sqlite3.Connection) -> Kept:
-    unreadable: list[str] = []
-    return Kept(
-        instances=tuple(_read(database, _INSTANCES, _instance, unreadable)),
-        letters=tuple(_read(database, _LETTERS, _letter, unreadable)),
-        mailboxes=tuple(_read(database, _MAILBOXES, _mailbox, unreadable)),
-        hushes=tuple(_read(database, _SILENCES, _hush, unreadable)),
-        accepted=frozenset(incident for (incident,) in database.execute("select incident from accepted")),
-        unreadable=tuple(unreadable),
-    )
-
-
 _Row = tuple[Any, ...]
 _INSTANCES: Final = "select alert, kind, scope, state, told, summary from alert_instances"
 _LETTERS: Final = "select receiver, alert, due, attempts, resend, since from outbox order by number"
 _MAILBOXES: Final = "select * from mailboxes"
 _SILENCES: Final = "select id, matcher, until, made_at, comment from silences order by id"
+_ACCEPTED: Final = "select incident from accepted"
 _SAID: Final = "select alert, silenced from alerts_said order by number desc limit ?"
 
 
-def _read(
-    database: sqlite3.Connection, query: str, make: Callable[[_Row], T], unreadable: list[str], *values: object
-) -> Iterator[T]:
+def _load(database: sqlite3.Connection) -> Kept:
+    unreadable: list[str] = []
+    return Kept(
+        instances=tuple(_read(database.execute(_INSTANCES), _instance, unreadable)),
+        letters=tuple(_read(database.execute(_LETTERS), _letter, unreadable)),
+        mailboxes=tuple(_read(database.execute(_MAILBOXES), _mailbox, unreadable)),
+        hushes=tuple(_read(database.execute(_SILENCES), _hush, unreadable)),
+        accepted=frozenset(incident for (incident,) in database.execute(_ACCEPTED)),
+        unreadable=tuple(unreadable),
+    )
+
+
+def _said(database: sqlite3.Connection, limit: int) -> list[Said]:
+    return list(_read(database.execute(_SAID, (limit,)), _one_said, []))
+
+
+def _read(rows: Iterable[_Row], make: Callable[[_Row], T], unreadable: list[str]) -> Iterator[T]:
     """Give what the rows say; one that says nothing is left where it is, and its first column is noted."""
-    for row in database.execute(query, values):
+    for row in rows:
         try:
             yield make(row)
         except (ValueError, KeyError, TypeError):
@@ -113,17 +116,8 @@ def _one_said(row: _Row) -> Said:
     return Said(from_json(json.loads(alert)), bool(silenced))
 
 
-def _write(database: sqlite3.Connection, changes: Changes) -> None:
-    database.execute("begin immediate")
-    try:
-        for statement, rows in _statements(changes):
-            database.executemany(statement, rows)
-        database.execute("commit")
-    finally:
-        if database.in_transaction:
-            database.execute("rollback")
-
-
+_PUT_INSTANCE: Final = "insert or replace into alert_instances values (?, ?, ?, ?, ?, ?, ?)"
+_DROP_INSTANCE: Final = "delete from alert_instances where identity = ?"
 _PUT_SAID: Final = "insert or replace into alerts_said (message, at, silenced, alert) values (?, ?, ?, ?)"
 _FORGET_SAID: Final = "delete from alerts_said where number <= (select max(number) from alerts_said) - ?"
 _PUT_LETTER: Final = """
@@ -131,47 +125,55 @@ _PUT_LETTER: Final = """
     on conflict (receiver, message) do update
     set due = excluded.due, attempts = excluded.attempts, resend = excluded.resend, since = excluded.since
 """
-_Rows = Iterable[tuple[object, ...]]
+_DROP_LETTER: Final = "delete from outbox where receiver = ? and message = ?"
+_PUT_MAILBOX: Final = "insert or replace into mailboxes values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_PUT_SILENCE: Final = "insert or replace into silences values (?, ?, ?, ?, ?)"
+_DROP_SILENCE: Final = "delete from silences where id = ?"
+_PUT_ACCEPTED: Final = "insert or replace into accepted values (?)"
+_DROP_ACCEPTED: Final = "delete from accepted where incident = ?"
 
 
-def _statements(changes: Changes) -> Iterator[tuple[str, _Rows]]:
-    """Give the statements that make some changes, with their rows."""
-    yield "insert or replace into alert_instances values (?, ?, ?, ?, ?, ?, ?)", map(_instance_row, changes.instances)
-    yield "delete from alert_instances where identity = ?", ((each,) for each in changes.quiet)
-    yield (
-        _PUT_SAID,
-        (
-            (each.alert.message_id, each.alert.at.isoformat(), each.silenced, _json(to_json(each.alert)))
-            for each in changes.said
-        ),
-    )
-    yield _FORGET_SAID, ((SAID_KEPT,) for _ in changes.said[:1])
-    yield (
-        _PUT_LETTER,
-        (
-            (*each.key, each.due.isoformat(), each.attempts, each.resend, _text(each.since), _json(to_json(each.alert)))
-            for each in changes.letters
-        ),
-    )
-    yield "delete from outbox where receiver = ? and message = ?", changes.gone
-    yield "insert or replace into mailboxes values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", map(_mailbox_row, changes.mailboxes)
-    yield (
-        "insert or replace into silences values (?, ?, ?, ?, ?)",
-        (
-            (each.id, _json(each.matcher), each.until.isoformat(), each.made_at.isoformat(), each.comment)
-            for each in changes.hushes
-        ),
-    )
-    yield "delete from silences where id = ?", ((each,) for each in changes.unhushed)
-    yield "insert or replace into accepted values (?)", ((each,) for each in changes.accepted)
-    yield "delete from accepted where incident = ?", ((each,) for each in changes.unaccepted)
+def _write(database: sqlite3.Connection, changes: Changes) -> None:
+    database.execute("begin immediate")
+    try:
+        database.executemany(_PUT_INSTANCE, map(_instance_row, changes.instances))
+        database.executemany(_DROP_INSTANCE, _each(changes.quiet))
+        database.executemany(_PUT_SAID, map(_said_row, changes.said))
+        database.executemany(_FORGET_SAID, ((SAID_KEPT,) for _ in changes.said[:1]))
+        database.executemany(_PUT_LETTER, map(_letter_row, changes.letters))
+        database.executemany(_DROP_LETTER, changes.gone)
+        database.executemany(_PUT_MAILBOX, map(_mailbox_row, changes.mailboxes))
+        database.executemany(_PUT_SILENCE, map(_silence_row, changes.hushes))
+        database.executemany(_DROP_SILENCE, _each(changes.unhushed))
+        database.executemany(_PUT_ACCEPTED, _each(changes.accepted))
+        database.executemany(_DROP_ACCEPTED, _each(changes.unaccepted))
+        database.execute("commit")
+    finally:
+        if database.in_transaction:
+            database.execute("rollback")
 
 
-def _instance_row(of: Instance) -> tuple[object, ...]:
+def _each(names: Iterable[str]) -> Iterator[_Row]:
+    return ((name,) for name in names)
+
+
+def _said_row(of: Said) -> _Row:
+    return of.alert.message_id, of.alert.at.isoformat(), of.silenced, _json(to_json(of.alert))
+
+
+def _letter_row(of: Letter) -> _Row:
+    return *of.key, of.due.isoformat(), of.attempts, of.resend, _text(of.since), _json(to_json(of.alert))
+
+
+def _silence_row(of: Hush) -> _Row:
+    return of.id, _json(of.matcher), of.until.isoformat(), of.made_at.isoformat(), of.comment
+
+
+def _instance_row(of: Instance) -> _Row:
     return of.identity, of.alert, of.kind.value, _json(of.scope), _json(of.state), _json(of.told), of.summary
 
 
-def _mailbox_row(of: Mailbox) -> tuple[object, ...]:
+def _mailbox_row(of: Mailbox) -> _Row:
     last = _text(of.last_at), of.last_message, of.last_status, of.last_result, of.last_words
     return of.receiver, of.address, of.disabled, _text(of.not_before), *last, of.failed
 

@@ -417,14 +417,13 @@ async def test_a_bug_in_one_rule_is_said_once_and_leaves_the_others_and_its_inci
     await looking.tick(12)
     assert world.letters[2:] == [("ops", "firing")]
     assert len(looking.alerting.open()) == 2
-    assert [record.getMessage().partition(":")[0] for record in caplog.records] == [
-        "looking at alert 'busy' met a bug, TypeError"
-    ]
+    bugs = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
+    assert [said.partition(":")[0] for said in bugs] == ["looking at alert 'busy' met a bug, TypeError"]
     world.values.now = {"rulegate_in_flight_requests": [Sample({}, 9.0)]}
     await looking.tick(6)
     world.values.now = {"rulegate_in_flight_requests": [Sample({}, cast("float", "nonsense"))]}
     await looking.tick(6)
-    assert len(caplog.records) == 2
+    assert len([record for record in caplog.records if record.levelno == logging.ERROR]) == 2
 
 
 @dataclass
