@@ -17,14 +17,14 @@ import click
 import pytest
 from prometheus_client import CollectorRegistry
 
-from gateway.adapters import journal
+from gateway.adapters import journal, webhook
 from gateway.adapters.log_rows import COLUMNS
 from gateway.adapters.metrics import Metrics
 from gateway.app import running
 from gateway.cli import COMMANDS, main
 from gateway.cli.prices.case import RATES
 from gateway.cli.serve import NOT_BUILT
-from gateway.config import catalogue, packaged
+from gateway.config import alerting, catalogue, packaged
 from gateway.config.compile import Compiler
 from gateway.config.settings import Address, Settings
 from gateway.dialects.reported import Api
@@ -32,9 +32,11 @@ from gateway.domain.attempt import Attempt, ProviderError
 from gateway.domain.refusal import STATUS
 from gateway.domain.snapshot import Defaults, Rejected, RuleFile, Snapshot
 from gateway.domain.words import DEFAULT_FALL_BACK_ON, Failure
-from gateway.engine import classify, complexity, reading
+from gateway.engine import alert_budgets, classify, complexity, deliveries, reading
+from gateway.engine.budgets import HYSTERESIS
 from gateway.engine.effects import EFFECTS
 from gateway.engine.failure import final_error
+from gateway.runtime import outbox
 from gateway.runtime.rehearsal import failures_of, rehearse
 from gateway.simulator.faults import Fault
 from gateway.web.keys import Parts
@@ -183,6 +185,7 @@ def test_the_scripts_were_found() -> None:
         "explain",
         "report",
         "prices",
+        "alerts",
         "simulate",
         "keys",
     }
@@ -234,7 +237,7 @@ def test_what_is_not_built_yet_is_listed() -> None:
     sections = SCHEMA["properties"]
     whole = {name for name, section in sections.items() if section.get("x-not-built")}
     partly = {name: set(not_built_below(sections[name], name, set())) for name in sections.keys() - whole}
-    assert written.pop("(whole sections)") == whole
+    assert written.pop("(whole sections)", set()) == whole
     assert written == {name: marked for name, marked in partly.items() if marked}
 
 
@@ -293,6 +296,43 @@ def test_every_field_of_a_rule_and_every_operator_is_described() -> None:
         ("| limit of a caller | what it counts |", limits),
     ):
         assert set(names_of(rows_of("docs/rules.md", header))) == definition["properties"].keys()
+
+
+def test_every_field_and_kind_of_an_alert_is_described() -> None:
+    definitions = SCHEMA["$defs"]
+    alert, receiver = definitions["alert"]["properties"], definitions["receiver"]["properties"]
+    assert set(names_of(rows_of("docs/rules.md", "| field | meaning |", "alerts"))) == set(alert)
+    rows = rows_of("docs/rules.md", "| kind | tells when | incident for each | fields of its own |")
+    assert {names_of([row])[0]: set(CODE.findall(row[3])) for row in rows} == {
+        kind.value: set(keys) for kind, keys in alerting.KEYS.items()
+    }
+    not_built = set(alert["kind"]["enum"]) - {kind.value for kind in alerting.KEYS}
+    assert set(alert["kind"]["x-not-built-values"]) == not_built
+    assert set(names_of(rows_of("docs/rules.md", "| kind | what is sent |"))) == set(receiver["kind"]["enum"])
+
+
+def test_the_defaults_of_alerts_are_those_that_are_told() -> None:
+    told = {names_of([row])[0]: row[1] for row in rows_of("docs/rules.md", "| field | meaning |", "alerts")}
+    shares = {kind.value: f"`{share * 100:.0f}%` for `{kind}`" for kind, share in alerting.DEFAULT_SHARES.items()}
+    assert all(words in told["above"] for words in shares.values())
+    levels = ", ".join(f"{level * 100:.0f}%" for level in alerting.DEFAULT_LEVELS)
+    assert f"`[{levels}, {alerting.FORECAST}]`" in told["at"]
+    assert f"default {alerting.DEFAULT_MINIMUM}" in told["minimum"]
+    assert "`1m` to `1h`; default `5m`, for `unpriced` `1h`" in told["window"]
+    assert alerting.WINDOWS_S == (60.0, 3_600.0)
+    assert (alerting.DEFAULT_WINDOW_S, alerting.UNPRICED_WINDOW_S) == (300.0, 3_600.0)
+
+
+def test_the_terms_of_deliveries_are_those_that_are_told() -> None:
+    page = text_of("docs/alerts.md")
+    assert f"at most four requests at a time, {webhook.TIMEOUT_S:.0f} seconds each" in page
+    assert outbox.MOST_IN_FLIGHT == 4
+    assert f"up to {outbox.MOST_WAITING:,} messages wait" in page
+    assert "after 5 seconds, 5 and 30 minutes, 2, 5, 10, 14, 20 and 24 hours" in page
+    hours = (2, 5, 10, 14, 20, 24)
+    assert (0, 5, 300, 1_800, *(3_600 * each for each in hours)) == deliveries.SCHEDULE_S
+    assert f"5 % below the limit for {alert_budgets.FORECAST_CLEAR_FOR_S / 60:.0f} minutes" in page
+    assert f"{HYSTERESIS * 100:.0f} points below it" in page
 
 
 def test_the_order_of_rules_is_told_as_it_is() -> None:

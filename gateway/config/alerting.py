@@ -24,7 +24,7 @@ WINDOWS_S: Final = (60.0, 3_600.0)
 
 _COMMON: Final = frozenset({"kind", "notify", "severity", "repeat"})
 _RATE: Final = frozenset({"above", "for", "window", "minimum", "scope", "by"})
-_KEYS: Final[Mapping[AlertKind, frozenset[str]]] = {
+KEYS: Final[Mapping[AlertKind, frozenset[str]]] = {
     AlertKind.BUDGET: frozenset({"at", "scope"}),
     AlertKind.ERROR_RATE: _RATE,
     AlertKind.FALLBACK_RATE: _RATE,
@@ -111,10 +111,10 @@ def alert_of(name: str, node: Node, there: Watchable, findings: Findings) -> Ale
 
 
 def _refuse_strays(node: Node, kind: AlertKind, findings: Findings) -> None:
-    taken = _COMMON | _KEYS[kind]
+    taken = _COMMON | KEYS[kind]
     for key, written in node.items():
         if key not in taken:
-            hint = f"it takes {', '.join(sorted(_KEYS[kind]))}"
+            hint = f"it takes {', '.join(sorted(KEYS[kind]))}"
             findings.add(written.problem(f"'{key}' does not belong to an alert of kind {kind}", hint, at_key=True))
 
 

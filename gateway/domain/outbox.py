@@ -103,13 +103,17 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """All that a daemon starts with; letters in the order in which they arose."""
+    """All that a daemon starts with; letters in the order in which they arose.
+
+    `unreadable` names what is kept and cannot be read, by its alert, its receiver or its id.
+    """
 
     instances: tuple[Instance, ...] = ()
     letters: tuple[Letter, ...] = ()
     mailboxes: tuple[Mailbox, ...] = ()
     hushes: tuple[Hush, ...] = ()
     accepted: frozenset[str] = frozenset()
+    unreadable: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

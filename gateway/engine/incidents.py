@@ -254,8 +254,9 @@ def _escalated(state: Open, before: Severity) -> Open:
 
 def _end(look: _Look, state: Open, ended_at: datetime, *, accepted: bool = False) -> Event:
     """End an incident. Whoever was told that it began is told that it ended, in a silence too: nothing stays open."""
-    severity, stage = (state.told, state.told_stage) if state.told else (state.severity, state.stage)
-    ended = replace(state, severity=severity, stage=stage, reminders=0)
+    ended = replace(state, reminders=0)
+    if state.told is not None:
+        ended = replace(ended, severity=state.told, stage=state.told_stage)
     alert = _alert(look, ended, Phase.RESOLVED, max(ended_at, state.started_at))
     if accepted:
         fact = Fact("Accepted", "this is the new normal")

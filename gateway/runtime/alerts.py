@@ -6,7 +6,7 @@ write, and handed to the deliveries then. It stands beside the requests: nothing
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -99,15 +99,23 @@ class Alerting:
         self._samples: dict[str, list[Sample]] = {}
         self._sampled_s = float("-inf")
         self._writes = True
+        self._broken: set[str] = set()
         self._metered = parts.reloader.active.snapshot
 
     async def load(self) -> None:
         """Begin with what was kept. Raises StoreError."""
         kept = await self._parts.store.load()
+        lost = list(kept.unreadable)
         for each in kept.instances:
-            state = incidents.from_json(each.state)
+            try:
+                state = incidents.from_json(each.state)
+            except (ValueError, KeyError, TypeError):
+                lost.append(each.alert)
+                continue
             standing = Standing(each.alert, each.kind, each.scope, state, each.told, each.summary)
             self._standings[standing.identity] = standing
+        if lost:
+            logger.error("what state.db keeps of these alerts cannot be read, and is left out: %s", ", ".join(lost))
         self._hushes = {hush.id: hush for hush in kept.hushes}
         self._accepted = kept.accepted
         self._parts.deliveries.load(kept.letters, kept.mailboxes)
@@ -116,7 +124,7 @@ class Alerting:
     async def run(self) -> None:
         """Look once a second; never ends."""
         while True:
-            with survived("looking at what alerts watch"):
+            with survived("looking at what alerts watch", self._broken):
                 await self.tick()
             await self._parts.clock.sleep(TICK_S)
 
@@ -125,27 +133,33 @@ class Alerting:
         rules = self._parts.reloader.active.snapshot.alerts
         now = self._parts.clock.now()
         turn = _Turn()
-        seen: set[str] = set()
-        for number, (rule, look) in enumerate(self._looks(rules.values(), now), start=1):
-            if look.level is Level.FIRING or self._standings:
-                seen.add(identity_of(look.watch.alert, look.watch.scope))
-                self._take(rule, look, now, turn)
-            if not number % LOOKS_AT_A_TIME:
-                await asyncio.sleep(0)  # requests come first
+        sights = self._sights(list(rules.values()), now)
+        seen = [await self._look(rule, sights, turn) for rule in rules.values()]
         for standing in list(self._standings.values()):
-            if standing.identity not in seen:
+            if not any(standing.identity in each for each in seen):
                 self._take(None, gone(standing.alert, standing.kind, standing.scope), now, turn)
         if await self._keep(turn, now):
             self._settle(turn)
 
     # -- what is seen
 
-    def _looks(self, rules: Iterable[AlertRule], now: datetime) -> Iterator[tuple[AlertRule, Look]]:
-        rules = list(rules)
-        sights = self._sights(rules, now)
-        for rule in rules:
-            for look in looks(rule, sights):
-                yield rule, look
+    async def _look(self, rule: AlertRule, sights: Sights, turn: _Turn) -> set[str]:
+        """Take all that an alert rule reads, and give the identities that it is about.
+
+        A bug in one rule leaves its incidents as they are, and the other rules alone.
+        """
+        before = {each.identity for each in self._standings.values() if each.alert == rule.name}
+        found: set[str] = set()
+        whole = False
+        with survived(f"looking at alert '{rule.name}'", self._broken):
+            for number, look in enumerate(looks(rule, sights), start=1):
+                if look.level is Level.FIRING or self._standings:
+                    found.add(identity_of(look.watch.alert, look.watch.scope))
+                    self._take(rule, look, sights.now, turn)
+                if not number % LOOKS_AT_A_TIME:
+                    await asyncio.sleep(0)  # requests come first
+            whole = True
+        return found if whole else before
 
     def _sights(self, rules: list[AlertRule], now: datetime) -> Sights:
         reloader = self._parts.reloader

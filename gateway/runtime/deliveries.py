@@ -26,6 +26,8 @@ logger = logging.getLogger(__name__)
 DELIVERED: Final = "delivered"
 RESULTS: Final = (DELIVERED, SUPERSEDED, GIVEN_UP, *(reason.value for reason in Reason))
 """What can come of a message, or of an attempt to deliver one."""
+AFTER_A_BUG: Final = timedelta(minutes=1)
+"""How long a message waits that a bug kept from being noted: it must not be tried without a pause."""
 A_BUG: Final = NoAnswer("the gateway met a bug; its log says where")
 
 
@@ -113,11 +115,16 @@ class Deliveries:
         return due.rest_s
 
     async def _deliver(self, letter: Letter) -> None:
+        noted = False
         try:
-            place = self._parts.places().get(letter.receiver)
-            if place is not None:
-                await self._note(place, await self._attempt(letter, place))
+            with survived(f"noting what came of a message to receiver '{letter.receiver}'"):
+                place = self._parts.places().get(letter.receiver)
+                if place is not None:
+                    await self._note(place, await self._attempt(letter, place))
+                noted = True
         finally:
+            if not noted:
+                self._outbox.put(replace(letter, due=self._parts.clock.now() + AFTER_A_BUG))
             self._outbox.landed(letter)
             self.wake()
 

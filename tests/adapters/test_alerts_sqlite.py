@@ -111,10 +111,17 @@ async def test_what_was_kept_still_and_is_told_later_is_one_message(store: Alert
     assert await store.said(9) == [Said(FIRING, silenced=False), Said(RESOLVED, silenced=True)]
 
 
-async def test_a_row_that_cannot_be_read_is_told_as_such(tmp_path: Path) -> None:
+async def test_a_row_that_cannot_be_read_is_told_and_keeps_no_other_from_being_read(tmp_path: Path) -> None:
     made = opened(tmp_path)
+    await made.write(Changes(letters=(LETTER,), said=(Said(FIRING, silenced=False),)))
     with closing(sqlite3.connect(tmp_path / "state.db")) as other, other:
-        other.execute("insert into outbox values (1, 'ops', 'm', '2026-11-23T00:00:00+00:00', 0, 0, null, '{}')")
+        other.execute("insert into outbox values (9, 'bad', 'm', '2026-11-23T00:00:00+00:00', 0, 0, null, '{}')")
+        other.execute("insert into alert_instances values ('i', 'worse', 'no kind', '{}', '{}', '[]', '')")
+        other.execute("insert into alerts_said values (9, 'm', '', 0, 'no json')")
+    assert await made.load() == Kept(letters=(LETTER,), unreadable=("worse", "bad"))
+    assert await made.said(9) == [Said(FIRING, silenced=False)]
+    with closing(sqlite3.connect(tmp_path / "state.db")) as other, other:
+        other.execute("drop table outbox")
     with pytest.raises(StoreError, match=r"state\.db cannot be read"):
         await made.load()
     made.close()

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, disable_created_metrics, generate_latest
 
+from gateway.adapters.alert_metrics import AlertMetrics
 from gateway.adapters.budget_gauges import BudgetGauges, Gauged
 from gateway.adapters.metrics import Metrics, Money
 from gateway.adapters.model_states import ModelStates
@@ -29,6 +30,7 @@ from gateway.domain.rule import ALWAYS, Route, Rule
 from gateway.domain.snapshot import Defaults, Snapshot
 from gateway.domain.usage import Usage
 from gateway.domain.words import Failure, Mode, Outcome, Prefer, Skip, Surface
+from gateway.runtime.deliveries import RESULTS
 from tests.adapters.entries import FALLEN_BACK, entry
 
 DOCS = Path(__file__).resolve().parent.parent.parent / "docs" / "metrics.md"
@@ -37,7 +39,7 @@ NANO = 1_000_000_000
 SUFFIXES = {"counter": "_total", "gauge": "", "histogram": ""}
 IN_DAYS = "rulegate_catalogue_age_days"
 """The one name that promtool would have in seconds: people judge the age of a price list in days."""
-UNITS = ("_seconds", "_usd", "_days", "_requests", "_info", "_state", "_successful", "_total")
+UNITS = ("_seconds", "_usd", "_days", "_requests", "_firing", "_info", "_state", "_successful", "_total")
 
 
 PAID_FOR_NOTHING = Attempt(0, "sonnet", "anthropic", Failure.EMPTY, usage=Usage(output_tokens=9), cost_nano_usd=1_000)
@@ -74,6 +76,9 @@ def metrics() -> Metrics:
     made.prepare(snapshot())
     ModelStates(made.registry, lambda: {"sonnet": HealthState.OK, "gpt": HealthState.COOLING})
     BudgetGauges(made.registry, lambda: [Gauged("growth", 2 * NANO, NANO, 50 * NANO)])
+    alerts = AlertMetrics(made.registry, RESULTS, lambda: made.store_failed("alerts"))
+    alerts.firing({"money": 1})
+    alerts.receivers(["ops"])
     return made
 
 
@@ -130,7 +135,7 @@ def test_the_page_lists_every_value_of_the_closed_labels(metrics: Metrics) -> No
     assert documented["failure"] == ["none", *(each.value for each in Failure)]
     assert documented["reason"] == [each.value for each in Skip]
     assert set(documented["surface"]) <= {each.value for each in Surface}
-    for label in ("failure", "reason", "state", "type", "store", "kind"):
+    for label in ("failure", "reason", "state", "type", "store", "kind", "result"):
         shown = {text for _, pairs in series(metrics) for name, text in pairs if name == label}
         assert shown == set(documented[label])
 

@@ -19,12 +19,6 @@ CLOSED = re.compile(r"^\| `(?P<label>\w+)` \| (?P<values>`.*) \|$", re.MULTILINE
 OPEN = frozenset({"rule", "model", "category"})
 """Labels whose values come from the rule files."""
 
-COMING: dict[str, frozenset[str]] = {
-    "rulegate_alert_deliveries_total": frozenset({"receiver", "result"}),
-    "rulegate_alerts_firing": frozenset({"alert"}),
-}
-"""Metrics that are used here and are not exported yet, with their labels: take one out when the page has it."""
-
 
 def words(cell: str) -> frozenset[str]:
     return frozenset(re.findall(r"`([^`]+)`", cell))
@@ -35,7 +29,7 @@ DOCUMENTED = {row["name"]: (row["kind"], words(row["labels"])) for row in ROW.fi
 
 def catalogue() -> Catalogue:
     """Give the series of the page and the coming ones, of the recording rules, and `up`."""
-    series = {"up": SCRAPED} | {name: labels | SCRAPED for name, labels in COMING.items()}
+    series = {"up": SCRAPED}
     for name, (kind, labels) in DOCUMENTED.items():
         if kind == "histogram":
             series[f"{name}_bucket"] = labels | SCRAPED | {"le"}
@@ -87,13 +81,6 @@ def test_an_expression_asks_for_what_there_is(expression: str, shown: str) -> No
 def test_the_page_was_read() -> None:
     assert len(DOCUMENTED) == len(re.findall(r"^\| `rulegate_", PAGE, re.MULTILINE)) > 15
     assert {"outcome", "failure", "state", "reason", "type", "store", "surface"} <= THERE.values.keys()
-
-
-def test_what_is_coming_has_not_arrived() -> None:
-    """The list shrinks with what is built, and holds nothing that is not used."""
-    assert COMING.keys() & DOCUMENTED.keys() == set(), "take these out of COMING: docs/metrics.md has them"
-    asked = {name for _, expression, _ in QUERIES for name in read(plain(expression), THERE)[0].series}
-    assert COMING.keys() <= asked
 
 
 MISTAKES = {

@@ -234,6 +234,12 @@ def test_who_was_told_of_the_beginning_is_told_of_the_end_in_a_silence_too() -> 
     assert phases(told.stored) == ["escalated"]
 
 
+def test_the_end_is_as_bad_as_people_were_told() -> None:
+    """A receiver that knows of a warning is not told of the end of something else."""
+    told = Told().see(replace(FIRES, stage=50)).see(WORSE, OK, said=silence(60))
+    assert (told.sent[-1].severity, told.sent[-1].stage) == (WARNING, 50)
+
+
 def test_a_silence_of_one_severity_lets_a_worse_one_through() -> None:
     told = Told().see(FIRES, WORSE, said=silence(60, severity="warning"))
     assert [(alert.phase, alert.severity) for alert in told.sent] == [(Phase.FIRING, CRITICAL)]

@@ -34,7 +34,7 @@ class Time:
 
 @dataclass
 class MemoryStore:
-    """What is kept, as the tables keep it; `broken` refuses to write."""
+    """What is kept, as the tables keep it; `broken` refuses to read and write."""
 
     kept: Kept = field(default_factory=Kept)
     told: list[Said] = field(default_factory=list)
@@ -64,6 +64,8 @@ class MemoryStore:
         self.told += changes.said
 
     async def said(self, limit: int) -> list[Said]:
+        if self.broken:
+            raise StoreError("the disk is full")
         return self.told[::-1][:limit]
 
 

@@ -9,9 +9,10 @@ from typing import cast
 
 import pytest
 
+from gateway.domain.alert import AlertKind
 from gateway.domain.attempt import Attempt
 from gateway.domain.metric import Sample, Samples
-from gateway.domain.outbox import Changes
+from gateway.domain.outbox import Changes, Instance
 from gateway.domain.problem import Problem
 from gateway.domain.snapshot import Snapshot
 from gateway.domain.words import Failure, Outcome
@@ -204,6 +205,20 @@ async def test_a_restart_in_the_middle_repeats_nothing_and_loses_nothing() -> No
     assert world.store.kept.instances == ()
 
 
+async def test_what_is_kept_and_cannot_be_read_is_said_and_keeps_nothing_else_from_going_on(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    world = World(REJECTED)
+    looking = await world.begin()
+    looking.reject(PROBLEM)
+    await looking.tick()
+    odd = Instance("odd", AlertKind.BUDGET, {}, {"state": "asleep"})
+    await world.store.write(Changes(instances=(odd,)))
+    looking = await world.begin()
+    assert [each.standing.alert for each in looking.alerting.open()] == ["rejected"]
+    assert "cannot be read, and is left out: odd" in caplog.text
+
+
 async def test_a_condition_that_has_not_lasted_yet_waits_on_over_a_restart() -> None:
     """U-79: how long it has lasted is not forgotten."""
     world = World(REJECTED.replace("notify", "for: 60s, notify"))
@@ -386,6 +401,29 @@ class Breaks(MemoryStore):
         if self.writes == 1:
             raise RuntimeError
         await super().write(changes)
+
+
+async def test_a_bug_in_one_rule_is_said_once_and_leaves_the_others_and_its_incidents_alone(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """U-103: what it cannot read is not over."""
+    world = World(f"{BUSY}  rejected: {{kind: config_rejected, notify: [ops]}}\n")
+    world.values.now = {"rulegate_in_flight_requests": [Sample({}, 9.0)]}
+    looking = await world.begin()
+    await looking.tick(6)
+    assert world.letters == [("ops", "firing"), ("page", "firing")]
+    world.values.now = {"rulegate_in_flight_requests": [Sample({}, cast("float", "nonsense"))]}
+    looking.reject(PROBLEM)
+    await looking.tick(12)
+    assert world.letters[2:] == [("ops", "firing")]
+    assert len(looking.alerting.open()) == 2
+    bugs = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
+    assert [said.partition(":")[0] for said in bugs] == ["looking at alert 'busy' met a bug, TypeError"]
+    world.values.now = {"rulegate_in_flight_requests": [Sample({}, 9.0)]}
+    await looking.tick(6)
+    world.values.now = {"rulegate_in_flight_requests": [Sample({}, cast("float", "nonsense"))]}
+    await looking.tick(6)
+    assert len([record for record in caplog.records if record.levelno == logging.ERROR]) == 2
 
 
 @dataclass

@@ -15,7 +15,7 @@ from gateway.domain.outbox import Changes, Kept, Letter, Mailbox
 from gateway.engine.deliveries import SCHEDULE_S
 from gateway.receivers.alertmanager import RESEND_AFTER_S
 from gateway.receivers.formats import post_for
-from gateway.runtime.deliveries import Deliveries, Parts
+from gateway.runtime.deliveries import AFTER_A_BUG, Deliveries, Parts
 from gateway.runtime.outbox import Place
 from tests.fakes.alerts import ADDRESSES, FIRING, NOW, RESOLVED
 from tests.fakes.receivers import DOWN, OK, Counted, MemoryStore, Receivers, Time, place
@@ -218,6 +218,27 @@ async def test_a_bug_in_a_format_is_an_attempt_that_brought_no_answer(caplog: py
     assert world.counted.results == [("ops", "no_answer")]
     assert "telling receiver 'ops' met a bug, RuntimeError" in caplog.text
     assert CANARY not in caplog.text
+
+
+async def test_a_bug_in_the_noting_of_an_attempt_ends_no_loop_and_begins_none(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """U-103: the message is tried again after a pause, and the others go on."""
+
+    class Broken(Counted):
+        def delivery(self, receiver: str, result: str) -> None:
+            raise RuntimeError
+
+    world = World(counted=Broken())
+    deliveries = await world.begin(LETTER)
+    await world.turn(deliveries)
+    await world.turn(deliveries)
+    assert len(world.receivers.got) == 1
+    assert "noting what came of a message to receiver 'ops' met a bug, RuntimeError" in caplog.text
+    world.counted = Counted()
+    world.time.at += AFTER_A_BUG
+    await world.turn(await world.begin(LETTER))
+    assert len(world.receivers.got) == 2
 
 
 async def test_what_could_not_be_written_is_written_with_the_next() -> None:
