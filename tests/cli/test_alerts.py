@@ -36,6 +36,7 @@ class Told:
     url: str = ""
     got: dict[str, Any] = field(default_factory=dict)
     statuses: dict[str, int] = field(default_factory=dict)
+    authorization: str | None = None
 
 
 @pytest.fixture
@@ -47,6 +48,10 @@ def told() -> Iterator[Told]:
             made.got[self.path] = json.loads(self.rfile.read(int(self.headers["content-length"])))
             self.send_response(made.statuses.get(self.path, 200))
             self.end_headers()
+
+        def do_GET(self) -> None:
+            made.authorization = self.headers["authorization"]
+            self.send_error(501)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name of the library
             """Keep still."""
@@ -67,7 +72,7 @@ def rules(tmp_path: Path) -> str:
 
 
 def run(*arguments: str, **environment: str) -> Result:
-    unset = dict.fromkeys(("RULEGATE_RULES", "RULEGATE_URL", "CHAT", "HOOK", "SIGNING", "NO_COLOR"))
+    unset = dict.fromkeys(("RULEGATE_RULES", "RULEGATE_URL", "RULEGATE_KEY", "CHAT", "HOOK", "SIGNING", "NO_COLOR"))
     return CliRunner(env={**unset, **environment}).invoke(main, ["alerts", *arguments])
 
 
@@ -141,6 +146,15 @@ def test_a_receiver_that_there_is_not_is_said_with_those_there_are(rules: str, t
     (tmp_path / "a.yaml").write_text(to_model("mini"))
     result = run("test", "--rules", rules)
     assert (result.exit_code, result.stderr) == (1, "Error: the rules have no receiver: add one under receivers:\n")
+
+
+def test_the_key_of_an_operator_is_sent_along(told: Told) -> None:
+    """A gateway on another machine wants one."""
+    result = run("silence", "--url", told.url, RULEGATE_KEY="key-of-an-operator")
+    assert result.exit_code == 1
+    assert told.authorization == "Bearer key-of-an-operator"
+    run("silence", "--url", told.url)
+    assert told.authorization is None
 
 
 async def test_silences_of_a_running_gateway_are_made_listed_and_ended(tmp_path: Path) -> None:

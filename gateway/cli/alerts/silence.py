@@ -3,6 +3,7 @@
 import json
 import urllib.error
 import urllib.request
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -14,6 +15,14 @@ DEFAULT_URL = "http://127.0.0.1:8080"
 TIMEOUT_S = 10.0
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the gateway is, and an operator's key for it."""
+
+    url: str
+    key: str | None = field(repr=False)
+
+
 @click.command("silence", short_help="Make, list and end silences.")
 @click.argument("matchers", nargs=-1, metavar="[LABEL=VALUE]...")
 @click.option("--for", "for_", help="For how long, such as 2h.")
@@ -21,6 +30,7 @@ TIMEOUT_S = 10.0
 @click.option("--comment", default="", help="Why, for whoever reads the list.")
 @click.option("--end", metavar="ID", help="End the silence with this id.")
 @click.option("--url", envvar="RULEGATE_URL", default=DEFAULT_URL, show_default=True, help="The running gateway.")
+@click.option("--key", envvar="RULEGATE_KEY", help="An operator's key, for a gateway on another machine.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(  # noqa: PLR0913 - the options of the command
     matchers: tuple[str, ...],
@@ -30,6 +40,7 @@ def command(  # noqa: PLR0913 - the options of the command
     comment: str,
     end: str | None,
     url: str,
+    key: str | None,
     as_json: bool,
 ) -> None:
     """Silence alerts of a running gateway that have all these labels; without labels, list the silences there are.
@@ -37,19 +48,20 @@ def command(  # noqa: PLR0913 - the options of the command
     Labels are `alert`, `kind`, `severity`, `incident_id`, and what the incident is about: `budget`, `rule`, `model`.
     What is silenced is kept and not sent; what lasts longer than the silence is sent when it is over.
     """
+    at = Place(url, key)
     if end is not None:
         _refuse(matchers, for_, until)
-        _show(_ask(url, f"/api/silences/{quote(end, safe='')}", "DELETE"), as_json, f"ended {end}")
+        _show(_ask(at, f"/api/silences/{quote(end, safe='')}", "DELETE"), as_json, f"ended {end}")
     elif matchers:
         labels = dict(map(_label, matchers))
         if (for_ is None) is (until is None):
             raise click.UsageError("say how long: --for 2h or --until 2026-12-01T06:00:00Z, one of them")
         time = {"for": for_} if for_ is not None else {"until": until}
-        made = _ask(url, "/api/silences", "POST", {"matchers": labels, "comment": comment, **time})
+        made = _ask(at, "/api/silences", "POST", {"matchers": labels, "comment": comment, **time})
         _show(made, as_json, f"silenced until {made['until']}: {_words(labels)}\nend it with --end {made['id']}")
     else:
         _refuse((), for_, until)
-        silences = _ask(url, "/api/alerts", "GET")["silences"]
+        silences = _ask(at, "/api/alerts", "GET")["silences"]
         lines = [_line(each) for each in silences] or ["nothing is silenced"]
         _show(silences, as_json, "\n".join(lines))
 
@@ -79,15 +91,15 @@ def _show(answer: object, as_json: bool, text: str) -> None:  # noqa: FBT001 - t
     click.echo(json.dumps(answer, indent=2) if as_json else text)
 
 
-def _ask(url: str, path: str, method: str, body: object = None) -> Any:  # noqa: ANN401 - decoded JSON
+def _ask(at: Place, path: str, method: str, body: object = None) -> Any:  # noqa: ANN401 - decoded JSON
     """Ask a running gateway; this machine is asked without a proxy."""
-    parts = urlsplit(url)
+    parts = urlsplit(at.url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise click.UsageError(f"'{url}' is no address: write such as {DEFAULT_URL}")
+        raise click.UsageError(f"'{at.url}' is no address: write such as {DEFAULT_URL}")
     data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(  # noqa: S310 - http or https
-        url.rstrip("/") + path, data, {"Content-Type": "application/json"}, method=method
-    )
+    headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {at.key}"} if at.key else {})
+    url = at.url.rstrip("/") + path
+    request = urllib.request.Request(url, data, headers, method=method)  # noqa: S310 - http or https
     handlers = [urllib.request.ProxyHandler({})] if is_here(parts.hostname) else []
     try:
         with urllib.request.build_opener(*handlers).open(request, timeout=TIMEOUT_S) as response:
@@ -96,7 +108,7 @@ def _ask(url: str, path: str, method: str, body: object = None) -> Any:  # noqa:
         raise click.ClickException(_message(error)) from error
     except (OSError, ValueError) as error:
         hint = "start it, or say where it is with --url"
-        raise click.ClickException(f"no gateway answers at {url}: {hint}") from error
+        raise click.ClickException(f"no gateway answers at {at.url}: {hint}") from error
 
 
 def _message(error: urllib.error.HTTPError) -> str:
