@@ -103,10 +103,16 @@ class Daemon:
         return await until(look, f"row {request_id}")
 
     async def rows(self, count: int) -> Sequence[dict[str, Any]]:
-        """Give all rows, once there are `count` of them."""
+        """Give all rows, the latest first, once there are `count` of them."""
 
         async def look() -> Sequence[dict[str, Any]] | None:
-            rows: Sequence[dict[str, Any]] = (await self.get("/api/log?limit=1000"))["rows"]
+            rows: list[dict[str, Any]] = []
+            page = await self.get("/api/log?limit=1000")
+            while page["rows"]:
+                rows += page["rows"]
+                if page["next"] is None:
+                    break
+                page = await self.get(f"/api/log?limit=1000&before={page['next']}")
             return rows if len(rows) >= count else None
 
         return await until(look, f"set of {count} rows")
