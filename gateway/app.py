@@ -49,7 +49,7 @@ from gateway.wiring.rules import (
     real_targets,
     simulated_targets,
 )
-from gateway.wiring.serving import followed, served, simulator, supervised
+from gateway.wiring.serving import beside, followed, served, simulator, supervised
 from gateway.wiring.stores import StartError, mendable, opened, stores
 from gateway.wiring.surfaces import PROVIDERS
 
@@ -105,7 +105,7 @@ async def running(settings: Settings, drain: Drain | None = None) -> AsyncIterat
         kept = await stores(data, state, metrics, lambda: reloader.active.snapshot.defaults)
         books = Books(kept.journal, metrics, spend, (tally.note,))
         recorder = Recorder(books, clock, kept.hash_key, _a_moment_later, simulated=settings.simulate)
-        openings = Openings(spend, recorder, kept.sums)
+        openings = Openings(spend, recorder, kept.sums, lambda: metrics.store_failed("ledger"))
         reload_parts = ReloadParts(
             read=reader(settings),
             compiler=compiler,
@@ -165,6 +165,7 @@ async def running(settings: Settings, drain: Drain | None = None) -> AsyncIterat
         rules = str(settings.rules) if settings.rules else "the shipped rules"
         daemon = Daemon(VERSION, rules, settings.simulate, kept.log, lambda: kept.journal.healthy)
         await stack.enter_async_context(followed(settings.rules, reloader, clock))
+        await stack.enter_async_context(beside(openings.run(clock)))
         main, ops = await stack.enter_async_context(served(parts, daemon, metrics, settings))
         _freeze_memory()
         await stack.enter_async_context(supervised(systemd, drain, reloader, clock))
@@ -185,7 +186,13 @@ def _freeze_memory() -> None:
 
 
 def _gauged(standing: Standing) -> Gauged:
-    return Gauged(standing.budget.name, standing.spent_nano_usd, standing.held_nano_usd, standing.limit_nano_usd)
+    return Gauged(
+        standing.budget.name,
+        standing.spent_nano_usd,
+        standing.held_nano_usd,
+        standing.limit_nano_usd,
+        standing.unread_attempts,
+    )
 
 
 def _a_moment_later(note: Callable[[], None]) -> None:

@@ -112,6 +112,18 @@ class Override:
     until: datetime
 
 
+class OnStoreFailure(StrEnum):
+    """What holds for a budget while it is not known what it has spent: the words of `on_store_failure`.
+
+    `local`: what has been spent since is held against the limit; `closed`: nothing that has a price passes; `open`: as
+    if there were no such budget.
+    """
+
+    LOCAL = "local"
+    CLOSED = "closed"
+    OPEN = "open"
+
+
 @dataclass(frozen=True, slots=True)
 class Budget:
     """An entry of `budgets`.
@@ -132,6 +144,7 @@ class Budget:
     override: Override | None
     file: str
     mark: Mark
+    on_store_failure: OnStoreFailure = OnStoreFailure.LOCAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,3 +166,10 @@ class Overspent:
     spent_nano_usd: int
     limit_nano_usd: int
     resets_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A budget that lets nothing pass because it is not known what it has spent."""
+
+    budget: str

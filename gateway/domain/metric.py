@@ -44,6 +44,7 @@ METRICS: Final[Mapping[str, Metric]] = {
         "budget_limit_usd": ("budget",),
         "budget_reserved_usd": ("budget",),
         "budget_spend_usd": ("budget",),
+        "budget_unread_attempts_total": ("budget",),
         "build_info": ("version",),
         "catalogue_age_days": (),
         "category_cost_usd_total": ("category", "model"),

@@ -44,6 +44,11 @@ class Stands(Protocol):
         """What the window's end will see if it goes on like this."""
         ...
 
+    @property
+    def unread(self) -> bool:
+        """Whether more may be spent than is said, because the ledger could not be read."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Counts:

@@ -6,7 +6,7 @@ from typing import Any, assert_never
 
 from gateway.dialects.base import About, Blame, CallerDialect
 from gateway.domain.attempt import Attempt, Event, shown
-from gateway.domain.budget import Overspent
+from gateway.domain.budget import Overspent, Unread
 from gateway.domain.caller import Caller
 from gateway.domain.decision import Decision, Locked, Unroutable
 from gateway.domain.problem import Problem
@@ -55,7 +55,8 @@ class Exchange:
 
     `started_s` is monotonic, when the body was there. `waited_s` is time spent on providers, which is not the
     gateway's own. `refusal` says why steps were passed over that could not carry the request, `overspent` which budget
-    had no room for one; `holds` is money held back for its attempts. `begun` once a part of a stream has left.
+    had no room for one, `unread` which one was closed; `holds` is money held back for its attempts. `begun` once a part
+    of a stream has left.
     """
 
     id: str
@@ -75,6 +76,7 @@ class Exchange:
     waited_s: float = 0.0
     refusal: Refusal | None = None
     overspent: Overspent | None = None
+    unread: Unread | None = None
     holds: list[Hold] = field(default_factory=list)
     begun: bool = False
 

@@ -8,14 +8,14 @@ from typing import assert_never
 from gateway.dialects.base import Answer, Bad, ProviderDialect
 from gateway.dialects.relay import Relay
 from gateway.domain.attempt import ProviderError, Skipped
-from gateway.domain.budget import Overspent
+from gateway.domain.budget import Unread
 from gateway.domain.health import Rest
 from gateway.domain.refusal import Refusal, RefusalKind
 from gateway.domain.registry import Model
 from gateway.domain.rule import Step
 from gateway.domain.upstream import Call, Reply, UpstreamError
 from gateway.domain.words import Dialect, Failure, Outcome, Skip, Surface
-from gateway.engine.budgets import UNKNOWN_MAX_OUTPUT_TOKENS, words_of
+from gateway.engine.budgets import UNKNOWN_MAX_OUTPUT_TOKENS, words_of, words_of_unread
 from gateway.engine.chain import Halt, Pass, Try, next_step
 from gateway.engine.failure import blame_of, failure_of, final_error, resting_error
 from gateway.engine.waits import wait_asked_s
@@ -24,7 +24,7 @@ from gateway.runtime.health import HealthBoard
 from gateway.runtime.ports import Clock, Transport
 from gateway.runtime.reserve import reserve
 from gateway.runtime.running import Running, estimated_usage
-from gateway.runtime.spend import SpendBook
+from gateway.runtime.spend import REREAD_EVERY_S, SpendBook
 from gateway.runtime.streamer import CALLER_LEFT, Stream
 
 NATIVE = {Surface.CHAT: Dialect.OPENAI, Surface.MESSAGES: Dialect.ANTHROPIC}
@@ -99,8 +99,11 @@ class Executor:
         model, provider, target = exchange.upstream_of(step)
         dialect = self._dialects[provider.kind]
         reserved = reserve(exchange, step, model, self._book)
-        if isinstance(reserved, Overspent):
-            exchange.overspent = reserved
+        if not isinstance(reserved, tuple):
+            if isinstance(reserved, Unread):
+                exchange.unread = reserved
+            else:
+                exchange.overspent = reserved
             exchange.history.append(Skipped(position, step.model, Skip.OVER_BUDGET))
             return None
         step, hold = reserved
@@ -248,6 +251,11 @@ def _exhausted(exchange: Exchange, outcome: Outcome, resting: Mapping[str, Rest]
     exchange.outcome = outcome
     if rests and not attempts:
         return Exhausted(*resting_error(rests))
+    if exchange.unread is not None and not attempts:
+        exchange.outcome = Outcome.REFUSED
+        words = words_of_unread(exchange.unread)
+        closed = Refusal(RefusalKind.STORE_FAILED, words, retry_after_s=REREAD_EVERY_S)
+        return Exhausted(closed.status, closed, "gateway")
     if exchange.overspent is not None and not attempts:
         exchange.outcome = Outcome.REFUSED
         refusal = Refusal(RefusalKind.OVER_BUDGET, words_of(exchange.overspent))

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from gateway.domain.budget import Overspent, Spender
+from gateway.domain.budget import Overspent, Spender, Unread
 from gateway.domain.chat import Conversation
 from gateway.domain.price import FREE
 from gateway.domain.registry import Model
@@ -21,8 +21,8 @@ MOST_SEARCHES = 10
 """Searches that a tool may make which says no number of its own."""
 
 
-def reserve(exchange: Exchange, step: Step, model: Model, book: SpendBook) -> tuple[Step, Hold] | Overspent:
-    """Hold money back for an attempt at a step; give the step with what its budgets cap, or say which has no room."""
+def reserve(exchange: Exchange, step: Step, model: Model, book: SpendBook) -> tuple[Step, Hold] | Overspent | Unread:
+    """Hold money back for an attempt at a step; give the step with what its budgets cap, or say which one refuses."""
     accounts = book.covering(spender_of(exchange, model))
     if not accounts:
         return step, NO_HOLD
@@ -46,7 +46,7 @@ def reserve(exchange: Exchange, step: Step, model: Model, book: SpendBook) -> tu
         likely_nano_usd=bound_nano_usd(usual, price) if likely is None else likely,
     )
     held = book.reserve(accounts, asked)
-    if isinstance(held, Overspent):
+    if not isinstance(held, Hold):
         return held
     exchange.holds.append(held)
     return step, held

@@ -225,6 +225,8 @@ def _exhausted(parts: Parts, exchange: Exchange, exhausted: Exhausted) -> web.Re
     error, blame = exhausted.error, exchange.blame(exhausted.blame)
     if isinstance(error, Refusal):
         body = exchange.caller.refusal(error, blame, exchange.id)
+        if error.retry_after_s is not None:
+            headers["Retry-After"] = str(error.retry_after_s)
     else:
         body = exchange.caller.failure(exhausted.status, error, blame, exchange.id)
         if error.retry_after_s is not None:
