@@ -10,7 +10,7 @@ from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 from gateway.domain.problem import Mark
-from gateway.domain.window import Period
+from gateway.domain.window import QUARTER_HOUR_S, Period
 from gateway.domain.words import Prefer
 
 
@@ -149,12 +149,16 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is asked of the ledger for a budget: its scope, and the quarter hours from the first to the last."""
+    """What is asked for a budget: its scope, and from the first to the last stretch of `grain_s` seconds.
+
+    Stretches are named by their start in unix seconds; a shorter one than the ledger's is asked of the log's rows.
+    """
 
     budget: str
     scope: Scope
-    first_quarter: int
-    last_quarter: int
+    first: int
+    last: int
+    grain_s: int = QUARTER_HOUR_S
 
 
 @dataclass(frozen=True, slots=True)

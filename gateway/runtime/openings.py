@@ -1,9 +1,8 @@
 """Puts the budgets of a snapshot into force: what was spent of the new ones is summed up from the ledger."""
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
-from gateway.domain.budget import Budget, Wanted
 from gateway.domain.problem import StoreError
 from gateway.domain.snapshot import Snapshot
 from gateway.runtime.ports import Clock, Ledger
@@ -35,12 +34,13 @@ class Openings:
         if not lacking:
             return {}
         self._recorder.note_waiting()
-        self._spend.open(snapshot.budgets[name] for name in lacking)
+        budgets = [snapshot.budgets[each.budget] for each in lacking]
+        self._spend.open(budgets)
         try:
-            return await self._ledger.spent(_wanted((snapshot.budgets[name], lacking[name]) for name in lacking))
+            return await self._ledger.spent(lacking)
         except StoreError as error:
             self._failed()
-            names = ", ".join(f"'{name}' ({snapshot.budgets[name].on_store_failure})" for name in lacking)
+            names = ", ".join(f"'{budget.name}' ({budget.on_store_failure})" for budget in budgets)
             logger.error("%s; until it can, what on_store_failure says holds of %s", error, names)  # noqa: TRY400 - in words
             return {}
 
@@ -62,13 +62,9 @@ class Openings:
         self._recorder.note_waiting()
         unread = self._spend.reread()
         try:
-            sums = await self._ledger.spent(_wanted(unread.values()))
+            sums = await self._ledger.spent(unread)
         except StoreError:
             self._failed()
             return
         self._spend.known(sums)
-        logger.warning("it is known again what was spent of %s", ", ".join(f"'{name}'" for name in unread))
-
-
-def _wanted(budgets: Iterable[tuple[Budget, tuple[int, int]]]) -> list[Wanted]:
-    return [Wanted(budget.name, budget.scope, *quarters) for budget, quarters in budgets]
+        logger.warning("it is known again what was spent of %s", ", ".join(f"'{each.budget}'" for each in unread))

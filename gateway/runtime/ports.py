@@ -95,7 +95,7 @@ class Ledger(Protocol):
     """What has been spent."""
 
     async def spent(self, wanted: Sequence[Wanted]) -> "dict[str, Mapping[int, int]]":
-        """Give nano-dollars by quarter hour for each budget, of all that was put before. Raises StoreError."""
+        """Give nano-dollars by stretch for each budget, of all that was put before. Raises StoreError."""
         ...
 
 

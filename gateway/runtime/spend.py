@@ -10,11 +10,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from gateway.domain.budget import Budget, Downgrade, OnStoreFailure, Override, Overspent, Rung, Spender, Unread
-from gateway.domain.window import QUARTER_HOUR_S, Rolling, Window
+from gateway.domain.budget import Budget, Downgrade, OnStoreFailure, Override, Overspent, Rung, Spender, Unread, Wanted
+from gateway.domain.window import Rolling, Window
 from gateway.domain.words import Prefer
 from gateway.engine.budgets import Asked, caps_of, ceiling_nano_usd, holding, usual_nano_usd
-from gateway.engine.windows import buckets, forecast, frees_at, is_finer_than_the_ledger, window_at
+from gateway.engine.windows import buckets, forecast, frees_at, grain_s, window_at
 from gateway.runtime.ports import Clock
 
 REMEMBERED_COSTS = 256
@@ -22,7 +22,7 @@ RELEARN_EVERY = 16
 REREAD_EVERY_S = 5
 """How often it is tried again to read what a budget has spent, and so when a caller may come again."""
 Sums = Mapping[int, int]
-"""Nano-dollars by the start of their quarter hour, in unix seconds."""
+"""Nano-dollars by the start, in unix seconds, of the stretch of `grain_s` that they were spent in."""
 
 
 @dataclass(slots=True)
@@ -59,14 +59,13 @@ class Account:
         """Add what was spent on a request that came at a moment."""
         self.roll(now)
         if at in self.window:
-            self._put({int(at.timestamp()) // QUARTER_HOUR_S * QUARTER_HOUR_S: nano_usd}, now)
+            grain = grain_s(self.budget.period)
+            self._put({int(at.timestamp()) // grain * grain: nano_usd}, now)
 
     def load(self, sums: Sums, now: datetime) -> None:
-        """Add what the ledger has; a window that is finer than its quarter hours begins anew."""
+        """Add what the ledger has of the present window."""
         self.roll(now)
-        first, last = buckets(self.window)
-        if not is_finer_than_the_ledger(self.budget.period):
-            self._put({quarter: nano_usd for quarter, nano_usd in sums.items() if first <= quarter <= last}, now)
+        self._put(self._within(sums), now)
 
     def roll(self, now: datetime) -> None:
         """Go on to the window of now; what lies before it is let go of, what lies in both stays.
@@ -77,14 +76,17 @@ class Account:
             return
         self.unread = self.unread and isinstance(self.budget.period, Rolling)
         self.window = window_at(self.budget.period, self.budget.zone, now)
-        first, last = buckets(self.window)
-        kept = {} if is_finer_than_the_ledger(self.budget.period) else self.spent
+        kept = self._within(self.spent)
         self.spent, self.spent_nano_usd = {}, 0
-        self._put({quarter: nano_usd for quarter, nano_usd in kept.items() if first <= quarter <= last}, now)
+        self._put(kept, now)
+
+    def _within(self, sums: Sums) -> Sums:
+        first, last = buckets(self.window, grain_s(self.budget.period))
+        return {start: nano_usd for start, nano_usd in sums.items() if first <= start <= last}
 
     def _put(self, sums: Sums, now: datetime) -> None:
-        for quarter, nano_usd in sums.items():
-            self.spent[quarter] = self.spent.get(quarter, 0) + nano_usd
+        for start, nano_usd in sums.items():
+            self.spent[start] = self.spent.get(start, 0) + nano_usd
             self.spent_nano_usd += nano_usd
         self.climb(now)
 
@@ -193,14 +195,13 @@ class SpendBook:
 
     # -- budgets come and go
 
-    def lacking(self, budgets: Mapping[str, Budget]) -> dict[str, tuple[int, int]]:
-        """Give the quarter hours, first and last, whose spend must be read from the ledger for each new budget.
+    def lacking(self, budgets: Mapping[str, Budget]) -> list[Wanted]:
+        """Give what must be read for each new budget.
 
         A budget that is known goes on with what it has, whatever its limit or its ladder is now.
         """
         now = self._clock.now()
-        new = (budget for budget in budgets.values() if self._kept(budget) is None)
-        return {budget.name: buckets(window_at(budget.period, budget.zone, now)) for budget in new}
+        return [_wanted(budget, now) for budget in budgets.values() if self._kept(budget) is None]
 
     def open(self, budgets: Iterable[Budget]) -> None:
         """Begin accounts that are not in force yet: from now on they hear of what is spent."""
@@ -230,13 +231,13 @@ class SpendBook:
         """Whether it is not known of some budget what it has spent."""
         return any(account.unread for account in self._accounts.values())
 
-    def reread(self) -> dict[str, tuple[Budget, tuple[int, int]]]:
-        """Begin to read anew what is not known: give those budgets, with the quarter hours to be read, as `lacking`."""
+    def reread(self) -> list[Wanted]:
+        """Begin to read anew what is not known: give what must be read, as `lacking`."""
         now = self._clock.now()
         unread = [account for account in self._accounts.values() if account.unread]
         fresh = [Account(each.budget, window_at(each.budget.period, each.budget.zone, now)) for each in unread]
         self._rereading = {each.budget.name: (each, new) for each, new in zip(unread, fresh, strict=True)}
-        return {each.budget.name: (each.budget, buckets(each.window)) for each in fresh}
+        return [_wanted(each.budget, now) for each in fresh]
 
     def known(self, sums: Mapping[str, Sums]) -> None:
         """Take in what the ledger had of budgets when `reread` was called; those that are gone by now stay away."""
@@ -348,6 +349,11 @@ class SpendBook:
 def caps(accounts: Iterable[Account]) -> dict[str, float]:
     """Give what the ladders of some budgets cap now."""
     return caps_of(rung for account in accounts if account.rungs for rung in account.holding_rungs())
+
+
+def _wanted(budget: Budget, now: datetime) -> Wanted:
+    grain = grain_s(budget.period)
+    return Wanted(budget.name, budget.scope, *buckets(window_at(budget.period, budget.zone, now), grain), grain)
 
 
 def _waits(refusal: Overspent | Unread) -> float:

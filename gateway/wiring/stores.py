@@ -51,7 +51,7 @@ async def stores(data: Path, state: State, metrics: Metrics, defaults: Callable[
         booked = await asyncio.to_thread(reconcile, log, data / "state.db")
     files, ledger = DayFiles(data / "log", defaults), Ledger(data / "state.db")
     journal = Journal(files, ledger, booked, metrics.store_failed, metrics.dropped)
-    sums = BudgetSums(journal, LedgerReader(data / "state.db"))
+    sums = BudgetSums(journal, LedgerReader(data / "state.db"), log)
     return Stores(state, hash_key, log, journal, sums, Overrides(data / "state.db"))
 
 

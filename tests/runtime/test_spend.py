@@ -185,12 +185,26 @@ def test_a_minutes_budget_begins_anew_each_minute() -> None:
     assert isinstance(ask(made, 1), Hold)
 
 
+def test_what_a_minute_has_spent_is_taken_up_within_it_and_not_in_the_next() -> None:
+    """U-79: no free refill, and no bill for what is past."""
+    for passed_s, spent in ((50, 700), (60, 0)):
+        time = Time()
+        made, minutely = SpendBook(time), budget(per=Calendar.MINUTE, hard=True)
+        (wanted,) = made.lacking({"b": minutely})
+        assert (wanted.first, wanted.last, wanted.grain_s) == (int(START.timestamp()),) * 2 + (60,)
+        made.open([minutely])
+        time.at += timedelta(seconds=passed_s)
+        made.book(ANYBODY, time.at, 30)
+        made.take_up({"b": minutely}, {"b": {wanted.first: 700}})
+        assert made.standings()[0].spent_nano_usd == spent + 30
+
+
 def test_an_edited_limit_keeps_what_is_spent_and_a_new_scope_begins_anew() -> None:
     """U-77."""
     made = book(budget("a", hard=True), budget("b", hard=True))
     made.book(ANYBODY, START, 800)
     edited = {"a": budget("a", 500, hard=True), "b": replace(budget("b"), scope=Scope(((Dimension.TEAM, "growth"),)))}
-    assert list(made.lacking(edited)) == ["b"]
+    assert [each.budget for each in made.lacking(edited)] == ["b"]
     made.open([edited["b"]])
     made.book(ANYBODY, START, 50)
     made.take_up(edited, {"b": {int(START.timestamp()) // 900 * 900: 800, 0: 99}})
