@@ -99,10 +99,11 @@ async def running(settings: Settings, drain: Drain | None = None) -> AsyncIterat
         disable_created_metrics()  # type: ignore[no-untyped-call] # the library has no types here
         metrics = Metrics(CollectorRegistry(), VERSION, simulated=settings.simulate)
         simulated = await stack.enter_async_context(simulator(settings.simulate_speed)) if settings.simulate else ""
-        board, spend, tally = HealthBoard(clock), SpendBook(clock), Tally(clock)
+        spend, tally = SpendBook(clock), Tally(clock)
         compiler = Compiler(catalogue.load())
         metrics.catalogue(compiler.catalogue.date, lambda: clock.now().date())
         kept = await stores(data, state, metrics, lambda: reloader.active.snapshot.defaults)
+        board = HealthBoard(clock, kept.coolings.keep)
         books = Books(kept.journal, metrics, spend, (tally.note,))
         recorder = Recorder(books, clock, kept.hash_key, _a_moment_later, simulated=settings.simulate)
         openings = Openings(spend, recorder, kept.sums, lambda: metrics.store_failed("ledger"))
@@ -135,6 +136,7 @@ async def running(settings: Settings, drain: Drain | None = None) -> AsyncIterat
             for name, override in kept.overrides.all().items():
                 spend.override(name, override)
             openings.take_up(snapshot, await openings.read(snapshot))
+        board.resume(await asyncio.to_thread(kept.coolings.all), snapshot.models)
         metrics.prepare(snapshot)
         metrics.reloaded(snapshot, reloader.active.loaded_at)
         ModelStates(metrics.registry, lambda: board.states(reloader.active.snapshot.models))
@@ -162,8 +164,7 @@ async def running(settings: Settings, drain: Drain | None = None) -> AsyncIterat
             alerts=watching.alerting,
             deliveries=watching.deliveries,
         )
-        rules = str(settings.rules) if settings.rules else "the shipped rules"
-        daemon = Daemon(VERSION, rules, settings.simulate, kept.log, lambda: kept.journal.healthy)
+        daemon = Daemon(VERSION, _rules_of(settings), settings.simulate, kept.log, lambda: kept.journal.healthy)
         await stack.enter_async_context(followed(settings.rules, reloader, clock))
         await stack.enter_async_context(beside(openings.run(clock)))
         main, ops = await stack.enter_async_context(served(parts, daemon, metrics, settings))
@@ -193,6 +194,10 @@ def _gauged(standing: Standing) -> Gauged:
         standing.limit_nano_usd,
         standing.unread_attempts,
     )
+
+
+def _rules_of(settings: Settings) -> str:
+    return str(settings.rules) if settings.rules else "the shipped rules"
 
 
 def _a_moment_later(note: Callable[[], None]) -> None:

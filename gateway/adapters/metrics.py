@@ -25,7 +25,7 @@ from gateway.domain.words import Failure, Outcome, Skip, SpendKind, Surface
 
 OTHER = "other"
 NO_FAILURE = "none"
-STORES = ("log", "ledger", "alerts")
+STORES = ("log", "ledger", "alerts", "health")
 _SURFACES = tuple(surface.value for surface in (Surface.CHAT, Surface.MESSAGES, Surface.EXECUTE))
 _ENDS_SHOWN = (Outcome.ANSWERED.value, Outcome.FAILED.value)
 """The outcomes that each rule shows from the start; all of them would be too many series for a rate."""
