@@ -143,7 +143,7 @@ async def running(settings: Settings, drain: Drain | None = None) -> AsyncIterat
         BudgetGauges(metrics.registry, lambda: map(_gauged, spend.standings()))
         around = Around(reloader, spend, tally, metrics, clock, data / "state.db", kept.hash_key, settings.simulate)
         watching = await stack.enter_async_context(alerts_of(around, VERSION))
-        transport = HttpTransport()
+        transport = HttpTransport(clock=clock)
         stack.push_async_callback(transport.close)
         executor, decider = Executor(transport, clock, PROVIDERS, board, spend), Decider(board, spend)
         names = frozenset(each.host.lower() for each in (settings.listen, settings.ops) if each is not None)

@@ -10,6 +10,7 @@ import socket
 import ssl
 from collections import deque
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import urlsplit
@@ -17,6 +18,7 @@ from weakref import WeakSet
 
 from aiohappyeyeballs import start_connection
 
+from gateway.adapters.clock import SystemClock
 from gateway.adapters.http1 import ClosedError, Connection, ProtocolError, fields_of
 from gateway.domain.upstream import Call, UpstreamError
 from gateway.domain.words import Failure
@@ -62,7 +64,8 @@ def place_of(url: str) -> Place:
 class HttpTransport:
     """Sends calls; made inside a running loop, closed once."""
 
-    def __init__(self, largest_answer_bytes: int = LARGEST_ANSWER_BYTES) -> None:
+    def __init__(self, largest_answer_bytes: int = LARGEST_ANSWER_BYTES, clock: SystemClock | None = None) -> None:
+        self._clock = clock or SystemClock()
         self._largest_answer_bytes = largest_answer_bytes
         self._idle: dict[tuple[str, int, bool], deque[tuple[Connection, float]]] = {}
         self._all: WeakSet[Connection] = WeakSet()
@@ -142,7 +145,8 @@ class HttpTransport:
 
     async def _connect(self, place: Place, limit_s: float) -> Connection:
         """Connect within the limit: the name, each of its addresses and the TLS handshake together."""
-        async with asyncio.timeout(limit_s):
+        deadline = self._clock.deadline()
+        with closing(deadline), deadline.until(self._clock.monotonic() + limit_s):
             found = await self._loop.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM)
             stream = await start_connection(found, happy_eyeballs_delay=HAPPY_EYEBALLS_S)
             _, connection = await self._loop.create_connection(

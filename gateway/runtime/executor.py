@@ -21,7 +21,7 @@ from gateway.engine.failure import blame_of, failure_of, final_error, resting_er
 from gateway.engine.waits import wait_asked_s
 from gateway.runtime.exchange import Exchange
 from gateway.runtime.health import HealthBoard
-from gateway.runtime.ports import Clock, Transport
+from gateway.runtime.ports import Deadline, Timekeeper, Transport
 from gateway.runtime.reserve import reserve
 from gateway.runtime.running import Running, estimated_usage
 from gateway.runtime.spend import REREAD_EVERY_S, SpendBook
@@ -56,7 +56,7 @@ class Executor:
     def __init__(
         self,
         transport: Transport,
-        clock: Clock,
+        clock: Timekeeper,
         dialects: Mapping[Dialect, ProviderDialect],
         board: HealthBoard,
         book: SpendBook,
@@ -117,10 +117,13 @@ class Executor:
         call = Call(provider.name, target.base_url + dialect.path, headers, body, step.timeouts)
         trial = self._board.began(model.name)
         attempt = Running(exchange, position, model, self._clock.monotonic(), self._board, hold, trial)
+        deadline, stream = self._clock.deadline(), None
+        last_s = attempt.started_s + min(call.timeouts.total_s, left_s)
         try:
             if exchange.request.stream:
-                return await self._stream(attempt, call, dialect, left_s)
-            return await self._whole(attempt, call, dialect, left_s)
+                stream = await self._stream(attempt, call, dialect, deadline, last_s)
+                return stream
+            return await self._whole(attempt, call, dialect, deadline, last_s)
         except UpstreamError as error:
             attempt.failed(Bad(error.failure, ProviderError(0, message=str(error))), self._clock)
         except TimeoutError:
@@ -131,10 +134,15 @@ class Executor:
             attempt.failed(CALLER_LEFT, self._clock)
             exchange.outcome = Outcome.CANCELLED
             raise
+        finally:
+            if stream is None:
+                deadline.close()
         return None
 
-    async def _whole(self, attempt: Running, call: Call, dialect: ProviderDialect, left_s: float) -> Answered | None:
-        async with asyncio.timeout(min(call.timeouts.total_s, left_s)):
+    async def _whole(
+        self, attempt: Running, call: Call, dialect: ProviderDialect, deadline: Deadline, last_s: float
+    ) -> Answered | None:
+        with deadline.until(last_s):
             reply = await self._transport.send(call)
             attempt.status = reply.status
             try:
@@ -162,18 +170,18 @@ class Executor:
             return Answered(body)
         return Answered(exchange.caller.write_answer(answer.plain, usage, exchange.about))
 
-    async def _stream(self, attempt: Running, call: Call, dialect: ProviderDialect, left_s: float) -> Stream | None:
+    async def _stream(
+        self, attempt: Running, call: Call, dialect: ProviderDialect, deadline: Deadline, last_s: float
+    ) -> Stream | None:
         """Wait for the head, then for the first content; each has its limit, and both end with the whole attempt's."""
         timeouts, exchange = call.timeouts, attempt.exchange
-        began_s = asyncio.get_running_loop().time()
-        last_s = began_s + min(timeouts.total_s, left_s)
         reply: Reply | None = None
         stream: Stream | None = None
         try:
-            async with asyncio.timeout_at(min(began_s + timeouts.headers_s, last_s)) as limit:
+            with deadline.until(min(attempt.started_s + timeouts.headers_s, last_s)):
                 reply = await self._transport.send(call)
                 attempt.status = reply.status
-                limit.reschedule(min(asyncio.get_running_loop().time() + timeouts.first_content_s, last_s))
+                deadline.until(min(self._clock.monotonic() + timeouts.first_content_s, last_s))
                 if not 200 <= reply.status < 300:
                     self._refused(attempt, dialect.read_error(reply.status, await reply.read()), reply)
                     return None
@@ -187,7 +195,7 @@ class Executor:
                 attempt.garbage = relay.garbage
                 attempt.failed(replace(relay.bad, usage=relay.usage), self._clock)
                 return None
-            stream = Stream(attempt, reply, relay, first, self._clock)
+            stream = Stream(attempt, reply, relay, first, self._clock, deadline)
         finally:
             if reply is not None and stream is None:
                 reply.close()

@@ -1,6 +1,7 @@
 """What the shell needs of the outside world; adapters fit these without importing them."""
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -28,6 +29,26 @@ class Clock(Protocol):
 
     async def sleep(self, seconds: float) -> None:
         """Wait."""
+        ...
+
+
+class Deadline(Protocol):
+    """The moment at which what a task waits for is given up."""
+
+    def until(self, when_s: float) -> AbstractContextManager[None]:
+        """Give up at a moment of the monotonic seconds, by a TimeoutError out of the bounds; also within them."""
+        ...
+
+    def close(self) -> None:
+        """Let no alarm ring any more."""
+        ...
+
+
+class Timekeeper(Clock, Protocol):
+    """A clock that ends waits."""
+
+    def deadline(self) -> Deadline:
+        """Give a deadline for one wait after another; it must be closed."""
         ...
 
 
