@@ -19,6 +19,7 @@ from gateway.domain.price import (
 )
 from gateway.domain.registry import EnvSecret, FileSecret, Model, NoSecret, Provider, Secret
 from gateway.domain.words import Dialect, Prefer
+from gateway.engine.pricing import is_state_of
 
 PUBLIC_ADDRESSES = {Dialect.OPENAI: "https://api.openai.com/v1", Dialect.ANTHROPIC: "https://api.anthropic.com/v1"}
 FROM_RULES = "rules"
@@ -88,7 +89,19 @@ def model_of(
         window_tokens=window.value if window else known.context_window_tokens if known else None,
         max_output_tokens=most.value if most else known.max_output_tokens if known else None,
         known=known,
+        states=_states(known, upstream, catalogue),
     )
+
+
+def _states(known: CatalogueModel | None, upstream: str, catalogue: Catalogue) -> dict[str, PriceHistory | Unpriced]:
+    """Give what its seller takes for what reads like a state of a model and is a model of its own in the catalogue."""
+    if known is None:
+        return {}
+    return {
+        name: other.prices
+        for (seller, name), other in catalogue.models.items()
+        if seller == known.provider and other is not known and is_state_of(upstream, name)
+    }
 
 
 def _known(provider: Provider, upstream: str, catalogue: Catalogue) -> CatalogueModel | None:

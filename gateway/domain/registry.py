@@ -1,8 +1,9 @@
 """Providers and models: the registry that chains refer to."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from gateway.domain.price import CatalogueModel, PriceHistory
+from gateway.domain.price import CatalogueModel, PriceHistory, Unpriced
 from gateway.domain.problem import Mark
 from gateway.domain.words import Dialect, Prefer
 
@@ -49,7 +50,8 @@ class Model:
     """A registry entry: a provider's model under the name that rules, rows and metrics use.
 
     `upstream` is the provider's id. `price` is what the rule file says or else what the catalogue says.
-    `price_version` names which: `rules`, or the date of the catalogue.
+    `price_version` names which: `rules`, or the date of the catalogue. `states` are the ids, lower-case, that read like
+    this one with a date or a version behind it and that the catalogue has as models of their own, with their prices.
     """
 
     name: str
@@ -61,3 +63,4 @@ class Model:
     window_tokens: int | None = None
     max_output_tokens: int | None = None
     known: CatalogueModel | None = None
+    states: Mapping[str, PriceHistory | Unpriced] = field(default_factory=dict, hash=False)
