@@ -7,8 +7,8 @@ import msgspec
 from gateway.dialects import edit
 from gateway.dialects.base import About, Fields
 from gateway.dialects.fields import prefer_of
-from gateway.dialects.openai_chat import OpenAIChat
-from gateway.dialects.openai_stream import Writer
+from gateway.dialects.chat.dialect import OpenAIChat
+from gateway.dialects.chat.stream import Writer
 from gateway.domain.chat import Conversation, PlainAnswer, PlainChat, Role, Turn
 from gateway.domain.price import NANO_USD_PER_USD
 from gateway.domain.refusal import Refusal, RefusalKind

@@ -4,9 +4,9 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from gateway.dialects.anthropic_stream import Reader as AnthropicReader
+from gateway.dialects.messages.stream import Reader as AnthropicReader
 from gateway.dialects.base import StreamReader
-from gateway.dialects.openai_stream import Reader as OpenAIReader
+from gateway.dialects.chat.stream import Reader as OpenAIReader
 
 READERS: dict[str, Callable[[], StreamReader]] = {"openai": OpenAIReader, "anthropic": AnthropicReader}
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from gateway.dialects.anthropic import AnthropicMessages
+from gateway.dialects.messages.dialect import AnthropicMessages
 from gateway.dialects.base import CallerDialect
 from gateway.dialects.edit import ELSEWHERE
-from gateway.dialects.openai_chat import OpenAIChat
+from gateway.dialects.chat.dialect import OpenAIChat
 from gateway.domain.chat import PlainChat
 from gateway.domain.refusal import Refusal
 from gateway.domain.request import Request

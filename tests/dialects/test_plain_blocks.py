@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.dialects import anthropic_stream, openai_stream, sse
+from gateway.dialects import sse
+from gateway.dialects.chat import stream as openai_stream
+from gateway.dialects.messages import stream as anthropic_stream
 from gateway.dialects.base import Kind
 from gateway.dialects.events import Alike
 from gateway.dialects.relay import Relay

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.dialects.anthropic import AnthropicMessages
-from gateway.dialects.openai_chat import OpenAIChat, conversation_of
+from gateway.dialects.messages.dialect import AnthropicMessages
+from gateway.dialects.chat.dialect import OpenAIChat, conversation_of
 from gateway.domain.chat import PlainChat, Role, Turn
 from gateway.domain.refusal import Refusal, RefusalKind
 from gateway.domain.request import Request

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from gateway.dialects import edit, envelope, plain, sse
-from gateway.dialects.anthropic_stream import (
+from gateway.dialects.messages.stream import (
     REASONS,
     Reader,
     Writer,

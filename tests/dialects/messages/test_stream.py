@@ -7,8 +7,8 @@ from aiohttp.test_utils import TestServer
 from anthropic import APIStatusError, AsyncAnthropic
 from hypothesis import given
 
-from gateway.dialects.anthropic import AnthropicMessages
-from gateway.dialects.anthropic_stream import FAILURES, STOPS, Reader, Writer
+from gateway.dialects.messages.dialect import AnthropicMessages
+from gateway.dialects.messages.stream import FAILURES, STOPS, Reader, Writer
 from gateway.dialects.base import Answer, Block, Kind
 from gateway.domain.attempt import ProviderError
 from gateway.domain.chat import Stop

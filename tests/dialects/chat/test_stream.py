@@ -8,8 +8,8 @@ from hypothesis import given
 from openai import APIError, AsyncOpenAI
 
 from gateway.dialects.base import Answer, Block, Kind
-from gateway.dialects.openai_chat import OpenAIChat
-from gateway.dialects.openai_stream import FAILURES, Reader, Writer
+from gateway.dialects.chat.dialect import OpenAIChat
+from gateway.dialects.chat.stream import FAILURES, Reader, Writer
 from gateway.domain.attempt import ProviderError
 from gateway.domain.chat import Stop
 from gateway.domain.usage import Usage

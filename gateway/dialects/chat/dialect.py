@@ -14,7 +14,7 @@ import msgspec
 from gateway.dialects import edit, envelope, plain, sse
 from gateway.dialects.base import NOT_JSON, NOTHING, REFUSED, About, Answer, Bad, Blame, Fields
 from gateway.dialects.fields import created_at, dict_of, list_of, object_of, reported_in, text_of
-from gateway.dialects.openai_stream import (
+from gateway.dialects.chat.stream import (
     FINISH,
     Reader,
     Writer,

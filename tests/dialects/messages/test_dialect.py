@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.dialects.anthropic import AnthropicMessages, conversation_of
+from gateway.dialects.messages.dialect import AnthropicMessages, conversation_of
 from gateway.dialects.base import Answer, Bad, Blame
-from gateway.dialects.openai_chat import OpenAIChat
+from gateway.dialects.chat.dialect import OpenAIChat
 from gateway.domain.attempt import ProviderError
 from gateway.domain.chat import PlainAnswer, PlainChat, Role, Stop, Turn
 from gateway.domain.limit import LimitKind, Standing

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.dialects.base import Answer, Bad, Blame
-from gateway.dialects.openai_chat import OpenAIChat
+from gateway.dialects.chat.dialect import OpenAIChat
 from gateway.domain.attempt import ProviderError
 from gateway.domain.chat import PlainAnswer, Stop
 from gateway.domain.limit import LimitKind, Standing
