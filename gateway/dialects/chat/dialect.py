@@ -3,7 +3,7 @@
 Source: the API reference of `POST /v1/chat/completions`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from math import ceil
@@ -11,11 +11,13 @@ from typing import Any
 
 import msgspec
 
-from gateway.dialects import edit, envelope, plain, sse
-from gateway.dialects.base import NOT_JSON, NOTHING, REFUSED, About, Answer, Bad, Blame, Fields
-from gateway.dialects.fields import created_at, dict_of, list_of, object_of, reported_in, text_of
+from gateway.dialects import edit, envelope, sse
+from gateway.dialects.base import NOT_JSON, NOTHING, REFUSED, About, Answer, Bad, Blame, Fields, Outgoing
+from gateway.dialects.carry import CannotCarryError, Lost
+from gateway.dialects.chat.answers import completion_of, reply_of
+from gateway.dialects.chat.conversation import conversation_of
+from gateway.dialects.chat.reading import LIMITS, chat_of
 from gateway.dialects.chat.stream import (
-    FINISH,
     Reader,
     Writer,
     bad_of,
@@ -23,42 +25,21 @@ from gateway.dialects.chat.stream import (
     error_of,
     says_something,
     stop_of,
-    usage_object,
     usage_of,
 )
+from gateway.dialects.chat.writing import body_of
+from gateway.dialects.fields import created_at, dict_of, list_of, object_of, reported_in, text_of
 from gateway.domain.attempt import ProviderError
-from gateway.domain.chat import Conversation, PlainAnswer, PlainChat, Role, Stop, Turn
+from gateway.domain.chat import Stop
 from gateway.domain.limit import LimitKind, Standing
+from gateway.domain.message import Chat, Reply
 from gateway.domain.refusal import Refusal, RefusalKind
+from gateway.domain.registry import Model
 from gateway.domain.request import Request
 from gateway.domain.rule import Params
 from gateway.domain.usage import Usage
 from gateway.domain.words import Dialect, Surface
 
-_CARRIED = frozenset(
-    {
-        "model",
-        "messages",
-        "stream",
-        "stream_options",
-        "max_tokens",
-        "max_completion_tokens",
-        "temperature",
-        "top_p",
-        "stop",
-    }
-)
-_NEUTRAL: dict[str, tuple[Any, ...]] = {
-    "n": (1,),
-    "presence_penalty": (0,),
-    "frequency_penalty": (0,),
-    "response_format": ({"type": "text"},),
-    "modalities": (["text"],),
-    "service_tier": ("auto", "default"),
-}
-"""Values of fields that are not carried over which ask for nothing that is not so anyway."""
-LIMITS = ("max_completion_tokens", "max_tokens")
-"""The names of the output limit; a body has one of them: the second is the older, which newer models refuse."""
 _ERROR_TYPES = {
     400: ("invalid_request_error", None),
     401: ("invalid_request_error", "invalid_api_key"),
@@ -68,7 +49,17 @@ _ERROR_TYPES = {
     413: ("invalid_request_error", "request_too_large"),
     429: ("rate_limit_error", "rate_limit_exceeded"),
 }
-_KINDS = {"image_url": "images", "input_audio": "audio", "file": "documents"}
+NAMES = {
+    "effort": "reasoning_effort",
+    "stop_sequences": "stop",
+    "output": "response_format",
+    "thinking": "messages.reasoning_content",
+    "arguments": "messages.tool_calls.function.arguments",
+    "detail": "messages.content.image_url.detail",
+    "strict": "tools.function.strict",
+    "citations": "messages.annotations",
+}
+"""This dialect's names of what another one may leave out."""
 _encode = msgspec.json.encode
 
 
@@ -77,6 +68,7 @@ class OpenAIChat:
 
     name = Dialect.OPENAI
     path = "/chat/completions"
+    names: Mapping[str, str] = NAMES
 
     # -- the caller's side
 
@@ -84,27 +76,16 @@ class OpenAIChat:
         """Read a request body."""
         return envelope.read_chat(body, headers, Surface.CHAT, LIMITS, conversation_of)
 
-    def plain(self, fields: Fields) -> PlainChat | Refusal:
-        """Give the plain text chat, or name the field that keeps it from being one."""
+    def chat(self, fields: Fields) -> Chat | Refusal:
+        """Give the request in no dialect, or name the field that keeps it from crossing dialects."""
         try:
-            return _plain(fields)
-        except plain.NotPlainError as error:
-            return error.refusal("OpenAI")
+            return chat_of(fields)
+        except CannotCarryError as error:
+            return error.refusal()
 
-    def write_answer(self, answer: PlainAnswer, used: Usage | None, about: About) -> bytes:
+    def write_answer(self, reply: Reply, used: Usage | None, about: About, fields: Fields) -> bytes:
         """Give a chat.completion object."""
-        message = {"role": "assistant", "content": answer.text, "refusal": None}
-        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": FINISH[answer.stop]}
-        body: dict[str, Any] = {
-            "id": answer.id,
-            "object": "chat.completion",
-            "created": created_at(about.request_id),
-            "model": answer.model,
-            "choices": [choice],
-        }
-        if used is not None:
-            body["usage"] = usage_object(used)
-        return _encode(body)
+        return _encode(completion_of(reply, used, created_at(about.request_id)))
 
     def stream_writer(self, fields: Fields, request_id: str) -> Writer:
         """Give a writer of chat.completion.chunk events."""
@@ -154,42 +135,36 @@ class OpenAIChat:
             )
         return edit.pass_on(request, upstream_model, params, extra, LIMITS)
 
-    def write_request(self, chat: PlainChat, upstream_model: str, params: Params, max_output_tokens: int) -> bytes:
-        """Give a chat completions request; without `max_tokens` the model's own maximum holds."""
-        messages = [{"role": "system", "content": chat.system}] if chat.system else []
-        messages += [{"role": turn.role.value, "content": turn.text} for turn in chat.turns]
-        body: dict[str, Any] = {"model": upstream_model, "messages": messages}
-        if chat.stream:
-            body |= {"stream": True, "stream_options": {"include_usage": True}}
-        if chat.max_tokens is not None:
-            body["max_completion_tokens"] = chat.max_tokens
-        if chat.stop_sequences:
-            body["stop"] = list(chat.stop_sequences)
-        body |= chat.sampling
+    def write_request(self, chat: Chat, model: Model, params: Params, max_output_tokens: int) -> Outgoing | Refusal:
+        """Give a chat completions request; without a limit on the output the model's own maximum holds."""
+        lost = Lost(chat.lost)
+        try:
+            body = body_of(chat, model, lost)
+        except CannotCarryError as error:
+            return error.refusal()
         edit.apply(body, params, LIMITS)
-        return _encode(body)
+        edit.withhold(body, model, lost)
+        return Outgoing(_encode(body), lost.names)
 
     def read_answer(self, body: bytes) -> Answer | Bad:
-        """Read a chat.completion object; one with an error in it, or with no content, is none."""
+        """Look through a chat.completion object; one with an error in it, or with no content, is none."""
         answer = object_of(body)
         if answer is None:
             return NOT_JSON
         if answer.get("error"):
             return bad_of(answer["error"])
         choices = [dict_of(choice) for choice in list_of(answer.get("choices"))] or [{}]
-        stop = stop_of(choices[0].get("finish_reason"))
         messages = [dict_of(choice.get("message")) for choice in choices]
         used = usage_of(reported_in(answer.get("usage")), answer.get("service_tier"))
         if not (messages[0].get("content") or any(map(says_something, messages))):
-            return replace(REFUSED if stop is Stop.REFUSAL else NOTHING, usage=used)
-        refusal = text_of(messages[0].get("refusal"))
-        whole = PlainAnswer(
-            id=text_of(answer.get("id")),
-            model=text_of(answer.get("model")),
-            text=text_of(messages[0].get("content")) or refusal,
-            stop=Stop.REFUSAL if refusal else stop,
-        )
-        return Answer(whole, used, 0 if used and not used.estimated else sum(map(characters_in, messages)))
+            refused = stop_of(choices[0].get("finish_reason")) is Stop.REFUSAL
+            return replace(REFUSED if refused else NOTHING, usage=used)
+        characters = 0 if used and not used.estimated else sum(map(characters_in, messages))
+        return Answer(text_of(answer.get("model")), used, answer, characters)
+
+    def reply(self, answer: Answer) -> Reply:
+        """Give what a chat.completion object says."""
+        return reply_of(answer.fields)
 
     def read_error(self, status: int, body: bytes) -> ProviderError:
         """Read `{"error": {...}}`; anything else is a message of its first 500 characters."""
@@ -200,101 +175,14 @@ class OpenAIChat:
             else ProviderError(status, message=body[:2000].decode("utf-8", "replace")[:500])
         )
 
-    def stream_reader(self, *, texts: bool) -> Reader:
+    def stream_reader(self, *, pieces: bool) -> Reader:
         """Give a reader of chat.completion.chunk events."""
-        return Reader(texts=texts)
+        return Reader(pieces=pieces)
 
     def hides_usage(self, request: Request) -> bool:
         """Say whether a stream did not ask for its usage block."""
         options = request.fields.get("stream_options")
         return request.stream and not (isinstance(options, dict) and options.get("include_usage"))
-
-
-def conversation_of(fields: Fields) -> Conversation:
-    """Give what conditions see; a message of a shape that is not known counts as no text."""
-    system: list[str] = []
-    turns: list[Turn] = []
-    has: set[str] = set()
-    attachments = 0
-    for message in fields["messages"]:
-        if type(message) is not dict:
-            continue
-        text = message.get("content")
-        if type(text) is not str:
-            parts = list(_parts(text))
-            others = [kind for kind, _ in parts if kind != "text"]
-            has.update(others)
-            attachments += len(others)
-            text = "\n".join(part for kind, part in parts if kind == "text")
-        match message.get("role"):
-            case "system" | "developer":
-                system.append(text)
-            case "tool" | "function":
-                has.add("tool_results")
-                turns.append(Turn(Role.USER, "", text))
-            case "assistant":
-                calls = message.get("tool_calls") or message.get("function_call")
-                turns.append(Turn(Role.ASSISTANT, text, _encode(calls).decode() if calls else ""))
-            case _:
-                turns.append(Turn(Role.USER, text))
-    tools = fields.get("tools") or fields.get("functions")
-    output = fields.get("response_format")
-    marks = {
-        "tools": bool(tools),
-        "json_schema": dict_of(output).get("type") == "json_schema",
-        "system": any(system),
-        "thinking": fields.get("reasoning_effort") not in (None, "none"),
-    }
-    schemas = [part for part in (tools, output) if part]
-    return Conversation(
-        system="\n\n".join(filter(None, system)),
-        turns=tuple(turns),
-        has=frozenset(has | {name for name, present in marks.items() if present}),
-        attachments=attachments,
-        tools_text=_encode(schemas).decode() if schemas else "",
-    )
-
-
-def _parts(content: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401 - decoded JSON
-    """Give the parts of a message as (kind, text); kind is `text` or a word of the `has` condition."""
-    if isinstance(content, str):
-        yield "text", content
-    for part in map(dict_of, list_of(content)):
-        if kind := _KINDS.get(text_of(part.get("type"))):
-            yield kind, ""
-        elif text := text_of(part.get("text")) or text_of(part.get("refusal")):
-            yield "text", text
-
-
-def _plain(fields: Fields) -> PlainChat:
-    """Give the plain text chat. Raises NotPlainError."""
-    plain.only(fields, _CARRIED, "", _NEUTRAL)
-    system: list[str] = []
-    turns: list[Turn] = []
-    for position, message in enumerate(fields["messages"]):
-        where = f"messages[{position}]"
-        if not isinstance(message, dict):
-            raise plain.NotPlainError(where)
-        plain.only(message, ("role", "content", "refusal"), f"{where}.", {})
-        text = plain.text(message.get("content"), f"{where}.content")
-        match message.get("role"):
-            case "system" | "developer":
-                system.append(text)
-            case "user":
-                turns.append(Turn(Role.USER, text))
-            case "assistant":
-                turns.append(Turn(Role.ASSISTANT, text or plain.text(message.get("refusal"), f"{where}.refusal")))
-            case _:
-                raise plain.NotPlainError(f"{where}.role")
-    limits = [most for name in LIMITS if (most := plain.whole_number(fields, name)) is not None]
-    return PlainChat(
-        system="\n\n".join(filter(None, system)),
-        turns=plain.turns(turns),
-        stream=fields.get("stream") is True,
-        max_tokens=limits[0] if limits else None,
-        stop_sequences=plain.stop_sequences(fields, "stop"),
-        sampling=plain.sampling(fields, "temperature", "top_p"),
-    )
 
 
 def _duration(seconds: float) -> str:

@@ -3,16 +3,20 @@
 Source: the API reference of `POST /v1/messages`, version 2023-06-01.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
 
 import msgspec
 
-from gateway.dialects import edit, envelope, plain, sse
+from gateway.dialects import edit, envelope, sse
+from gateway.dialects.base import NOT_JSON, NOTHING, REFUSED, About, Answer, Bad, Blame, Fields, Outgoing
+from gateway.dialects.carry import CannotCarryError, Lost
+from gateway.dialects.fields import dict_of, list_of, object_of, reported_in, text_of
+from gateway.dialects.messages.answers import message_of, reply_of
+from gateway.dialects.messages.conversation import conversation_of
+from gateway.dialects.messages.reading import LIMITS, chat_of
 from gateway.dialects.messages.stream import (
-    REASONS,
     Reader,
     Writer,
     bad_of,
@@ -20,26 +24,21 @@ from gateway.dialects.messages.stream import (
     error_of,
     says_something,
     stop_of,
-    usage_object,
     usage_of,
 )
-from gateway.dialects.base import NOT_JSON, NOTHING, REFUSED, About, Answer, Bad, Blame, Fields
-from gateway.dialects.fields import dict_of, list_of, object_of, reported_in, text_of
+from gateway.dialects.messages.writing import body_of
 from gateway.domain.attempt import ProviderError
-from gateway.domain.chat import Conversation, PlainAnswer, PlainChat, Role, Stop, Turn
+from gateway.domain.chat import Stop
 from gateway.domain.limit import LimitKind, Standing
+from gateway.domain.message import Chat, Reply
 from gateway.domain.refusal import Refusal
+from gateway.domain.registry import Model
 from gateway.domain.request import Request
 from gateway.domain.rule import Params
 from gateway.domain.usage import Usage
 from gateway.domain.words import Dialect, Surface
 
 VERSION = "2023-06-01"
-_CARRIED = frozenset({"model", "messages", "system", "stream", "max_tokens", "temperature", "top_p", "stop_sequences"})
-_NEUTRAL: dict[str, tuple[Any, ...]] = {"thinking": ({"type": "disabled"},), "service_tier": ("auto", "standard_only")}
-"""Values of fields that are not carried over which ask for nothing that is not so anyway."""
-LIMITS = ("max_tokens",)
-"""The name of the output limit."""
 _ERROR_TYPES = {
     400: "invalid_request_error",
     401: "authentication_error",
@@ -48,12 +47,20 @@ _ERROR_TYPES = {
     404: "not_found_error",
     413: "request_too_large",
     429: "rate_limit_error",
-    503: "overloaded_error",
     504: "timeout_error",
     529: "overloaded_error",
 }
 _PASSED_HEADERS = ("anthropic-version", "anthropic-beta")
-_KINDS = {"image": "images", "document": "documents", "search_result": "documents"}
+NAMES = {
+    "effort": "thinking",
+    "output": "output_config.format",
+    "thinking": "messages.content.thinking",
+    "cache_control": "cache_control",
+    "is_error": "messages.content.is_error",
+    "title": "messages.content.title",
+    "citations": "messages.content.citations",
+}
+"""This dialect's names of what another one may leave out."""
 _encode = msgspec.json.encode
 
 
@@ -62,6 +69,7 @@ class AnthropicMessages:
 
     name = Dialect.ANTHROPIC
     path = "/messages"
+    names: Mapping[str, str] = NAMES
 
     # -- the caller's side
 
@@ -69,31 +77,20 @@ class AnthropicMessages:
         """Read a request body."""
         return envelope.read_chat(body, headers, Surface.MESSAGES, LIMITS, conversation_of)
 
-    def plain(self, fields: Fields) -> PlainChat | Refusal:
-        """Give the plain text chat, or name the field that keeps it from being one."""
+    def chat(self, fields: Fields) -> Chat | Refusal:
+        """Give the request in no dialect, or name the field that keeps it from crossing dialects."""
         try:
-            return _plain(fields)
-        except plain.NotPlainError as error:
-            return error.refusal("Anthropic")
+            return chat_of(fields)
+        except CannotCarryError as error:
+            return error.refusal()
 
-    def write_answer(self, answer: PlainAnswer, used: Usage | None, about: About) -> bytes:
-        """Give a message object."""
-        return _encode(
-            {
-                "id": answer.id,
-                "type": "message",
-                "role": "assistant",
-                "model": answer.model,
-                "content": [{"type": "text", "text": answer.text}] if answer.text else [],
-                "stop_reason": REASONS[answer.stop],
-                "stop_sequence": None,
-                "usage": usage_object(used or Usage()),
-            }
-        )
+    def write_answer(self, reply: Reply, used: Usage | None, about: About, fields: Fields) -> bytes:
+        """Give a message object; what a model thought is in it where the caller asked it to think."""
+        return _encode(message_of(reply, used or Usage(), thoughts=_thinks(fields)))
 
     def stream_writer(self, fields: Fields, request_id: str) -> Writer:
         """Give a writer of message_start ... message_stop."""
-        return Writer()
+        return Writer(thoughts=_thinks(fields))
 
     def refusal(self, refusal: Refusal, blame: Blame, request_id: str) -> bytes:
         """Give `{"type": "error", ...}` with Anthropic's words."""
@@ -133,46 +130,36 @@ class AnthropicMessages:
         """Pass the body on; usage is always reported."""
         return edit.pass_on(request, upstream_model, params, {}, LIMITS)
 
-    def write_request(self, chat: PlainChat, upstream_model: str, params: Params, max_output_tokens: int) -> bytes:
+    def write_request(self, chat: Chat, model: Model, params: Params, max_output_tokens: int) -> Outgoing | Refusal:
         """Give a messages request; `max_tokens` is required here, so the model's maximum stands in for none."""
-        body: dict[str, Any] = {
-            "model": upstream_model,
-            "messages": [{"role": turn.role.value, "content": turn.text} for turn in chat.turns],
-        }
-        if chat.max_tokens is not None:
-            body["max_tokens"] = chat.max_tokens
-        if chat.system:
-            body["system"] = chat.system
-        if chat.stream:
-            body["stream"] = True
-        if chat.stop_sequences:
-            body["stop_sequences"] = list(chat.stop_sequences)
-        body |= chat.sampling
-        if "temperature" in body:
-            body["temperature"] = min(body["temperature"], 1)  # this dialect ends at 1, OpenAI's at 2
+        lost = Lost(chat.lost)
+        try:
+            body = body_of(chat, model, max_output_tokens, lost)
+        except CannotCarryError as error:
+            return error.refusal()
         edit.apply(body, params, LIMITS)
+        edit.withhold(body, model, lost)
         body.setdefault("max_tokens", max_output_tokens)
-        return _encode(body)
+        return Outgoing(_encode(body), lost.names)
 
     def read_answer(self, body: bytes) -> Answer | Bad:
-        """Read a message object; one with an error in it, or with no content, is none."""
+        """Look through a message object; one with an error in it, or with no content, is none."""
         answer = object_of(body)
         if answer is None:
             return NOT_JSON
         if answer.get("type") == "error" or answer.get("error"):
             return bad_of(answer.get("error"))
         content = [dict_of(block) for block in list_of(answer.get("content"))]
-        stop = stop_of(answer.get("stop_reason"))
         used = usage_of(reported_in(answer.get("usage")))
         if not any(map(says_something, content)):
-            return replace(REFUSED if stop is Stop.REFUSAL else NOTHING, usage=used)
-        whole = PlainAnswer(
-            id=text_of(answer.get("id")),
-            model=text_of(answer.get("model")),
-            text="".join(text_of(block.get("text")) for block in content),
-            stop=stop,
-        )
-        return Answer(whole, used, 0 if used and not used.estimated else sum(map(characters_in, content)))
+            refused = stop_of(answer.get("stop_reason")) is Stop.REFUSAL
+            return replace(REFUSED if refused else NOTHING, usage=used)
+        characters = 0 if used and not used.estimated else sum(map(characters_in, content))
+        return Answer(text_of(answer.get("model")), used, answer, characters)
+
+    def reply(self, answer: Answer) -> Reply:
+        """Give what a message object says."""
+        return reply_of(answer.fields)
 
     def read_error(self, status: int, body: bytes) -> ProviderError:
         """Read `{"type": "error", "error": {...}}`; anything else is a message of its first 500 characters."""
@@ -183,112 +170,18 @@ class AnthropicMessages:
             else ProviderError(status, message=body[:2000].decode("utf-8", "replace")[:500])
         )
 
-    def stream_reader(self, *, texts: bool) -> Reader:
+    def stream_reader(self, *, pieces: bool) -> Reader:
         """Give a reader of message_start ... message_stop."""
-        return Reader(texts=texts)
+        return Reader(pieces=pieces)
 
     def hides_usage(self, request: Request) -> bool:
         """Usage is a part of this dialect's own events, never a block of its own."""
         return False
 
 
-def conversation_of(fields: Fields) -> Conversation:
-    """Give what conditions see; a message of a shape that is not known counts as no text."""
-    turns: list[Turn] = []
-    has: set[str] = set()
-    attachments = 0
-    for message in filter(None, map(dict_of, fields["messages"])):
-        texts: list[str] = []
-        tool_texts: list[str] = []
-        for kind, text in _blocks(message.get("content")):
-            match kind:
-                case "text":
-                    texts.append(text)
-                case "tool_use":
-                    tool_texts.append(text)
-                case "tool_results":
-                    has.add(kind)
-                    tool_texts.append(text)
-                case _:
-                    has.add(kind)
-                    attachments += 1
-        role = Role.ASSISTANT if message.get("role") == "assistant" else Role.USER
-        turns.append(Turn(role, "\n".join(texts), "\n".join(tool_texts)))
-    system = _text_within(fields.get("system"))
-    tools = fields.get("tools")
-    output = dict_of(fields.get("output_format")) or dict_of(dict_of(fields.get("output_config")).get("format"))
-    marks = {
-        "system": bool(system),
-        "tools": bool(tools),
-        "json_schema": output.get("type") == "json_schema",
-        "thinking": dict_of(fields.get("thinking")).get("type") not in (None, "disabled"),
-    }
-    schemas = [part for part in (tools, output) if part]
-    return Conversation(
-        system=system,
-        turns=tuple(turns),
-        has=frozenset(has | {name for name, present in marks.items() if present}),
-        attachments=attachments,
-        tools_text=_encode(schemas).decode() if schemas else "",
-    )
-
-
-def _blocks(content: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401 - decoded JSON
-    """Give the blocks of a message as (kind, text); kind is `text`, `tool_use` or a word of the `has` condition.
-
-    What a tool result holds beside text follows it.
-    """
-    if isinstance(content, str):
-        yield "text", content
-    for block in map(dict_of, list_of(content)):
-        match text_of(block.get("type")):
-            case "text":
-                yield "text", text_of(block.get("text"))
-            case "tool_use":
-                yield "tool_use", _encode(block.get("input")).decode()
-            case "tool_result":
-                yield "tool_results", _text_within(block.get("content"))
-                inner = [text_of(dict_of(part).get("type")) for part in list_of(block.get("content"))]
-                yield from ((_KINDS[kind], "") for kind in inner if kind in _KINDS)
-            case kind if kind in _KINDS:
-                yield _KINDS[kind], ""
-            case _:
-                pass
-
-
-def _text_within(content: Any) -> str:  # noqa: ANN401 - decoded JSON
-    """Give the text of a string or of a list of blocks."""
-    if isinstance(content, str):
-        return content
-    texts = [text_of(block.get("text")) for block in map(dict_of, list_of(content)) if block.get("type") == "text"]
-    return "\n".join(filter(None, texts))
-
-
-def _plain(fields: Fields) -> PlainChat:
-    """Give the plain text chat. Raises NotPlainError."""
-    plain.only(fields, _CARRIED, "", _NEUTRAL)
-    turns: list[Turn] = []
-    for position, message in enumerate(fields["messages"]):
-        where = f"messages[{position}]"
-        if not isinstance(message, dict):
-            raise plain.NotPlainError(where)
-        plain.only(message, ("role", "content"), f"{where}.", {})
-        text = plain.text(message.get("content"), f"{where}.content")
-        match message.get("role"):
-            case "user":
-                turns.append(Turn(Role.USER, text))
-            case "assistant":
-                turns.append(Turn(Role.ASSISTANT, text))
-            case _:
-                raise plain.NotPlainError(f"{where}.role")
-    return PlainChat(
-        system=plain.text(fields.get("system"), "system"),
-        turns=plain.turns(turns),
-        stream=fields.get("stream") is True,
-        max_tokens=plain.whole_number(fields, "max_tokens"),
-        stop_sequences=plain.stop_sequences(fields, "stop_sequences"),
-        sampling=plain.sampling(fields, "temperature", "top_p"),
-    )
+def _thinks(fields: Fields) -> bool:
+    """Say whether a request asks the model to think."""
+    return dict_of(fields.get("thinking")).get("type") in ("enabled", "adaptive")
 
 
 def _error(kind: str, message: str, blame: Blame, request_id: str) -> bytes:
