@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.adapters.webhook import MOST_READ_BYTES, OwnThreads, Printer, Webhooks, is_here, proxy_for
+from gateway.adapters.proxy import is_here, proxy_for
+from gateway.adapters.webhook import MOST_READ_BYTES, OwnThreads, Printer, Webhooks
 from gateway.domain.alert import ReceiverKind
 from gateway.domain.delivery import NoAnswer, Post, Response, Sending
 from gateway.receivers.formats import post_for
