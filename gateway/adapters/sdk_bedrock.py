@@ -12,10 +12,12 @@ from importlib import import_module
 from typing import Any, Final
 
 import anthropic
-import botocore.exceptions
-import botocore.session
 import httpx2
 from anthropic.lib.bedrock._stream_decoder import AWSEventStreamDecoder, get_response_stream_shape
+from botocore.eventstream import ParserError
+from botocore.exceptions import BotoCoreError
+from botocore.parsers import ResponseParserError
+from botocore.session import Session
 
 from gateway.adapters.sdk import Faults, options_of, without_credentials
 from gateway.adapters.sdk_anthropic import FAULTS, NO_KEY
@@ -36,11 +38,14 @@ ERRORS: Final = {
 }
 """Bedrock's words for what ends a stream, and those of Anthropic's own API."""
 
+UNREADABLE: Final[Faults] = (BotoCoreError, ParserError, ResponseParserError, ValueError, KeyError)
+"""What reading a stream raises that is damaged."""
+
 
 class BedrockAccount:
     """An account at Bedrock, by a bearer token, by keys, or by what AWS's own chain finds."""
 
-    faults: Faults = (*FAULTS, botocore.exceptions.BotoCoreError)
+    faults: Faults = (*FAULTS, BotoCoreError)
 
     def __init__(self, library: Library, wire: httpx2.AsyncClient, threads: ThreadPoolExecutor) -> None:
         if not isinstance(library.cloud, Bedrock):
@@ -49,7 +54,7 @@ class BedrockAccount:
         self._threads = threads
         given = library.credentials
         self._asks = given.api_key is None and given.access_key_id is None
-        self._session: Any = botocore.session.Session(profile=library.cloud.profile or None) if self._asks else None
+        self._session: Any = Session(profile=library.cloud.profile or None) if self._asks else None
         self._found: Any = None
         self._client = anthropic.AsyncAnthropicBedrock(
             aws_region=library.cloud.region,
@@ -84,10 +89,10 @@ class BedrockAccount:
             self._found = self._found or self._session.get_credentials()
             if self._found is None:
                 raise without_credentials(provider)
-            access, secret, token = self._found.get_frozen_credentials()
-        except (botocore.exceptions.BotoCoreError, OSError) as error:
+            frozen = self._found.get_frozen_credentials()
+        except (BotoCoreError, OSError) as error:
             raise without_credentials(provider) from error
-        return access, secret, token
+        return frozen.access_key, frozen.secret_key, frozen.token
 
 
 class Unframed:
@@ -114,7 +119,7 @@ class Unframed:
             event = await anext(self._events)
         except StopAsyncIteration:
             return b""
-        except (botocore.exceptions.BotoCoreError, ValueError, KeyError) as error:
+        except UNREADABLE as error:
             raise UpstreamError(Failure.MALFORMED, "a stream of Bedrock cannot be read") from error
         data = _in_own_words(event.data) if event.event == "error" else event.data
         lines = "".join(f"data: {line}\n" for line in data.split("\n"))

@@ -15,6 +15,7 @@ from gateway.domain.registry import Vertex
 from gateway.domain.upstream import Call, Library, Reply
 
 FIRST_VERSION: Final = "vertex-2023-10-16"
+MODULES: Final = ("google.auth", "google.oauth2.service_account", "google.auth.transport.requests")
 SCOPE: Final = "https://www.googleapis.com/auth/cloud-platform"
 
 
@@ -59,11 +60,12 @@ class VertexAccount:
 
     def _refresh(self, provider: str) -> None:
         """Find credentials, and get a token with them: over the network, by Google's own library."""
-        auth, requests = import_module("google.auth"), import_module("google.auth.transport.requests")
+        auth, account, requests = map(import_module, MODULES)
         try:
             credentials = self._credentials
             if credentials is None and self._cloud.credentials_file:
-                credentials, _ = auth.load_credentials_from_file(self._cloud.credentials_file, scopes=[SCOPE])
+                file = self._cloud.credentials_file
+                credentials = account.Credentials.from_service_account_file(file, scopes=[SCOPE])
             elif credentials is None:
                 credentials, _ = auth.default(scopes=[SCOPE])
             credentials.refresh(requests.Request())
@@ -75,4 +77,5 @@ class VertexAccount:
 def prepare(library: Library) -> None:
     """Do what takes long, before there are requests that would wait for it."""
     if library.credentials.api_key is None:
-        import_module("google.auth.transport.requests")
+        for name in MODULES:
+            import_module(name)

@@ -79,7 +79,7 @@ class Bedrock:
 
 @dataclass(frozen=True, slots=True)
 class Vertex:
-    """A project at Google's Vertex AI; without `credentials_file` Google's own chain of credentials is asked."""
+    """A project at Google's Vertex AI; without the key of a service account Google's own chain is asked."""
 
     region: str
     project: str

@@ -129,7 +129,7 @@ async def test_a_proxy_that_is_not_there_or_hangs_up_is_told_from_the_provider(t
 
 
 async def test_a_proxy_that_says_nothing_is_given_up_in_time(transport: Over) -> None:
-    """U-13: the limit on connecting is one for the proxy, the tunnel and the handshake together."""
+    """The limit on connecting is one for the proxy, the tunnel and the handshake together."""
 
     async def silent(upstream: Upstream, reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
         await reader.read()

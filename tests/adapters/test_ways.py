@@ -44,7 +44,7 @@ def call(url: str, body: bytes = ODD) -> Call:
     "body", [ODD, b"", b"not json \xff\x00", b"x" * 8_000_000], ids=["odd", "none", "bytes", "8MB"]
 )
 async def test_a_body_goes_out_and_comes_back_byte_for_byte(transport: Over, body: bytes) -> None:
-    """U-51: no way of sending reads it."""
+    """U-42: no way of sending reads it."""
     async with serving(answering(whole(body))) as upstream:
         reply = await transport.send(call(upstream.url, body))
         assert await reply.read() == body
@@ -177,7 +177,7 @@ STREAM = (
 @settings(max_examples=40)
 @given(cuts=st.lists(st.integers(0, len(STREAM)), max_size=12), chunks=st.booleans())
 def test_a_stream_is_the_same_bytes_however_it_is_cut(cuts: list[int], chunks: bool) -> None:  # noqa: FBT001
-    """U-46: neither chunk borders nor packets, not even within a character, change what comes out."""
+    """U-40: neither chunk borders nor packets, not even within a character, change what comes out."""
     at = sorted({0, *cuts, len(STREAM)})
     pieces = [STREAM[a:b] for a, b in pairwise(at)]
 

@@ -19,6 +19,7 @@ from gateway.domain.registry import (
 )
 from gateway.domain.snapshot import Rejected, RuleFile
 
+KEYS = "access_key_id: {env: ID}, secret_access_key: {file: /k}, session_token: {env: T}"
 COMPILER = Compiler(catalogue.load())
 
 
@@ -87,10 +88,9 @@ def test_a_proxy_is_an_address_none_or_a_secret(written: str, proxy: object) -> 
             "https://bedrock-runtime.eu-central-1.amazonaws.com",
         ),
         (
-            "kind: anthropic, base_url: 'https://vpce-1.example.com', bedrock: {region: us-east-1, "
-            + "access_key_id: {env: ID}, secret_access_key: {file: /k}, session_token: {env: T}}",
+            f"kind: anthropic, base_url: 'https://vpce.example', bedrock: {{region: us-east-1, {KEYS}}}",
             Bedrock("us-east-1", "", EnvSecret("ID"), FileSecret("/k"), EnvSecret("T")),
-            "https://vpce-1.example.com",
+            "https://vpce.example",
         ),
         (
             "kind: anthropic, vertex: {region: us-east5, project: p-1, credentials_file: /sa.json}",
