@@ -4,6 +4,7 @@ The libraries are large, and most rules need none: each is imported with the fir
 before those rules run.
 """
 
+import os
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import suppress
 from importlib import import_module
@@ -164,6 +165,8 @@ def _faults(provider: Provider, environment: Environment) -> Iterator[tuple[str,
         if not value.isascii() or not value.isprintable():
             yield f"the value of the header {name} cannot be sent", "write printable ASCII on one line"
     cloud = provider.cloud
+    if isinstance(cloud, Vertex) and cloud.credentials_file and not os.access(cloud.credentials_file, os.R_OK):
+        yield f"file {cloud.credentials_file} cannot be read", "mend it, or the path"
     if cloud is not None and (isinstance(cloud, Bedrock) or provider.api_key == NoSecret()):
         extra = EXTRAS[type(cloud)]
         if not _installed(NEEDED[type(cloud)]):

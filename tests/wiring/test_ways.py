@@ -117,6 +117,17 @@ def test_certificates_are_read_when_rules_are_taken_up_and_what_is_wrong_is_name
         assert f"files {cert} and {key} are no certificate and its key, as PEM and not encrypted" in said
 
 
+def test_the_key_of_a_service_account_that_is_not_there_is_named(tmp_path: Path) -> None:
+    """U-126."""
+    written = (
+        f"kind: anthropic, api_key: none, vertex: {{region: us, project: p, credentials_file: {tmp_path}/sa.json}}"
+    )
+    (said,) = faults(written)
+    assert said == f"r.yaml:2:3: provider 'p0': file {tmp_path}/sa.json cannot be read (mend it, or the path)"
+    (tmp_path / "sa.json").write_text("{}")
+    assert faults(written) == []
+
+
 def test_a_file_that_goes_while_rules_are_taken_up_stops_nothing(tmp_path: Path) -> None:
     way = target(f"{PLAIN}, ca_file: {tmp_path}/gone.pem").way
     with pytest.raises(TrustError, match=r"gone\.pem"):
