@@ -12,13 +12,13 @@ import logging
 import os
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
 import httpx2
 
+from gateway.adapters.aside import Aside
 from gateway.adapters.transport import fields_written, unsendable
 from gateway.domain.upstream import Call, Library, Reply, UpstreamError
 from gateway.domain.words import Failure
@@ -46,7 +46,6 @@ SHUT_OUT: Final = ("ANTHROPIC_CUSTOM_HEADERS", "OPENAI_CUSTOM_HEADERS")
 TALKERS: Final = ("anthropic", "azure", "boto3", "botocore", "google", "httpx2", "msal", "openai", "urllib3")
 """Loggers that would write requests, and what signs them, into our log."""
 ACCOUNTS_KEPT: Final = 64
-THREADS: Final = 4
 
 
 class Http(Protocol):
@@ -118,8 +117,8 @@ class Account(Protocol):
 class Open(Protocol):
     """Makes the Account of a Library."""
 
-    def __call__(self, library: Library, wire: httpx2.AsyncClient, threads: ThreadPoolExecutor) -> Account:
-        """Give an account whose requests go over the wire, and whose waiting for credentials is done in the threads."""
+    def __call__(self, library: Library, wire: httpx2.AsyncClient, aside: Aside) -> Account:
+        """Give an account whose requests go over the wire, and whose waiting for credentials is done aside."""
         ...
 
 
@@ -135,7 +134,7 @@ class SdkTransport:
         self._wire = httpx2.AsyncClient(transport=Wire(http), timeout=None, trust_env=False, follow_redirects=False)
         self._wire.headers = httpx2.Headers({"Accept-Encoding": "identity", "User-Agent": "rulegate"})
         del self._wire.headers["Accept"]  # a signature would cover it, and it is not sent
-        self._threads = ThreadPoolExecutor(THREADS, "credentials")
+        self._aside = Aside()
         self._accounts: OrderedDict[Library, Account] = OrderedDict()
 
     async def send(self, call: Call, library: Library) -> Reply:
@@ -169,14 +168,13 @@ class SdkTransport:
         return reply
 
     async def close(self) -> None:
-        """Let go of the threads; the connections are not ours."""
+        """End; the connections are not ours."""
         await self._wire.aclose()
-        self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _account(self, library: Library) -> Account:
         account = self._accounts.get(library)
         if account is None:
-            account = self._accounts[library] = self._opens(library)(library, self._wire, self._threads)
+            account = self._accounts[library] = self._opens(library)(library, self._wire, self._aside)
             while len(self._accounts) > ACCOUNTS_KEPT:
                 self._accounts.popitem(last=False)
         return account

@@ -1,11 +1,11 @@
 """Anthropic's client library: providers of its dialect. A body goes out as it is, byte for byte."""
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 import anthropic
 import httpx2
 
+from gateway.adapters.aside import Aside
 from gateway.adapters.sdk import WRITING, Faults, options_of
 from gateway.domain.upstream import Call, Library, Reply
 
@@ -19,7 +19,7 @@ class AnthropicAccount:
 
     faults = FAULTS
 
-    def __init__(self, library: Library, wire: httpx2.AsyncClient, _: ThreadPoolExecutor) -> None:
+    def __init__(self, library: Library, wire: httpx2.AsyncClient, _: Aside) -> None:
         self._client = anthropic.AsyncAnthropic(
             api_key=NO_KEY, base_url=library.base_url, http_client=wire, max_retries=0, open_telemetry=False
         )

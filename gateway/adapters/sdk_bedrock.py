@@ -4,10 +4,8 @@ Bedrock streams in a framing of its own (application/vnd.amazon.eventstream), wh
 out are the server-sent events that Anthropic's own API sends.
 """
 
-import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from typing import Any, Final
 
@@ -19,8 +17,9 @@ from botocore.exceptions import BotoCoreError
 from botocore.parsers import ResponseParserError
 from botocore.session import Session
 
+from gateway.adapters.aside import Aside
 from gateway.adapters.sdk import Faults, options_of, without_credentials
-from gateway.adapters.sdk_anthropic import FAULTS, NO_KEY
+from gateway.adapters.sdk_anthropic import FAULTS
 from gateway.adapters.sdk_clouds import body_of, headers_of, path_of
 from gateway.domain.registry import Bedrock
 from gateway.domain.upstream import Call, Library, Reply, UpstreamError
@@ -38,6 +37,16 @@ ERRORS: Final = {
 }
 """Bedrock's words for what ends a stream, and those of Anthropic's own API."""
 
+OF_STATUS: Final = {
+    400: "invalid_request_error",
+    403: "permission_error",
+    404: "not_found_error",
+    408: "timeout_error",
+    429: "rate_limit_error",
+    503: "overloaded_error",
+}
+MODEL_ERROR: Final = 424
+"""Bedrock's status where the model itself failed: 500 at Anthropic's own API."""
 UNREADABLE: Final[Faults] = (BotoCoreError, ParserError, ResponseParserError, ValueError, KeyError)
 """What reading a stream raises that is damaged."""
 
@@ -47,31 +56,30 @@ class BedrockAccount:
 
     faults: Faults = (*FAULTS, BotoCoreError)
 
-    def __init__(self, library: Library, wire: httpx2.AsyncClient, threads: ThreadPoolExecutor) -> None:
+    def __init__(self, library: Library, wire: httpx2.AsyncClient, aside: Aside) -> None:
         if not isinstance(library.cloud, Bedrock):
             raise TypeError("not an account at Bedrock")
         self._library = library
-        self._threads = threads
+        self._aside = aside
         given = library.credentials
         self._asks = given.api_key is None and given.access_key_id is None
         self._session: Any = Session(profile=library.cloud.profile or None) if self._asks else None
         self._found: Any = None
         self._client = anthropic.AsyncAnthropicBedrock(
             aws_region=library.cloud.region,
-            api_key=NO_KEY,  # without one, that of the environment would be taken, and clash with the keys
             base_url=library.base_url,
             http_client=wire,
             max_retries=0,
             open_telemetry=False,
         )
-        self._client.api_key = given.api_key
+        self._client.api_key = given.api_key  # it has taken that of the environment by now
         self._client.aws_access_key, self._client.aws_secret_key = given.access_key_id, given.secret_access_key
         self._client.aws_session_token = given.session_token
 
     async def post(self, call: Call) -> object:
         """Have the library sign a call and send it, with credentials that still hold."""
         if self._asks:
-            keys = await asyncio.get_running_loop().run_in_executor(self._threads, self._keys, call.provider)
+            keys = await self._aside.run(lambda: self._keys(call.provider))
             client = self._client
             client.aws_access_key, client.aws_secret_key, client.aws_session_token = keys
         path, body = path_of(call, self._library), body_of(call, FIRST_VERSION)
@@ -79,19 +87,20 @@ class BedrockAccount:
         return await self._client.post(path, body=body, cast_to=httpx2.Response, options=options)
 
     def reply(self, reply: Reply) -> Reply:
-        """Give a reply, a stream of events in the framing of Anthropic's own API."""
-        framed = reply.headers.get("content-type", "").startswith(EVENT_STREAM)
-        return Unframed(reply) if framed else reply
+        """Give a reply in the framing, or an error in the words, of Anthropic's own API."""
+        if reply.headers.get("content-type", "").startswith(EVENT_STREAM):
+            return Unframed(reply)
+        return reply if reply.status < 400 else Refused(reply)
 
-    def _keys(self, provider: str) -> tuple[str, str, str | None]:
+    def _keys(self, provider: str) -> tuple[str, str, str | None] | UpstreamError:
         """Find credentials, and renew them where they end: over the network, by AWS's own library."""
         try:
             self._found = self._found or self._session.get_credentials()
             if self._found is None:
-                raise without_credentials(provider)
+                return without_credentials(provider)
             frozen = self._found.get_frozen_credentials()
-        except (BotoCoreError, OSError) as error:
-            raise without_credentials(provider) from error
+        except (BotoCoreError, OSError):
+            return without_credentials(provider)
         return frozen.access_key, frozen.secret_key, frozen.token
 
 
@@ -136,6 +145,44 @@ class Unframed:
     async def _pieces(self) -> AsyncIterator[bytes]:
         while piece := await self._reply.chunk():
             yield piece
+
+
+class Refused:
+    """An error of Bedrock's, `{"message": ...}`, as Anthropic's own API would have put it."""
+
+    def __init__(self, reply: Reply) -> None:
+        self._reply = reply
+        self._rest: bytes | None = None
+        self.status = 500 if reply.status == MODEL_ERROR else reply.status
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The header fields by lower-case name."""
+        return self._reply.headers
+
+    async def read(self) -> bytes:
+        """Give the whole body. Raises UpstreamError."""
+        body = await self._reply.read()
+        try:
+            said = json.loads(body)
+        except (ValueError, RecursionError):
+            return body
+        message = said.get("message", said.get("Message")) if isinstance(said, dict) else None
+        if not isinstance(message, str):
+            return body
+        error = {"type": OF_STATUS.get(self.status, "api_error"), "message": message}
+        return json.dumps({"type": "error", "error": error}).encode()
+
+    async def chunk(self) -> bytes:
+        """Give all of it, and then nothing. Raises UpstreamError."""
+        if self._rest is None:
+            self._rest = await self.read()
+            return self._rest
+        return b""
+
+    def close(self, *, finished: bool = False) -> None:
+        """Let go of the connection."""
+        self._reply.close(finished=finished)
 
 
 def _in_own_words(data: str) -> str:

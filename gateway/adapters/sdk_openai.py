@@ -1,7 +1,5 @@
 """OpenAI's client library: providers of its dialect, and Azure OpenAI. A body goes out as it is, byte for byte."""
 
-import asyncio
-from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from typing import Any, Final
 from urllib.parse import quote
@@ -10,9 +8,10 @@ import httpx2
 import msgspec
 import openai
 
+from gateway.adapters.aside import Aside
 from gateway.adapters.sdk import WRITING, Faults, below, options_of, unwritten, without_credentials
 from gateway.domain.registry import Azure
-from gateway.domain.upstream import Call, Library, Reply
+from gateway.domain.upstream import Call, Library, Reply, UpstreamError
 
 FAULTS: Final[Faults] = (openai.OpenAIError, *WRITING)
 OF_AZURE: Final = "https://cognitiveservices.azure.com/.default"
@@ -26,7 +25,7 @@ class OpenAIAccount:
 
     faults = FAULTS
 
-    def __init__(self, library: Library, wire: httpx2.AsyncClient, _: ThreadPoolExecutor) -> None:
+    def __init__(self, library: Library, wire: httpx2.AsyncClient, _: Aside) -> None:
         self._client = openai.AsyncOpenAI(
             api_key=NO_KEY, base_url=library.base_url, http_client=wire, max_retries=0, organization="", project=""
         )
@@ -51,11 +50,11 @@ class _Named(msgspec.Struct):
 class AzureAccount(OpenAIAccount):
     """A resource of Azure OpenAI, by its key or by the gateway's own identity in Azure."""
 
-    def __init__(self, library: Library, wire: httpx2.AsyncClient, threads: ThreadPoolExecutor) -> None:
+    def __init__(self, library: Library, wire: httpx2.AsyncClient, aside: Aside) -> None:
         if not isinstance(library.cloud, Azure):
             raise TypeError("not a resource of Azure")
         self._library = library
-        self._threads = threads
+        self._aside = aside
         self._deployment = library.cloud.deployment
         key = library.credentials.api_key
         self._identity: Any = None if key is not None else import_module("azure.identity").DefaultAzureCredential()
@@ -77,22 +76,17 @@ class AzureAccount(OpenAIAccount):
             raise unwritten(call.provider)
         path = f"/deployments/{quote(deployment, safe='')}{below(call, self._library)}"
         options = options_of(call.headers, openai.Omit())
-        try:
-            return await self._client.post(path, content=call.body, cast_to=httpx2.Response, options=options)
-        except _NoTokenError as error:
-            raise without_credentials(call.provider) from error
+        return await self._client.post(path, content=call.body, cast_to=httpx2.Response, options=options)
 
     async def _token(self) -> str:
         """Get a token; the library of the identity keeps those that still hold."""
-        get = asyncio.get_running_loop().run_in_executor(self._threads, self._identity.get_token, OF_AZURE)
+        return await self._aside.run(self._got)
+
+    def _got(self) -> str | UpstreamError:
         try:
-            return str((await get).token)
-        except import_module("azure.core.exceptions").AzureError as error:
-            raise _NoTokenError from error
-
-
-class _NoTokenError(Exception):
-    """The identity has no token for us."""
+            return str(self._identity.get_token(OF_AZURE).token)
+        except import_module("azure.core.exceptions").AzureError:
+            return without_credentials("Azure")
 
 
 def prepare(library: Library) -> None:

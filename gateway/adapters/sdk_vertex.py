@@ -1,13 +1,13 @@
 """Anthropic's models at Google's Vertex AI, by its client library; it has the extra `vertex`."""
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from typing import Any, Final
 
 import anthropic
 import httpx2
 
+from gateway.adapters.aside import Aside
 from gateway.adapters.sdk import options_of, without_credentials
 from gateway.adapters.sdk_anthropic import FAULTS
 from gateway.adapters.sdk_clouds import body_of, headers_of, path_of
@@ -24,12 +24,12 @@ class VertexAccount:
 
     faults = FAULTS
 
-    def __init__(self, library: Library, wire: httpx2.AsyncClient, threads: ThreadPoolExecutor) -> None:
+    def __init__(self, library: Library, wire: httpx2.AsyncClient, aside: Aside) -> None:
         if not isinstance(library.cloud, Vertex):
             raise TypeError("not a project at Vertex AI")
         self._library = library
         self._cloud = library.cloud
-        self._threads = threads
+        self._aside = aside
         self._one_at_a_time = asyncio.Lock()
         self._credentials: Any = None
         self._client = anthropic.AsyncAnthropicVertex(
@@ -55,10 +55,10 @@ class VertexAccount:
     async def _token(self, provider: str) -> str:
         async with self._one_at_a_time:
             if self._credentials is None or not self._credentials.valid:
-                await asyncio.get_running_loop().run_in_executor(self._threads, self._refresh, provider)
+                self._credentials = await self._aside.run(lambda: self._refreshed(provider))
             return str(self._credentials.token)
 
-    def _refresh(self, provider: str) -> None:
+    def _refreshed(self, provider: str) -> Any:  # noqa: ANN401 - Google's library has no types
         """Find credentials, and get a token with them: over the network, by Google's own library."""
         auth, account, requests = map(import_module, MODULES)
         try:
@@ -69,9 +69,9 @@ class VertexAccount:
             elif credentials is None:
                 credentials, _ = auth.default(scopes=[SCOPE])
             credentials.refresh(requests.Request())
-        except (auth.exceptions.GoogleAuthError, OSError, ValueError) as error:
-            raise without_credentials(provider) from error
-        self._credentials = credentials
+        except (auth.exceptions.GoogleAuthError, OSError, ValueError):
+            return without_credentials(provider)
+        return credentials
 
 
 def prepare(library: Library) -> None:

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from gateway.domain.registry import Azure, Bedrock, Cloud, Vertex
 from gateway.domain.rule import Timeouts
-from gateway.domain.upstream import Call, Credentials, Library, UpstreamError, Way
+from gateway.domain.upstream import Call, Credentials, Library, Reply, UpstreamError, Way
 from gateway.domain.words import Dialect, Failure
 from tests.adapters.over import Over
 from tests.adapters.upstream import Script, Upstream, answering, chunked, serving, whole
@@ -58,12 +58,16 @@ class Account:
         self._base = base
 
     async def ask(self, path: str, body: bytes, headers: dict[str, str] | None = None, way: Way | None = None) -> bytes:
-        call = Call("acme", self._base + path, headers or {}, body, Timeouts(), way or Way())
-        reply = await self._over.send(call)
+        reply = await self.reply(path, body, headers, way)
         try:
             return await reply.read()
         finally:
             reply.close()
+
+    async def reply(
+        self, path: str, body: bytes, headers: dict[str, str] | None = None, way: Way | None = None
+    ) -> Reply:
+        return await self._over.send(Call("acme", self._base + path, headers or {}, body, Timeouts(), way or Way()))
 
     @property
     def line(self) -> str:
@@ -206,6 +210,15 @@ async def test_bedrock_takes_a_bearer_token(monkeypatch: pytest.MonkeyPatch) -> 
         assert account.headers["authorization"].startswith("AWS4-HMAC-SHA256 Credential=AKID/")
 
 
+async def test_headers_of_the_environment_are_in_no_signature(monkeypatch: pytest.MonkeyPatch) -> None:
+    """U-59: a signature that covers what does not arrive would be refused."""
+    monkeypatch.setenv("ANTHROPIC_CUSTOM_HEADERS", "x-leak: 1")
+    async with At(Bedrock("us-east-1"), Credentials(None, "AKID", "aws-secret")) as account:
+        await account.ask("/messages", json.dumps(MESSAGES).encode())
+        assert "leak" not in str(account.headers)
+        assert signature_of(account, "aws-secret") in account.headers["authorization"]
+
+
 @pytest.mark.parametrize("where", ["environment", "profile"])
 async def test_bedrock_takes_what_the_chain_of_aws_finds(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, where: str
@@ -292,6 +305,39 @@ async def test_what_ends_a_stream_of_bedrock_is_an_error_in_anthropics_words(kin
     error = {"type": "error", "error": {"type": own, "message": "slow down"}}
     assert out.startswith(sse(EVENTS[0]) + b"event: error\ndata: ")
     assert json.loads(out.rsplit(b"data: ", 1)[1]) == error
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "own"),
+    [
+        (400, b'{"message":"Input is too long"}', (400, "invalid_request_error", "Input is too long")),
+        (403, b'{"Message":"not authorized"}', (403, "permission_error", "not authorized")),
+        (424, b'{"message":"the model failed"}', (500, "api_error", "the model failed")),
+        (429, b'{"message":"slow down"}', (429, "rate_limit_error", "slow down")),
+        (503, b'{"message":"later"}', (503, "overloaded_error", "later")),
+    ],
+)
+@pytest.mark.parametrize("way", ["read", "chunk"])
+async def test_an_error_of_bedrock_is_told_in_anthropics_words(
+    status: int, body: bytes, own: tuple[int, str, str], way: str
+) -> None:
+    said_status, said = await refused_by_bedrock(status, body, way)
+    assert (said_status, json.loads(said)) == (own[0], {"type": "error", "error": {"type": own[1], "message": own[2]}})
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"[1]", b"{}", b'{"message": 1}', b"[" * 100_000, b""])
+async def test_an_error_before_bedrock_is_told_as_it_is(body: bytes) -> None:
+    assert await refused_by_bedrock(502, body, "read") == (502, body)
+
+
+async def refused_by_bedrock(status: int, body: bytes, way: str) -> tuple[int, bytes]:
+    reply = whole(body, b"Retry-After: 3", status=b"%d No" % status)
+    async with At(Bedrock("us-east-1"), Credentials("k"), answering(reply)) as account:
+        got = await account.reply("/messages", json.dumps(MESSAGES).encode())
+        assert got.headers["retry-after"] == "3"
+        said = await got.read() if way == "read" else await got.chunk() + await got.chunk()
+        got.close()
+        return got.status, said
 
 
 async def test_a_stream_of_bedrock_that_is_damaged_is_malformed() -> None:
