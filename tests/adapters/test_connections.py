@@ -157,6 +157,18 @@ async def test_a_private_authority_is_trusted_instead_of_those_of_the_system(
     assert len(upstream.heads) == 1
 
 
+async def test_an_authority_of_the_environment_is_trusted_with_those_of_the_system(
+    transport: Over, tls: Certified, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """U-116: SSL_CERT_FILE, as everywhere."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(tls.authority))
+    await transport.close()
+    transport = Over(transport.library)
+    async with serving(answering(whole(b"ok")), tls.server) as upstream:
+        assert await answer(transport, call(upstream.url.replace("http:", "https:"), Way())) == b"ok"
+    await transport.close()
+
+
 async def test_a_certificate_shows_who_the_gateway_is(
     transport: Over, tls: Certified, client: Client, trusting: Trust, folder: Path
 ) -> None:
