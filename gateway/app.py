@@ -18,6 +18,7 @@ from gateway.adapters.clock import SystemClock
 from gateway.adapters.metrics import Metrics
 from gateway.adapters.model_states import ModelStates
 from gateway.adapters.systemd import Systemd
+from gateway.adapters.tls import Contexts
 from gateway.adapters.transport import HttpTransport
 from gateway.config import catalogue
 from gateway.config.compile import Compiler
@@ -46,12 +47,12 @@ from gateway.wiring.rules import (
     nothing_lacking,
     open_to_anybody,
     reader,
-    real_targets,
     simulated_targets,
 )
 from gateway.wiring.serving import beside, followed, served, simulator, supervised
 from gateway.wiring.stores import StartError, mendable, opened, stores
 from gateway.wiring.surfaces import PROVIDERS
+from gateway.wiring.ways import Ways, real_targets
 
 logger = logging.getLogger("gateway")
 
@@ -100,7 +101,7 @@ async def running(settings: Settings, drain: Drain | None = None) -> AsyncIterat
         metrics = Metrics(CollectorRegistry(), VERSION, simulated=settings.simulate)
         simulated = await stack.enter_async_context(simulator(settings.simulate_speed)) if settings.simulate else ""
         spend, tally = SpendBook(clock), Tally(clock)
-        compiler = Compiler(catalogue.load())
+        compiler, contexts = Compiler(catalogue.load()), Contexts()
         metrics.catalogue(compiler.catalogue.date, lambda: clock.now().date())
         kept = await stores(data, state, metrics, lambda: reloader.active.snapshot.defaults)
         board = HealthBoard(clock, kept.coolings.keep)
@@ -115,7 +116,7 @@ async def running(settings: Settings, drain: Drain | None = None) -> AsyncIterat
                 *(nothing_lacking if settings.simulate else lacking)(snapshot),
                 *open_to_anybody(snapshot, settings),
             ),
-            resolve=simulated_targets(simulated) if settings.simulate else real_targets,
+            resolve=simulated_targets(simulated) if settings.simulate else real_targets(contexts, os.environ),
             addresses=no_addresses if settings.simulate else addresses,
             generations=state,
             meters=metrics,
@@ -143,7 +144,7 @@ async def running(settings: Settings, drain: Drain | None = None) -> AsyncIterat
         BudgetGauges(metrics.registry, lambda: map(_gauged, spend.standings()))
         around = Around(reloader, spend, tally, metrics, clock, data / "state.db", kept.hash_key, settings.simulate)
         watching = await stack.enter_async_context(alerts_of(around, VERSION))
-        transport = HttpTransport(clock=clock)
+        transport = Ways(HttpTransport(contexts=contexts, clock=clock))
         stack.push_async_callback(transport.close)
         executor, decider = Executor(transport, clock, PROVIDERS, board, spend), Decider(board, spend)
         names = frozenset(each.host.lower() for each in (settings.listen, settings.ops) if each is not None)

@@ -14,8 +14,9 @@ from gateway.config.categories import all_at_once, category_of
 from gateway.config.lint import warnings_of
 from gateway.config.merge import Merged
 from gateway.config.node import Findings, Node
+from gateway.config.providers import provider_of
 from gateway.config.quantities import duration_s, size_bytes
-from gateway.config.registry import model_of, provider_of
+from gateway.config.registry import model_of
 from gateway.config.routes import Known, failures_of, places_of, rule_of, timeouts_of
 from gateway.config.ruletests import test_of
 from gateway.domain.budget import Dimension

@@ -114,7 +114,7 @@ class Executor:
             exchange.history.append(Skipped(position, step.model, Skip.INCAPABLE))
             return None
         headers = dialect.headers(target.secret, exchange.request)
-        call = Call(provider.name, target.base_url + dialect.path, headers, body, step.timeouts)
+        call = Call(provider.name, target.base_url + dialect.path, headers, body, step.timeouts, target.way)
         trial = self._board.began(model.name)
         attempt = Running(exchange, position, model, self._clock.monotonic(), self._board, hold, trial)
         deadline, stream = self._clock.deadline(), None

@@ -13,7 +13,7 @@ from gateway.domain.entry import Entry
 from gateway.domain.metric import Samples
 from gateway.domain.outbox import Changes, Kept, Said
 from gateway.domain.snapshot import RuleFile, Snapshot
-from gateway.domain.upstream import Call, Reply
+from gateway.domain.upstream import DIRECT, Call, Reply, Way
 
 
 class Clock(Protocol):
@@ -130,10 +130,11 @@ class Overrides(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a provider is reached, and with which secret."""
+    """Where a provider is reached, in which way, and with which secret."""
 
     base_url: str
     secret: str | None
+    way: Way = DIRECT
 
     def __repr__(self) -> str:
         return f"Target(base_url={self.base_url!r}, secret={'***' if self.secret else None})"

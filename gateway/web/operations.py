@@ -132,7 +132,12 @@ async def config(http: web.Request) -> web.Response:
 def config_of(snapshot: Snapshot) -> dict[str, object]:
     """Give the body of `/api/config`."""
     providers = {
-        name: {"kind": provider.kind, "base_url": provider.base_url, "api_key": secret_shown(provider.api_key)}
+        name: {
+            "kind": provider.kind,
+            "base_url": provider.base_url,
+            "api_key": secret_shown(provider.api_key),
+            "via": provider.via,
+        }
         for name, provider in snapshot.providers.items()
     }
     return {

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from gateway.adapters.webhook import is_here
+from gateway.adapters.proxy import is_here
 
 DEFAULT_URL = "http://127.0.0.1:8080"
 TIMEOUT_S = 10.0
