@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from gateway.domain.decision import REQUESTED_MODEL, Decision, Flip, Unroutable, unlocked
 from gateway.domain.request import Request
 from gateway.domain.snapshot import Snapshot
-from gateway.domain.words import DEFAULT_FALL_BACK_ON, Mode
+from gateway.domain.words import DEFAULT_FALL_BACK_ON, Mode, Surface
 from gateway.engine.decide import decide, decide_request, smallest_flip, tried_of
 from gateway.engine.explain import account_of
 from gateway.engine.features import Features
@@ -339,6 +339,7 @@ def test_the_stated_change_really_hands_the_request_to_the_stated_rule(
     snapshot = snapshot_of(
         file_of([{"name": f"r{n}", "when": when, "route": ["small"]} for n, when in enumerate(whens)])
     )
+    recorded = {**recorded, "surface": Surface.CHAT}
     features = Features.recorded(recorded)
     flip = smallest_flip(decide(snapshot, features), features)
     if flip is not None:

@@ -20,6 +20,7 @@ LONGEST_S = 20.0
 GLANCE_S = 0.02
 
 PATHS = {"chat": "/v1/chat/completions", "messages": "/v1/messages", "execute": "/v1/execute"}
+EMBEDDINGS, COUNT_TOKENS = "/v1/embeddings", "/v1/messages/count_tokens"
 
 
 async def until(look: Callable[[], Awaitable[T | None]], what: str) -> T:
