@@ -16,7 +16,7 @@ from typing import Any
 from bench import workload
 from gateway.config import catalogue
 from gateway.config.compile import Compiler
-from gateway.dialects.openai_chat import OpenAIChat
+from gateway.dialects.chat.dialect import OpenAIChat
 from gateway.domain.decision import Decision
 from gateway.domain.refusal import Refusal
 from gateway.domain.snapshot import RuleFile, Snapshot

@@ -10,10 +10,12 @@ import msgspec
 
 from gateway.domain.attempt import ProviderError
 from gateway.domain.budget import Overspent
-from gateway.domain.chat import PlainAnswer, PlainChat, Stop
+from gateway.domain.chat import Stop
 from gateway.domain.limit import LimitKind, Standing
+from gateway.domain.message import Chat, Piece, Reply
 from gateway.domain.price import NANO_USD_PER_USD
 from gateway.domain.refusal import Refusal
+from gateway.domain.registry import Model
 from gateway.domain.request import Request
 from gateway.domain.rule import Params
 from gateway.domain.usage import Usage
@@ -44,14 +46,15 @@ CUT_SHORT = Bad(
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A whole answer that was read: its text and how it ended, and what it says it used.
+    """A whole answer that holds some content: what it says it used, and the JSON object itself, still to be read.
 
     `characters` counts all that the model wrote, tool arguments included, where the usage has to be
     estimated.
     """
 
-    plain: PlainAnswer
+    model: str
     usage: Usage | None
+    fields: Fields
     characters: int = field(default=0, compare=False)
 
 
@@ -101,17 +104,26 @@ class Kind(IntEnum):
 
 
 class Block(msgspec.Struct, frozen=True, gc=False):
-    """One event of a stream: the bytes as they came, what they mean, and the plain text within.
+    """One event of a stream: the bytes as they came, and what they mean.
 
     A stream has thousands of them, and this kind of class is made four times as fast as a dataclass.
 
-    `characters` counts all that the model wrote in it: the text, and what it thought or asked of tools.
+    `characters` counts all that the model wrote in it: the text, and what it thought or asked of tools. `pieces` are
+    what it says, in no dialect; a reader that is not asked for them gives none.
     """
 
     raw: bytes
     kind: Kind
-    text: str = ""
     characters: int = 0
+    pieces: tuple[Piece, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A request in the provider's dialect, and the names of what it leaves out, in our words: see `CallerDialect`."""
+
+    body: bytes
+    lost: tuple[str, ...] = ()
 
 
 class StreamReader(Protocol):
@@ -143,11 +155,11 @@ class StreamWriter(Protocol):
     """Writes a stream in the caller's dialect."""
 
     def start(self, answer_id: str, model: str) -> bytes:
-        """Give what comes before the first text."""
+        """Give what comes before the first piece."""
         ...
 
-    def text(self, text: str) -> bytes:
-        """Give one piece of text."""
+    def piece(self, piece: Piece) -> bytes:
+        """Give one piece; empty for one that the caller is not to see."""
         ...
 
     def finish(self, stop: Stop, usage: Usage | None) -> bytes:
@@ -156,18 +168,23 @@ class StreamWriter(Protocol):
 
 
 class CallerDialect(Protocol):
-    """The side that faces applications."""
+    """The side that faces applications.
+
+    `names` gives this dialect's names of what a provider's dialect left out, where they are not ours.
+    """
+
+    names: Mapping[str, str]
 
     def read_request(self, body: bytes, headers: Mapping[str, str]) -> Request | Refusal:
         """Read a request; `headers` has lower-case names."""
         ...
 
-    def plain(self, fields: Fields) -> PlainChat | Refusal:
-        """Give a request as a plain text chat, or name the field that cannot cross dialects."""
+    def chat(self, fields: Fields) -> Chat | Refusal:
+        """Give a request in no dialect, or name the field that keeps it from crossing dialects."""
         ...
 
-    def write_answer(self, answer: PlainAnswer, usage: Usage | None, about: About) -> bytes:
-        """Give a whole answer."""
+    def write_answer(self, reply: Reply, usage: Usage | None, about: About, fields: Fields) -> bytes:
+        """Give a whole answer to the request that had these `fields`."""
         ...
 
     def stream_writer(self, fields: Fields, request_id: str) -> StreamWriter:
@@ -205,20 +222,27 @@ class ProviderDialect(Protocol):
         """Give a request of the same dialect, byte for byte but for the model name and the edits."""
         ...
 
-    def write_request(self, chat: PlainChat, upstream_model: str, params: Params, max_output_tokens: int) -> bytes:
-        """Give a request that came in another dialect."""
+    def write_request(self, chat: Chat, model: Model, params: Params, max_output_tokens: int) -> Outgoing | Refusal:
+        """Give a request that came in another dialect, or name the field that cannot be said in this one.
+
+        `max_output_tokens` stands in where the caller gave no limit and this dialect needs one.
+        """
         ...
 
     def read_answer(self, body: bytes) -> Answer | Bad:
-        """Read a whole answer with a 2xx status."""
+        """Look through a whole answer with a 2xx status."""
+        ...
+
+    def reply(self, answer: Answer) -> Reply:
+        """Give what a whole answer says, in no dialect."""
         ...
 
     def read_error(self, status: int, body: bytes) -> ProviderError:
         """Read what came with any other status."""
         ...
 
-    def stream_reader(self, *, texts: bool) -> StreamReader:
-        """Give a reader for one stream; without `texts` it may leave the text of plain blocks unread."""
+    def stream_reader(self, *, pieces: bool) -> StreamReader:
+        """Give a reader for one stream; without `pieces` it may leave what plain blocks say unread."""
         ...
 
     def hides_usage(self, request: Request) -> bool:

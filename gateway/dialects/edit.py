@@ -10,8 +10,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from gateway.dialects.carry import Lost
 from gateway.dialects.fields import UNREADABLE
 from gateway.domain.refusal import Refusal, RefusalKind
+from gateway.domain.registry import Model
 from gateway.domain.request import Request
 from gateway.domain.rule import NO_PARAMS, OUTPUT_LIMITS, Params
 
@@ -143,6 +145,15 @@ def apply(fields: dict[str, Any], params: Params, limits: Sequence[str]) -> None
             number = isinstance(value, int | float) and not isinstance(value, bool)
             if value > most if number else name in OUTPUT_LIMITS:
                 fields[each] = most
+
+
+def withhold(fields: dict[str, Any], model: Model, lost: Lost) -> None:
+    """Take out the parameters that a model is known to answer with an error, and name them."""
+    if model.known is None:
+        return
+    for name in fields.keys() & model.known.refused_parameters:
+        del fields[name]
+        lost.add(name)
 
 
 def _addressed(name: str, fields: Mapping[str, Any], limits: Sequence[str]) -> Sequence[str]:

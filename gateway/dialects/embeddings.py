@@ -12,11 +12,12 @@ import msgspec
 
 from gateway.dialects import edit, envelope, usage
 from gateway.dialects.base import NOT_JSON, About, Answer, Bad, Fields
+from gateway.dialects.chat.dialect import OpenAIChat
+from gateway.dialects.chat.stream import Writer, bad_of
 from gateway.dialects.fields import metadata_of, prefer_of, reported_in, text_of
-from gateway.dialects.openai_chat import OpenAIChat
-from gateway.dialects.openai_stream import Writer, bad_of
 from gateway.domain.attempt import ProviderError
-from gateway.domain.chat import Conversation, PlainAnswer, PlainChat, Role, Stop, Turn
+from gateway.domain.chat import Conversation, Role, Turn
+from gateway.domain.message import Chat, Reply
 from gateway.domain.refusal import Refusal, RefusalKind
 from gateway.domain.request import Request
 from gateway.domain.rule import Params
@@ -53,11 +54,11 @@ class Embeddings(OpenAIChat):
             dropped=opened.dropped,
         )
 
-    def plain(self, fields: Fields) -> PlainChat | Refusal:
+    def chat(self, fields: Fields) -> Chat | Refusal:
         """Refuse: a provider of another dialect has nothing like it."""
         return Refusal(RefusalKind.INVALID_REQUEST, "this provider has no embeddings", "model")
 
-    def write_answer(self, answer: PlainAnswer, used: Usage | None, about: About) -> bytes:
+    def write_answer(self, reply: Reply, used: Usage | None, about: About, fields: Fields) -> bytes:
         """Never called: an answer is passed on as it came."""
         raise TypeError("embeddings are passed on as they came")
 
@@ -93,7 +94,7 @@ class EmbeddingsUpstream(OpenAIChat):
         if len(vectors) != self._wanted:
             words = f"the provider gave {len(vectors)} embeddings for {self._wanted} inputs"
             return Bad(Failure.MALFORMED, ProviderError(200, message=words), used)
-        return Answer(PlainAnswer("", text_of(answer.model), "", Stop.END), used)
+        return Answer(text_of(answer.model), used, {})
 
 
 def inputs_of(value: Any) -> Sequence[Any]:  # noqa: ANN401 - decoded JSON

@@ -57,11 +57,11 @@ def text_length(text: bytes) -> int:
 class EventReader:
     """Cuts a stream into blocks; a dialect says in `block` what each of them means.
 
-    Without `texts` a dialect may tell plain blocks by their bytes and leave their text unread.
+    Without `pieces` a dialect may tell plain blocks by their bytes and leave what they say unread.
     """
 
-    def __init__(self, *, texts: bool = True) -> None:
-        self.texts = texts
+    def __init__(self, *, pieces: bool = True) -> None:
+        self.pieces = pieces
         self.id = ""
         self.model = ""
         self.stop = Stop.END

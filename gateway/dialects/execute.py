@@ -6,10 +6,11 @@ import msgspec
 
 from gateway.dialects import edit
 from gateway.dialects.base import About, Fields
+from gateway.dialects.chat.dialect import OpenAIChat
+from gateway.dialects.chat.stream import Writer
 from gateway.dialects.fields import prefer_of
-from gateway.dialects.openai_chat import OpenAIChat
-from gateway.dialects.openai_stream import Writer
-from gateway.domain.chat import Conversation, PlainAnswer, PlainChat, Role, Turn
+from gateway.domain.chat import Conversation, Role, Turn
+from gateway.domain.message import Chat, Message, Reply, Text
 from gateway.domain.price import NANO_USD_PER_USD
 from gateway.domain.refusal import Refusal, RefusalKind
 from gateway.domain.request import AUTO, Request
@@ -49,16 +50,16 @@ class Execute(OpenAIChat):
             headers=headers,
         )
 
-    def plain(self, fields: Fields) -> PlainChat | Refusal:
-        """Give the prompt as a chat of one turn."""
-        return PlainChat("", (Turn(Role.USER, fields["prompt"]),), False, None, (), {})
+    def chat(self, fields: Fields) -> Chat | Refusal:
+        """Give the prompt as a chat of one message."""
+        return Chat((), (Message(Role.USER, (Text(fields["prompt"]),)),))
 
-    def write_answer(self, answer: PlainAnswer, used: Usage | None, about: About) -> bytes:
+    def write_answer(self, reply: Reply, used: Usage | None, about: About, fields: Fields) -> bytes:
         """Give the text, and who answered it why and for how much."""
         cost = None if about.cost_nano_usd is None else about.cost_nano_usd / NANO_USD_PER_USD
         return msgspec.json.encode(
             {
-                "text": answer.text,
+                "text": reply.text,
                 "model": about.model,
                 "provider": about.provider,
                 "rule": about.rule,

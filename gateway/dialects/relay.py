@@ -109,9 +109,7 @@ class Relay:
         if self._writer is None:
             return b"" if block.kind is Kind.USAGE and self._hide_usage else block.raw
         match block.kind:
-            case Kind.CONTENT:
-                return self._writer.text(block.text) if block.text else b""
             case Kind.END:
                 return self._writer.finish(self._reader.stop, self._reader.usage)
             case _:
-                return b""
+                return b"".join(map(self._writer.piece, block.pieces)) if block.pieces else b""

@@ -1,10 +1,8 @@
-"""The conversation inside a request, in no dialect: what conditions see and what a translation carries over.
+"""The conversation inside a request, in no dialect: what conditions see of it.
 
 What is made anew for each request is a msgspec Struct: to make a frozen dataclass takes ten times as long.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 
 from msgspec import Struct
@@ -49,29 +47,3 @@ class Stop(StrEnum):
     STOP_SEQUENCE = "stop_sequence"
     TOOL_USE = "tool_use"
     REFUSAL = "refusal"
-
-
-@dataclass(frozen=True, slots=True)
-class PlainChat:
-    """A plain text request that can cross dialects.
-
-    `sampling` holds those of temperature, top_p and top_k that the caller set; `max_tokens` None means that the
-    caller left it to the model.
-    """
-
-    system: str
-    turns: tuple[Turn, ...]
-    stream: bool
-    max_tokens: int | None
-    stop_sequences: tuple[str, ...]
-    sampling: Mapping[str, float]
-
-
-@dataclass(frozen=True, slots=True)
-class PlainAnswer:
-    """A plain text answer that can cross dialects; `id` is the provider's."""
-
-    id: str
-    model: str
-    text: str
-    stop: Stop

@@ -41,8 +41,8 @@ def state_of(health: Health, now_s: float) -> HealthState:
 def rest_of(health: Health, now_s: float) -> Rest | None:
     """Say that requests should stay away, None where the model may be asked.
 
-    While it cools, one request that has nothing else left may try. After that one request may, and the others wait for
-    what it finds out, but not for ever.
+    While it cools, a request that has nothing else left may try: one at a time, and only one where the provider asked
+    to be left alone. After that one request may, and the others wait for what it finds out, but not for ever.
     """
     if health.reason is None:
         return None
@@ -92,12 +92,13 @@ def _judged(health: Health, failure: Failure, wait_s: float | None, now_s: float
     spells = health.spells + (fresh or trial)
     usual_s = min((ACCOUNT_REST_S if failure in _ACCOUNT else REST_S) * 2 ** min(spells - 1, 10), LONGEST_REST_S)
     rest_s = usual_s if wait_s is None else min(wait_s, LONGEST_ASKED_S)
+    in_vain = now_s if trial and wait_s is not None else None  # who asks to be left alone is tried once and no more
     return replace(
         health,
         reason=failure,
         until_s=max(health.until_s, now_s + rest_s),
         spells=max(spells, 1),
-        trial_s=None if fresh else now_s if trial else health.trial_s,
+        trial_s=in_vain if fresh or trial else health.trial_s,
     )
 
 

@@ -56,7 +56,8 @@ class Exchange:
 
     `started_s` is monotonic, when the body was there. `waited_s` is time spent on providers, which is not the
     gateway's own. `refusal` says why steps were passed over that could not carry the request, `overspent` which budget
-    had no room for one; `holds` is money held back for its attempts. `begun` once a part of a stream has left.
+    had no room for one, and `lost` what the last attempt could not carry over. `holds` is money held back for its
+    attempts. `begun` once a part of a stream has left.
     """
 
     id: str
@@ -78,6 +79,7 @@ class Exchange:
     overspent: Overspent | None = None
     holds: list[Hold] = field(default_factory=list)
     begun: bool = False
+    lost: tuple[str, ...] = ()
 
     def upstream_of(self, step: Step) -> tuple[Model, Provider, Target]:
         """Give who stands behind a step."""
@@ -90,6 +92,11 @@ class Exchange:
         """The tags of the caller, of the request and of the rule."""
         tags: frozenset[str] = self.features["tags"]
         return tags | self.decision.matched.tags if self.decision.matched else tags
+
+    @property
+    def dropped(self) -> tuple[str, ...]:
+        """The names of what the caller sent and the model that was asked last did not get."""
+        return (*self.request.dropped, *self.lost)
 
     @property
     def attempts(self) -> tuple[Attempt, ...]:

@@ -167,19 +167,21 @@ class Executor:
         if isinstance(answer, Bad):
             attempt.failed(answer, self._clock)
             return None
-        return self._answered(attempt, answer, body)
+        return self._answered(attempt, dialect, answer, body)
 
-    def _answered(self, attempt: Running, answer: Answer, body: bytes) -> Answered:
+    def _answered(self, attempt: Running, dialect: ProviderDialect, answer: Answer, body: bytes) -> Answered:
         exchange = attempt.exchange
         usage = answer.usage
         if usage is None or usage.estimated:
             usage = estimated_usage(exchange, answer.characters, usage)
-        exchange.response_model = answer.plain.model
+        exchange.response_model = answer.model
         attempt.answering(self._clock)
         attempt.ended(usage, None, self._clock)
         if _native(exchange, attempt.model):
             return Answered(body)
-        return Answered(exchange.caller.write_answer(answer.plain, usage, exchange.about))
+        reply = dialect.reply(answer)
+        # the caller is told what the provider reported: a guess of ours would look like that
+        return Answered(exchange.caller.write_answer(reply, answer.usage, exchange.about, exchange.request.fields))
 
     async def _stream(self, attempt: Running, call: Call, dialect: ProviderDialect, left_s: float) -> Stream | None:
         """Wait for the head, then for the first content; each has its limit, and both end with the whole attempt's."""
@@ -222,9 +224,9 @@ class Executor:
 
 def _relay(exchange: Exchange, dialect: ProviderDialect, model: Model) -> Relay:
     if _native(exchange, model):
-        return Relay(dialect.stream_reader(texts=False), None, hide_usage=dialect.hides_usage(exchange.request))
+        return Relay(dialect.stream_reader(pieces=False), None, hide_usage=dialect.hides_usage(exchange.request))
     writer = exchange.caller.stream_writer(exchange.request.fields, exchange.id)
-    return Relay(dialect.stream_reader(texts=True), writer, hide_usage=False)
+    return Relay(dialect.stream_reader(pieces=True), writer, hide_usage=False)
 
 
 async def _first_content(reply: Reply, relay: Relay) -> bytes:
@@ -251,16 +253,21 @@ def _native(exchange: Exchange, model: Model) -> bool:
 
 def _body(exchange: Exchange, dialect: ProviderDialect, model: Model, step: Step) -> bytes | Refusal:
     request = exchange.request
+    exchange.lost = ()
     kind = exchange.active.snapshot.providers[model.provider].kind
     if words := unfit(model, kind, request.surface):
         return Refusal(RefusalKind.INVALID_REQUEST, words, "model")
     if _native(exchange, model):
         return dialect.pass_on(request, model.upstream, step.params)
-    chat = exchange.caller.plain(request.fields)
+    chat = exchange.caller.chat(request.fields)
     if isinstance(chat, Refusal):
         return chat
     most = model.max_output_tokens or UNKNOWN_MAX_OUTPUT_TOKENS
-    return dialect.write_request(chat, model.upstream, step.params, most)
+    written = dialect.write_request(chat, model, step.params, most)
+    if isinstance(written, Refusal):
+        return written
+    exchange.lost = tuple(exchange.caller.names.get(name, name) for name in written.lost)
+    return written.body
 
 
 def _exhausted(exchange: Exchange, outcome: Outcome, resting: Mapping[str, Rest]) -> Exhausted:

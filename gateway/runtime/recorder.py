@@ -15,7 +15,6 @@ from gateway.domain.budget import Spender
 from gateway.domain.caller import NOBODY, Caller
 from gateway.domain.decision import Decision, unlocked
 from gateway.domain.entry import Entry
-from gateway.domain.request import Request
 from gateway.domain.usage import total_of
 from gateway.domain.words import Outcome, SpendKind, Surface
 from gateway.engine.lock import share_of
@@ -155,7 +154,7 @@ class Recorder:
             requested_model=request.model[:LONGEST_NAME],
             prompt_hash=self._prompt_hash(features["text@user"]),
             category=features["category@user"],
-            facts=_with_dropped(facts_of(snapshot, features, decision), request),
+            facts=_with_dropped(facts_of(snapshot, features, decision), request.dropped),
             stream=request.stream,
         )
 
@@ -181,7 +180,7 @@ class Recorder:
             rule=decision.rule,
             shadows=decision.shadows,
             category=decision.category,
-            facts=_with_dropped(facts_of(snapshot, exchange.features, decision), request),
+            facts=_with_dropped(facts_of(snapshot, exchange.features, decision), exchange.dropped),
             chain=tuple(step.model for step in decision.chain.steps),
             model=model.name if model else "",
             upstream_model=model.upstream if model else "",
@@ -211,9 +210,9 @@ def spender_of(entry: Entry, attempt: Attempt) -> Spender:
     return Spender(entry.team, entry.caller, tags, entry.rule, entry.category, attempt.model, attempt.provider)
 
 
-def _with_dropped(facts: dict[str, Any], request: Request) -> dict[str, Any]:
-    """Add the names of what was taken off the body, if anything was."""
-    return {**facts, "dropped": list(request.dropped)} if request.dropped else facts
+def _with_dropped(facts: dict[str, Any], dropped: tuple[str, ...]) -> dict[str, Any]:
+    """Add the names of what the caller sent and the model did not get, if there is anything."""
+    return {**facts, "dropped": list(dropped)} if dropped else facts
 
 
 AT_A_TIME = 16

@@ -65,7 +65,7 @@ def surface_handler(surface: Surface, dialect: CallerDialect) -> Handler:
             began = parts.decider.begin(arrived, started_s, read, dialect)
             if isinstance(began, Unrouted):
                 ended = Refused(arrived, surface, Outcome.REFUSED, began, caller)
-                return await send(http, refuse(dialect, began.refusal, arrived.id, dropped_in(read)))
+                return await send(http, refuse(dialect, began.refusal, arrived.id, naming(read.dropped)))
             ended = began
             return await send(http, await _admitted(http, parts, began))
         except CutShortError:
@@ -253,15 +253,15 @@ def _headers(parts: Parts, exchange: Exchange, content_type: str) -> CIMultiDict
         headers["x-rulegate-provider"] = model.provider
     if exchange.usage is not None:
         headers["x-rulegate-cost-usd"] = f"{exchange.cost_nano_usd / 1e9:.9f}"
-    headers.update(dropped_in(exchange.request))
+    headers.update(naming(exchange.dropped))
     if standings := parts.limits.standings(exchange.request.caller):
         headers.update(exchange.caller.limit_headers(standings, parts.clock.now()))
     return headers
 
 
-def dropped_in(request: Request) -> dict[str, str]:
-    """Give the header that names what was taken off a request."""
-    return {"x-rulegate-dropped-params": ", ".join(request.dropped)} if request.dropped else {}
+def naming(dropped: tuple[str, ...]) -> dict[str, str]:
+    """Give the header that names what a model did not get of a request."""
+    return {"x-rulegate-dropped-params": ", ".join(dropped)} if dropped else {}
 
 
 def refuse(

@@ -6,11 +6,11 @@ from aiohttp import web
 from prometheus_client.aiohttp import make_aiohttp_handler
 
 from gateway.adapters.metrics import Metrics
-from gateway.dialects.anthropic import AnthropicMessages
 from gateway.dialects.base import CallerDialect, ProviderDialect
+from gateway.dialects.chat.dialect import OpenAIChat
 from gateway.dialects.embeddings import Embeddings, EmbeddingsUpstream
 from gateway.dialects.execute import Execute
-from gateway.dialects.openai_chat import OpenAIChat
+from gateway.dialects.messages.dialect import AnthropicMessages
 from gateway.domain.words import Dialect, Surface
 from gateway.runtime.executor import Spoken
 from gateway.web.alerts import accept, alerts, hush, silence, unhush

@@ -108,7 +108,7 @@ def test_an_answer_needs_a_vector_for_each_input(asked: Any) -> None:  # noqa: A
         assert answer.usage == Usage(fresh_input_tokens=7)
         if count == wanted:
             assert isinstance(answer, Answer)
-            assert (answer.plain.model, answer.characters) == ("v", 0)
+            assert (answer.model, answer.characters) == ("v", 0)
         else:
             assert isinstance(answer, Bad)
             assert answer.failure is (Failure.MALFORMED if count else Failure.EMPTY)
@@ -169,6 +169,6 @@ def test_what_is_no_json_is_malformed() -> None:
 
 
 def test_it_does_not_cross_dialects() -> None:
-    refusal = Embeddings().plain({"input": "x"})
+    refusal = Embeddings().chat({"input": "x"})
     assert isinstance(refusal, Refusal)
     assert refusal.status == 400

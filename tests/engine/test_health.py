@@ -89,18 +89,19 @@ def test_an_overloaded_provider_that_says_when_is_left_alone_until_then() -> Non
     assert rest_of(noted(WELL, Failure.OVERLOADED, None, 0.0, trial=False), 1.0) is None
 
 
-def test_while_it_rests_one_last_resort_is_let_through_and_then_none() -> None:
-    """U-19: tried once; if that fails too, nobody goes there before the rest is over."""
-    health = after(Failure.RATE_LIMITED)
+@pytest.mark.parametrize("asked_s", [None, 20.0])
+def test_while_it_rests_last_resorts_are_let_through_one_at_a_time(asked_s: float | None) -> None:
+    """U-19: a provider that asked to be left alone is tried once, and if that fails too not before the rest is over."""
+    health = noted(WELL, Failure.RATE_LIMITED, asked_s, 0.0, trial=False)
     rest = rest_of(health, 1.0)
     assert rest is not None
-    assert (rest.last_resort, rest.recovers_in_s) == (True, rules.REST_S - 1.0)
+    assert (rest.last_resort, rest.recovers_in_s) == (True, (asked_s or rules.REST_S) - 1.0)
     health = tried(health, 1.0)
     assert (rest := rest_of(health, 1.0)) is not None
     assert not rest.last_resort
-    health = noted(health, Failure.RATE_LIMITED, None, 2.0, trial=True)
+    health = noted(health, Failure.RATE_LIMITED, asked_s, 2.0, trial=True)
     assert (rest := rest_of(health, 2.0)) is not None
-    assert (rest.last_resort, rest.recovers_in_s) == (False, 2 * rules.REST_S)
+    assert (rest.last_resort, rest.recovers_in_s) == (asked_s is None, asked_s or 2 * rules.REST_S)
 
 
 def test_after_a_rest_one_request_finds_out_and_the_others_wait_a_while() -> None:

@@ -10,7 +10,7 @@ from typing import NoReturn
 
 PLACES = {
     "before a decision": "gateway.runtime.decider.begin",
-    "in a whole answer": "gateway.dialects.openai_chat.OpenAIChat.read_answer",
+    "in a whole answer": "gateway.dialects.chat.dialect.OpenAIChat.read_answer",
     "in a stream": "gateway.dialects.relay.Relay.feed",
     "in a row": "gateway.runtime.recorder.facts_of",
     "in a decision that is asked for": "gateway.runtime.decider.account",

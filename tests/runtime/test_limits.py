@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.dialects.openai_chat import OpenAIChat
+from gateway.dialects.chat.dialect import OpenAIChat
 from gateway.domain.attempt import Attempt
 from gateway.domain.caller import Caller
 from gateway.domain.limit import LimitKind, Limits, Standing

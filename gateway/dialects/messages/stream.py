@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-import msgspec
-
 from gateway.dialects import sse, usage
 from gateway.dialects.base import Bad, Block, Kind
 from gateway.dialects.events import EventReader, text_length
 from gateway.dialects.fields import dict_of, object_of, reported_in, text_of, word_of
+from gateway.dialects.messages.blocks import Blocks, BlockWriter, event
 from gateway.domain.attempt import ProviderError
 from gateway.domain.chat import Stop
+from gateway.domain.message import Piece
 from gateway.domain.usage import Usage
 from gateway.domain.words import Failure
 
@@ -47,14 +47,16 @@ FAILURES = {
 }
 """What the type of an error object means that comes with a 2xx."""
 
-_encode = msgspec.json.encode
-
 
 class Reader(EventReader):
     """Reads message_start ... message_stop; usage is spread over message_start and message_delta.
 
-    Without `texts` plain deltas are told by their bytes and not decoded.
+    Without `pieces` plain deltas are told by their bytes and not decoded.
     """
+
+    def __init__(self, *, pieces: bool = True) -> None:
+        super().__init__(pieces=pieces)
+        self._blocks = Blocks()
 
     @property
     def usage(self) -> Usage | None:
@@ -63,36 +65,45 @@ class Reader(EventReader):
 
     def block(self, raw: bytes) -> Block:
         """Say what one event means, and take in what it says."""
-        if not self.texts and (characters := self.alike.characters(raw) or self._plain(raw)):
-            return Block(raw, Kind.CONTENT, "", characters)
+        if not self.pieces and (characters := self.alike.characters(raw) or self._plain(raw)):
+            return Block(raw, Kind.CONTENT, characters)
         _, data = sse.fields(raw)
         if not data:
             return Block(raw, Kind.PREAMBLE)
-        event = object_of(data)
-        if event is None:
+        said = object_of(data)
+        if said is None:
             return Block(raw, Kind.GARBAGE)
-        match event.get("type"):
+        match said.get("type"):
             case "content_block_delta":
-                return _said(raw, dict_of(event.get("delta")))
+                return self._said(raw, said, dict_of(said.get("delta")))
             case "content_block_start":
-                return _said(raw, dict_of(event.get("content_block")))
+                return self._said(raw, said, dict_of(said.get("content_block")))
+            case "content_block_stop" if self.pieces:
+                return Block(raw, Kind.PREAMBLE, pieces=self._blocks.ended())
             case "message_start":
-                message = dict_of(event.get("message"))
+                message = dict_of(said.get("message"))
                 self.id, self.model = text_of(message.get("id")), text_of(message.get("model"))
                 self.reported |= reported_in(message.get("usage"))
                 return Block(raw, Kind.PREAMBLE)
             case "message_delta":
-                if reason := dict_of(event.get("delta")).get("stop_reason"):
+                if reason := dict_of(said.get("delta")).get("stop_reason"):
                     self.stop = stop_of(reason)
-                self.reported |= reported_in(event.get("usage"))
+                self.reported |= reported_in(said.get("usage"))
                 return Block(raw, Kind.TAIL)
             case "message_stop":
                 return Block(raw, Kind.END)
             case "error":
-                self.bad = bad_of(event.get("error"))
+                self.bad = bad_of(said.get("error"))
                 return Block(raw, Kind.ERROR)
             case _:
                 return Block(raw, Kind.PREAMBLE)
+
+    def _said(self, raw: bytes, event: Mapping[str, Any], part: Mapping[str, Any]) -> Block:
+        """Give the block for a content block or a delta of one."""
+        if not says_something(part):
+            return Block(raw, Kind.PREAMBLE)
+        pieces = tuple(self._blocks.said(event.get("index"), part)) if self.pieces else ()
+        return Block(raw, Kind.CONTENT, characters_in(part), pieces)
 
     def _plain(self, raw: bytes) -> int:
         start, size = plain_text(raw)
@@ -119,19 +130,14 @@ def plain_text(raw: bytes) -> tuple[int, int]:
     return at, max(raw.find(b'"}', at) - at, 0)
 
 
-def _said(raw: bytes, part: Mapping[str, Any]) -> Block:
-    """Give the block for a content block or a delta of one."""
-    if not says_something(part):
-        return Block(raw, Kind.PREAMBLE)
-    text = text_of(part.get("text"))
-    return Block(raw, Kind.CONTENT, text, len(text) or characters_in(part))
-
-
 class Writer:
-    """Writes message_start ... message_stop around one text block."""
+    """Writes message_start ... message_stop; without `thoughts` those are left out."""
+
+    def __init__(self, *, thoughts: bool = False) -> None:
+        self._blocks = BlockWriter(thoughts=thoughts)
 
     def start(self, answer_id: str, model: str) -> bytes:
-        """Give message_start and the start of the text block; the input is counted at the end."""
+        """Give message_start; the input is counted at the end."""
         message: dict[str, Any] = {
             "id": answer_id,
             "type": "message",
@@ -142,21 +148,19 @@ class Writer:
             "stop_sequence": None,
             "usage": usage_object(Usage()),
         }
-        block = {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}
-        return _event({"type": "message_start", "message": message}) + _event(block)
+        return event({"type": "message_start", "message": message})
 
-    def text(self, text: str) -> bytes:
-        """Give one text delta."""
-        delta = {"type": "text_delta", "text": text}
-        return _event({"type": "content_block_delta", "index": 0, "delta": delta})
+    def piece(self, piece: Piece) -> bytes:
+        """Give the events of one piece."""
+        return self._blocks.piece(piece)
 
     def finish(self, stop: Stop, used: Usage | None) -> bytes:
-        """Give the end of the block, the reason with the usage, and message_stop."""
+        """Give the end of the open block, the reason with the usage, and message_stop."""
         delta = {"stop_reason": REASONS[stop], "stop_sequence": None}
         return (
-            _event({"type": "content_block_stop", "index": 0})
-            + _event({"type": "message_delta", "delta": delta, "usage": usage_object(used or Usage())})
-            + _event({"type": "message_stop"})
+            self._blocks.close()
+            + event({"type": "message_delta", "delta": delta, "usage": usage_object(used or Usage())})
+            + event({"type": "message_stop"})
         )
 
 
@@ -204,7 +208,3 @@ def bad_of(error: Any) -> Bad:  # noqa: ANN401 - decoded JSON
     """Give what an error object means that comes with a 2xx: what it would mean with its own status."""
     words = error_of(200, error)
     return Bad(FAILURES.get(words.type, Failure.SERVER_ERROR), words)
-
-
-def _event(fields: dict[str, Any]) -> bytes:
-    return sse.event(_encode(fields), fields["type"])

@@ -3,9 +3,9 @@
 Source: the API reference of `POST /v1/chat/completions`, streaming.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, assert_never
 
 import msgspec
 
@@ -15,6 +15,7 @@ from gateway.dialects.events import EventReader, text_length
 from gateway.dialects.fields import dict_of, list_of, object_of, reported_in, text_of, word_of
 from gateway.domain.attempt import ProviderError
 from gateway.domain.chat import Stop
+from gateway.domain.message import CallPiece, Citation, CitationPiece, DeclinedPiece, Piece, TextPiece, ThoughtPiece
 from gateway.domain.usage import Usage
 from gateway.domain.words import Failure
 
@@ -64,12 +65,13 @@ _encode = msgspec.json.encode
 
 
 class Reader(EventReader):
-    """Reads chat.completion.chunk events; without `texts` plain ones are told by their bytes and not decoded."""
+    """Reads chat.completion.chunk events; without `pieces` plain ones are told by their bytes and not decoded."""
 
-    def __init__(self, *, texts: bool = True) -> None:
-        super().__init__(texts=texts)
+    def __init__(self, *, pieces: bool = True) -> None:
+        super().__init__(pieces=pieces)
         self._refused = False
         self._tier: Any = None
+        self._calls = 0
 
     @property
     def usage(self) -> Usage | None:
@@ -78,8 +80,8 @@ class Reader(EventReader):
 
     def block(self, raw: bytes) -> Block:
         """Say what one event means, and take in what it says."""
-        if not self.texts and self.id and (characters := self.alike.characters(raw) or self._plain(raw)):
-            return Block(raw, Kind.CONTENT, "", characters)
+        if not self.pieces and self.id and (characters := self.alike.characters(raw) or self._plain(raw)):
+            return Block(raw, Kind.CONTENT, characters)
         _, data = sse.fields(raw)
         if not data:
             return Block(raw, Kind.PREAMBLE)
@@ -111,19 +113,42 @@ class Reader(EventReader):
         choices = list_of(chunk.get("choices"))
         if not choices:
             return Block(raw, Kind.USAGE if reported else Kind.PREAMBLE)
-        kind, text, characters = Kind.PREAMBLE, "", 0
+        kind, characters = Kind.PREAMBLE, 0
         for choice in choices:
             parts = dict_of(choice)
             delta = dict_of(parts.get("delta"))
             if says_something(delta):
                 kind = Kind.CONTENT
-                text += text_of(delta.get("content")) or text_of(delta.get("refusal"))
                 self._refused = self._refused or bool(delta.get("refusal"))
                 characters += characters_in(delta)
             if reason := parts.get("finish_reason"):
                 self.stop = Stop.REFUSAL if self._refused else stop_of(reason)
                 kind = Kind.TAIL if kind is Kind.PREAMBLE else kind
-        return Block(raw, kind, text, characters)
+        pieces = tuple(self._said(dict_of(choices[0]))) if self.pieces and kind is not Kind.PREAMBLE else ()
+        return Block(raw, kind, characters, pieces)
+
+    def _said(self, choice: Mapping[str, Any]) -> Iterator[Piece]:
+        """Give what the first choice says, for no other dialect has several."""
+        delta = dict_of(choice.get("delta"))
+        if thought := text_of(delta.get("reasoning_content")) or text_of(delta.get("reasoning")):
+            yield ThoughtPiece(thought)
+        if text := text_of(delta.get("content")):
+            yield TextPiece(text, choice.get("logprobs"))
+        if refusal := text_of(delta.get("refusal")):
+            yield DeclinedPiece(refusal)
+        for call in map(dict_of, list_of(delta.get("tool_calls"))):
+            yield self._call(call)
+        if self._calls and self.stop is Stop.END:
+            self.stop = Stop.TOOL_USE  # some servers end with `stop` whatever the model asked for
+
+    def _call(self, call: Mapping[str, Any]) -> CallPiece:
+        """Give a piece of a call; a server that numbers none sends each of them whole."""
+        place, function = call.get("index"), dict_of(call.get("function"))
+        if type(place) is not int:
+            place = self._calls if call.get("id") else max(self._calls - 1, 0)
+        self._calls = max(self._calls, place + 1)
+        name, arguments = text_of(function.get("name")), text_of(function.get("arguments"))
+        return CallPiece(place, text_of(call.get("id")), name, arguments)
 
 
 _PLAIN = b'"delta":{"content":"'
@@ -151,22 +176,44 @@ def plain_text(raw: bytes) -> tuple[int, int]:
 
 
 class Writer:
-    """Writes chat.completion.chunk events: the role, the text, the finish, the usage where asked for, `[DONE]`."""
+    """Writes chat.completion.chunk events: the role, what is said, the finish, the usage if wanted, `[DONE]`."""
 
     def __init__(self, created: int, *, wants_usage: bool) -> None:
         self._created = created
         self._wants_usage = wants_usage
         self._id = ""
         self._model = ""
+        self._places: dict[int, int] = {}
 
     def start(self, answer_id: str, model: str) -> bytes:
         """Give the role chunk."""
         self._id, self._model = answer_id, model
-        return self._chunk({"role": "assistant", "content": ""}, None)
+        return self._chunk({"role": "assistant", "content": ""})
 
-    def text(self, text: str) -> bytes:
-        """Give one content chunk."""
-        return self._chunk({"content": text}, None)
+    def piece(self, piece: Piece) -> bytes:
+        """Give the chunk of one piece; nothing for what only the model's own provider can read."""
+        match piece:
+            case TextPiece():
+                return self._chunk({"content": piece.text}, logprobs=piece.logprobs)
+            case CallPiece():
+                return self._chunk({"tool_calls": [self._call(piece)]})
+            case ThoughtPiece():
+                return self._chunk({"reasoning_content": piece.text}) if piece.text else b""
+            case DeclinedPiece():
+                return self._chunk({"refusal": piece.text})
+            case CitationPiece():
+                return self._chunk({"annotations": [annotation(piece.citation, piece.start, piece.end)]})
+            case _:
+                assert_never(piece)
+
+    def _call(self, piece: CallPiece) -> dict[str, Any]:
+        """Give a piece of a call: places are dense from 0, and id and name are sent once."""
+        place = self._places.get(piece.place)
+        if place is not None:
+            return {"index": place, "function": {"arguments": piece.arguments}}
+        place = self._places[piece.place] = len(self._places)
+        function = {"name": piece.name, "arguments": piece.arguments}
+        return {"index": place, "id": piece.id, "type": "function", "function": function}
 
     def finish(self, stop: Stop, used: Usage | None) -> bytes:
         """Give the finish chunk, the usage chunk where the caller asked for one, and the marker."""
@@ -179,9 +226,15 @@ class Writer:
     def _envelope(self) -> dict[str, Any]:
         return {"id": self._id, "object": "chat.completion.chunk", "created": self._created, "model": self._model}
 
-    def _chunk(self, delta: dict[str, Any], finish: str | None) -> bytes:
-        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
+    def _chunk(self, delta: dict[str, Any], finish: str | None = None, logprobs: Any = None) -> bytes:  # noqa: ANN401 - decoded JSON
+        choice = {"index": 0, "delta": delta, "logprobs": logprobs, "finish_reason": finish}
         return sse.event(_encode({**self._envelope(), "choices": [choice]}))
+
+
+def annotation(citation: Citation, start: int, end: int) -> dict[str, Any]:
+    """Give the annotation of a stretch of text, counted in characters."""
+    page = {"url": citation.url, "title": citation.title, "start_index": start, "end_index": end}
+    return {"type": "url_citation", "url_citation": page}
 
 
 def says_something(message: Mapping[str, Any]) -> bool:

@@ -1,0 +1,85 @@
+"""What conditions see of a messages request."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from gateway.dialects.base import Fields
+from gateway.dialects.fields import dict_of, list_of, text_of
+from gateway.domain.chat import Conversation, Role, Turn
+
+_KINDS = {"image": "images", "document": "documents", "search_result": "documents"}
+_encode = msgspec.json.encode
+
+
+def conversation_of(fields: Fields) -> Conversation:
+    """Give what conditions see; a message of a shape that is not known counts as no text."""
+    turns: list[Turn] = []
+    has: set[str] = set()
+    attachments = 0
+    for message in filter(None, map(dict_of, fields["messages"])):
+        texts: list[str] = []
+        tool_texts: list[str] = []
+        for kind, text in _blocks(message.get("content")):
+            match kind:
+                case "text":
+                    texts.append(text)
+                case "tool_use":
+                    tool_texts.append(text)
+                case "tool_results":
+                    has.add(kind)
+                    tool_texts.append(text)
+                case _:
+                    has.add(kind)
+                    attachments += 1
+        role = Role.ASSISTANT if message.get("role") == "assistant" else Role.USER
+        turns.append(Turn(role, "\n".join(texts), "\n".join(tool_texts)))
+    system = _text_within(fields.get("system"))
+    tools = fields.get("tools")
+    output = dict_of(fields.get("output_format")) or dict_of(dict_of(fields.get("output_config")).get("format"))
+    marks = {
+        "system": bool(system),
+        "tools": bool(tools),
+        "json_schema": output.get("type") == "json_schema",
+        "thinking": dict_of(fields.get("thinking")).get("type") not in (None, "disabled"),
+    }
+    schemas = [part for part in (tools, output) if part]
+    return Conversation(
+        system=system,
+        turns=tuple(turns),
+        has=frozenset(has | {name for name, present in marks.items() if present}),
+        attachments=attachments,
+        tools_text=_encode(schemas).decode() if schemas else "",
+    )
+
+
+def _blocks(content: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401 - decoded JSON
+    """Give the blocks of a message as (kind, text); kind is `text`, `tool_use` or a word of the `has` condition.
+
+    What a tool result holds beside text follows it.
+    """
+    if isinstance(content, str):
+        yield "text", content
+    for block in map(dict_of, list_of(content)):
+        match text_of(block.get("type")):
+            case "text":
+                yield "text", text_of(block.get("text"))
+            case "tool_use":
+                yield "tool_use", _encode(block.get("input")).decode()
+            case "tool_result":
+                yield "tool_results", _text_within(block.get("content"))
+                inner = [text_of(dict_of(part).get("type")) for part in list_of(block.get("content"))]
+                yield from ((_KINDS[kind], "") for kind in inner if kind in _KINDS)
+            case kind if kind in _KINDS:
+                yield _KINDS[kind], ""
+            case _:
+                pass
+
+
+def _text_within(content: Any) -> str:  # noqa: ANN401 - decoded JSON
+    """Give the text of a string or of a list of blocks."""
+    if isinstance(content, str):
+        return content
+    texts = [text_of(block.get("text")) for block in map(dict_of, list_of(content)) if block.get("type") == "text"]
+    return "\n".join(filter(None, texts))
