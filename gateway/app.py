@@ -23,6 +23,7 @@ from gateway.config import catalogue
 from gateway.config.compile import Compiler
 from gateway.config.settings import Settings
 from gateway.domain.snapshot import Rejected
+from gateway.runtime.counting import TokenCounter
 from gateway.runtime.decider import Decider
 from gateway.runtime.deliveries import Deliveries
 from gateway.runtime.drain import Drain
@@ -51,7 +52,7 @@ from gateway.wiring.rules import (
 )
 from gateway.wiring.serving import followed, served, simulator, supervised
 from gateway.wiring.stores import StartError, mendable, opened, stores
-from gateway.wiring.surfaces import SPOKEN
+from gateway.wiring.surfaces import COUNTS, SPOKEN
 
 logger = logging.getLogger("gateway")
 
@@ -149,6 +150,7 @@ async def running(settings: Settings, drain: Drain | None = None) -> AsyncIterat
         parts = Parts(
             reloader=reloader,
             executor=executor,
+            counter=TokenCounter(transport, clock, COUNTS, metrics),
             decider=decider,
             board=board,
             spend=spend,

@@ -10,12 +10,14 @@ from gateway.dialects.base import CallerDialect, ProviderDialect
 from gateway.dialects.chat.dialect import OpenAIChat
 from gateway.dialects.embeddings import Embeddings, EmbeddingsUpstream
 from gateway.dialects.execute import Execute
+from gateway.dialects.messages.counting import CountTokens
 from gateway.dialects.messages.dialect import AnthropicMessages
 from gateway.domain.words import Dialect, Surface
 from gateway.runtime.executor import Spoken
 from gateway.web.alerts import accept, alerts, hush, silence, unhush
 from gateway.web.budgets import budgets, override
 from gateway.web.catalogue import nothing_here, route_handler, unless_stopping
+from gateway.web.counting import count_handler
 from gateway.web.errors import edge
 from gateway.web.inference import surface_handler
 from gateway.web.keys import PARTS, Parts
@@ -42,6 +44,7 @@ SURFACES: Mapping[Surface, CallerDialect] = {
     Surface.EXECUTE: Execute(),
 }
 PROVIDERS: Mapping[Dialect, ProviderDialect] = {Dialect.OPENAI: OPENAI, Dialect.ANTHROPIC: ANTHROPIC}
+COUNTS: ProviderDialect = CountTokens()
 SPOKEN = Spoken(PROVIDERS, {Surface.EMBEDDINGS: EmbeddingsUpstream})
 PATHS = {
     Surface.CHAT: "/v1/chat/completions",
@@ -55,6 +58,7 @@ def inference_routes() -> list[web.RouteDef]:
     """List what callers ask for."""
     return [
         *(web.post(path, surface_handler(surface, SURFACES[surface])) for surface, path in PATHS.items()),
+        web.post("/v1/messages/count_tokens", count_handler(ANTHROPIC)),
         web.post("/v1/route", unless_stopping(route_handler(SURFACES), SURFACES)),
         web.get("/v1/models", edge(unless_stopping(models_handler(SURFACES), SURFACES))),
         web.get("/v1/models/{id:.+}", edge(unless_stopping(model_handler(SURFACES), SURFACES))),
