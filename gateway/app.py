@@ -24,6 +24,7 @@ from gateway.config import catalogue
 from gateway.config.compile import Compiler
 from gateway.config.settings import Settings
 from gateway.domain.snapshot import Rejected
+from gateway.runtime.counting import TokenCounter
 from gateway.runtime.decider import Decider
 from gateway.runtime.deliveries import Deliveries
 from gateway.runtime.drain import Drain
@@ -51,7 +52,7 @@ from gateway.wiring.rules import (
 )
 from gateway.wiring.serving import beside, followed, served, simulator, supervised
 from gateway.wiring.stores import StartError, mendable, opened, stores
-from gateway.wiring.surfaces import PROVIDERS
+from gateway.wiring.surfaces import COUNTS, SPOKEN
 from gateway.wiring.ways import Ways, real_targets
 
 logger = logging.getLogger("gateway")
@@ -146,12 +147,13 @@ async def running(settings: Settings, drain: Drain | None = None) -> AsyncIterat
         watching = await stack.enter_async_context(alerts_of(around, VERSION))
         transport = Ways(HttpTransport(contexts=contexts, clock=clock))
         stack.push_async_callback(transport.close)
-        executor, decider = Executor(transport, clock, PROVIDERS, board, spend), Decider(board, spend)
+        executor, decider = Executor(transport, clock, SPOKEN, board, spend), Decider(board, spend)
         names = frozenset(each.host.lower() for each in (settings.listen, settings.ops) if each is not None)
         door, limits = Door(names, any_name=settings.allow_anonymous), LimitBoard(clock)
         parts = Parts(
             reloader=reloader,
             executor=executor,
+            counter=TokenCounter(transport, clock, COUNTS, metrics),
             decider=decider,
             board=board,
             spend=spend,

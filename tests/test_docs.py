@@ -430,8 +430,10 @@ async def test_every_header_of_an_answer_is_described(tmp_path: Path) -> None:
         running(settings) as daemon,
         aiohttp.ClientSession() as http,
         http.post(f"{daemon.address}/v1/chat/completions", json=body_of("chat") | {"api_key": "x"}) as answer,
+        http.post(f"{daemon.address}/v1/messages/count_tokens", json=body_of("chat", model="mini")) as count,
     ):
-        got = {name.lower() for name in answer.headers if name.lower().startswith("x-rulegate-")}
+        names = {name.lower() for each in (answer, count) for name in each.headers}
+        got = {name for name in names if name.startswith("x-rulegate-")}
     assert set(names_of(rows_of("docs/http.md", "| header | meaning |", "Response headers"))) == got
 
 

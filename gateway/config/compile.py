@@ -134,6 +134,7 @@ class Compiler:
             defaults,
             frozenset(written_callers),
             budget_names,
+            {name: provider.kind for name, provider in providers.items()},
         )
         for node in chains.values():
             places_of(node, Step(""), known, findings)
@@ -175,6 +176,7 @@ class Compiler:
             warnings=warnings_of(rules, chains),
             callers=callers,
             plan=plan_of(live),
+            embedding_plan=plan_of([rule for rule in live if rule.for_embeddings]),
         )
 
 

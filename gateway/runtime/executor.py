@@ -1,7 +1,7 @@
 """Carries a decision out: a thin loop around the transport. What comes next is for `engine.chain` to say."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import assert_never
 
@@ -12,12 +12,14 @@ from gateway.domain.budget import Unread
 from gateway.domain.health import Rest
 from gateway.domain.refusal import Refusal, RefusalKind
 from gateway.domain.registry import Model
+from gateway.domain.request import Request
 from gateway.domain.rule import Step
 from gateway.domain.upstream import Call, Reply, UpstreamError
 from gateway.domain.words import Dialect, Failure, Outcome, Skip, Surface
 from gateway.engine.budgets import UNKNOWN_MAX_OUTPUT_TOKENS, words_of, words_of_unread
 from gateway.engine.chain import Halt, Pass, Try, next_step
 from gateway.engine.failure import blame_of, failure_of, final_error, resting_error
+from gateway.engine.fitness import unfit
 from gateway.engine.waits import wait_asked_s
 from gateway.runtime.exchange import Exchange
 from gateway.runtime.health import HealthBoard
@@ -27,7 +29,11 @@ from gateway.runtime.running import Running, estimated_usage
 from gateway.runtime.spend import REREAD_EVERY_S, SpendBook
 from gateway.runtime.streamer import CALLER_LEFT, Stream
 
-NATIVE = {Surface.CHAT: Dialect.OPENAI, Surface.MESSAGES: Dialect.ANTHROPIC}
+NATIVE = {
+    Surface.CHAT: Dialect.OPENAI,
+    Surface.MESSAGES: Dialect.ANTHROPIC,
+    Surface.EMBEDDINGS: Dialect.OPENAI,
+}
 """Surfaces whose bodies a provider of that dialect takes as they are."""
 
 
@@ -50,6 +56,22 @@ class Exhausted:
     blame: str
 
 
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """How providers are spoken to: in the dialect of their kind, but for surfaces with an endpoint of their own.
+
+    What is `apart` is made for each request.
+    """
+
+    dialects: Mapping[Dialect, ProviderDialect]
+    apart: Mapping[Surface, Callable[[Request], ProviderDialect]]
+
+    def to(self, kind: Dialect, request: Request) -> ProviderDialect:
+        """Give what a request is written in for a provider of a kind."""
+        own = self.apart.get(request.surface)
+        return self.dialects[kind] if own is None else own(request)
+
+
 class Executor:
     """Runs exchanges; what it learns of the models stays on the board."""
 
@@ -57,13 +79,13 @@ class Executor:
         self,
         transport: Transport,
         clock: Timekeeper,
-        dialects: Mapping[Dialect, ProviderDialect],
+        spoken: Spoken,
         board: HealthBoard,
         book: SpendBook,
     ) -> None:
         self._transport = transport
         self._clock = clock
-        self._dialects = dialects
+        self._spoken = spoken
         self._board = board
         self._book = book
 
@@ -97,7 +119,7 @@ class Executor:
         """Make one attempt; None when it failed, with the failure in the history."""
         step = exchange.decision.chain.steps[position]
         model, provider, target = exchange.upstream_of(step)
-        dialect = self._dialects[provider.kind]
+        dialect = self._spoken.to(provider.kind, exchange.request)
         reserved = reserve(exchange, step, model, self._book)
         if not isinstance(reserved, tuple):
             if isinstance(reserved, Unread):
@@ -243,6 +265,9 @@ def _native(exchange: Exchange, model: Model) -> bool:
 def _body(exchange: Exchange, dialect: ProviderDialect, model: Model, step: Step) -> bytes | Refusal:
     request = exchange.request
     exchange.lost = ()
+    kind = exchange.active.snapshot.providers[model.provider].kind
+    if words := unfit(model, kind, request.surface):
+        return Refusal(RefusalKind.INVALID_REQUEST, words, "model")
     if _native(exchange, model):
         return dialect.pass_on(request, model.upstream, step.params)
     chat = exchange.caller.chat(request.fields)

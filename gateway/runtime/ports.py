@@ -14,6 +14,7 @@ from gateway.domain.metric import Samples
 from gateway.domain.outbox import Changes, Kept, Said
 from gateway.domain.snapshot import RuleFile, Snapshot
 from gateway.domain.upstream import DIRECT, Call, Reply, Way
+from gateway.domain.words import CountResult
 
 
 class Clock(Protocol):
@@ -93,6 +94,14 @@ class Meters(Protocol):
 
     def rejected(self) -> None:
         """Note a reload that failed."""
+        ...
+
+
+class CountMeters(Protocol):
+    """What is counted of counts."""
+
+    def counted(self, model: str, result: CountResult) -> None:
+        """Count a count of tokens that has ended; `model` is empty where none was chosen."""
         ...
 
 

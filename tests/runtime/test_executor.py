@@ -16,7 +16,7 @@ from gateway.runtime.health import HealthBoard
 from gateway.runtime.ports import Target
 from gateway.runtime.spend import SpendBook
 from gateway.runtime.streamer import Stream
-from gateway.wiring.surfaces import OPENAI, PROVIDERS
+from gateway.wiring.surfaces import OPENAI
 from tests.adapters.upstream import Script, Upstream, full_backlog, serving
 from tests.fakes.clock import HandClock
 from tests.fakes.values import snapshot_of
@@ -78,7 +78,7 @@ async def scene(port: int, *, stream: bool, deadline: str = "600s") -> AsyncIter
     exchange = begin(Arrived("0192f0c4-7000", clock.now(), started_s, active), started_s, request, OPENAI)  # type: ignore[arg-type]  # it is a request: the body is whole
     assert isinstance(exchange, Exchange)
     transport = HttpTransport(clock=clock)
-    executor = Executor(transport, clock, PROVIDERS, HealthBoard(clock), SpendBook(clock))
+    executor = Executor(transport, clock, SPOKEN, HealthBoard(clock), SpendBook(clock))
     async with AsyncExitStack() as stack:
         stack.push_async_callback(transport.close)
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
