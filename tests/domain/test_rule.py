@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.domain.problem import Mark
-from gateway.domain.rule import ALWAYS, AllOf, AnyOf, Chain, Leaf, Not, Route, Rule, Split, Step
+from gateway.domain.rule import ALWAYS, AllOf, AnyOf, Chain, Condition, Leaf, Not, Route, Rule, Split, Step
 from gateway.domain.words import Mode
 from tests.strategies import leaf
 
@@ -14,7 +14,7 @@ FIXED = Route("", (Step("small"), Step("large")), 60.0, frozenset())
 SPLIT = Route("", (Step("small"), Split(((Step("small"), 3.0), (Step("large"), 1.0)))), 60.0, frozenset())
 
 
-def rule_of(*parts: AllOf | AnyOf | Not) -> Rule:
+def rule_of(*parts: Condition) -> Rule:
     return Rule("r", 0, AllOf(parts), FIXED, Mode.LIVE, frozenset(), "a.yaml", Mark(1, 1))
 
 
