@@ -16,7 +16,7 @@ from gateway.runtime.health import HealthBoard
 from gateway.runtime.ports import Target
 from gateway.runtime.spend import SpendBook
 from gateway.runtime.streamer import Stream
-from gateway.wiring.surfaces import OPENAI
+from gateway.wiring.surfaces import OPENAI, SPOKEN
 from tests.adapters.upstream import Script, Upstream, full_backlog, serving
 from tests.fakes.clock import HandClock
 from tests.fakes.values import snapshot_of
