@@ -14,7 +14,7 @@ from gateway.dialects import edit, envelope, usage
 from gateway.dialects.base import NOT_JSON, About, Answer, Bad, Fields
 from gateway.dialects.chat.dialect import OpenAIChat
 from gateway.dialects.chat.stream import Writer, bad_of
-from gateway.dialects.fields import metadata_of, prefer_of, reported_in, text_of
+from gateway.dialects.fields import UNREADABLE, metadata_of, prefer_of, reported_in, text_of
 from gateway.domain.attempt import ProviderError
 from gateway.domain.chat import Conversation, Role, Turn
 from gateway.domain.message import Chat, Reply
@@ -83,16 +83,16 @@ class EmbeddingsUpstream(OpenAIChat):
         """Read a list of embeddings; one with an error in it, or without a vector for each input, is none."""
         try:
             answer = _decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except UNREADABLE:
             return NOT_JSON
         if answer.error:
             return bad_of(answer.error)
         used = _usage_of(answer.usage)
-        vectors = [each for each in answer.data or () if bytes(each.embedding) not in _NO_VECTORS]
-        if not vectors:
+        given = sum(map(_is_vector, answer.data or ()))
+        if not given:
             return replace(NOTHING, usage=used)
-        if len(vectors) != self._wanted:
-            words = f"the provider gave {len(vectors)} embeddings for {self._wanted} inputs"
+        if given != self._wanted:
+            words = f"the provider gave {given} embeddings for {self._wanted} inputs"
             return Bad(Failure.MALFORMED, ProviderError(200, message=words), used)
         return Answer(text_of(answer.model), used, {})
 
@@ -133,4 +133,11 @@ class _Vectors(msgspec.Struct):
     error: Any = None
 
 
+def _is_vector(item: _Vector) -> bool:
+    """Say whether an item holds anything; long ones are not looked through."""
+    raw = memoryview(item.embedding)
+    return raw.nbytes > _SHORT_BYTES or bytes(raw).translate(None, b" \t\r\n") not in _NO_VECTORS
+
+
+_SHORT_BYTES = 64
 _decode = msgspec.json.Decoder(_Vectors).decode

@@ -60,6 +60,7 @@ METRICS: Final[Mapping[str, Metric]] = {
         "requests_total": ("surface", "rule", "outcome"),
         "skips_total": ("model", "reason"),
         "store_failures_total": ("store",),
+        "token_counts_total": ("model", "result"),
         "tokens_total": ("model", "type"),
         "unpriced_requests_total": (),
     }.items()

@@ -114,9 +114,10 @@ def test_an_answer_needs_a_vector_for_each_input(asked: Any) -> None:  # noqa: A
             assert answer.failure is (Failure.MALFORMED if count else Failure.EMPTY)
 
 
-@pytest.mark.parametrize("vector", ["", [], None])
-def test_a_vector_of_nothing_is_none(vector: object) -> None:
-    assert read_answer("x", {"data": [{"embedding": vector}]}) == NOTHING
+@pytest.mark.parametrize("vector", [b'""', b"[]", b"[ \n]", b"null"])
+def test_a_vector_of_nothing_is_none(vector: bytes) -> None:
+    body = b'{"data": [{"embedding": ' + vector + b"}]}"
+    assert EmbeddingsUpstream(request_of("x")).read_answer(body) == NOTHING
 
 
 @pytest.mark.parametrize(
