@@ -11,12 +11,19 @@ from aiohttp.test_utils import TestServer
 PIECE_BYTES = 37
 """Streams are sent in odd pieces, so that events and characters are cut anywhere."""
 _MESSAGE = {
-    "id": "msg_1", "type": "message", "role": "assistant", "model": "up", "stop_reason": "end_turn",
+    "id": "msg_1",
+    "type": "message",
+    "role": "assistant",
+    "model": "up",
+    "stop_reason": "end_turn",
     "content": [{"type": "text", "text": "ok"}],
     "usage": {"input_tokens": 1, "output_tokens": 1},
 }
 _COMPLETION = {
-    "id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": "up",
+    "id": "chatcmpl-1",
+    "object": "chat.completion",
+    "created": 1,
+    "model": "up",
     "choices": [{"index": 0, "message": {"role": "assistant", "content": "ok"}, "finish_reason": "stop"}],
     "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2},
 }

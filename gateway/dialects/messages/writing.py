@@ -34,7 +34,7 @@ LEAST_BUDGET_TOKENS = 1024
 """The least that a model may think."""
 _BUDGETS = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 16384, "xhigh": 24576, "max": 32768}
 """Tokens to think for models that take a budget, by level."""
-_EFFORTS = {"minimal": "low", "xhigh": "high"}
+_EFFORTS = {"minimal": "low"}
 """Levels that this dialect has another word for."""
 _SAMPLING = ("temperature", "top_p", "top_k")
 _CHOICES = {Choosing.AUTO: "auto", Choosing.REQUIRED: "any", Choosing.NONE: "none", Choosing.NAMED: "tool"}

@@ -270,7 +270,7 @@ def adaptive(level: str = "") -> dict[str, Any]:
         (THOUGHTLESS, Effort("low"), 9000, {}, ("effort",)),
         (ADAPTIVE, Effort(), 9000, adaptive(), ()),
         (ADAPTIVE, Effort("minimal"), 9000, adaptive("low"), ()),
-        (ADAPTIVE, Effort("xhigh"), 9000, adaptive("high"), ()),
+        (ADAPTIVE, Effort("xhigh"), 9000, adaptive("xhigh"), ()),
         (ADAPTIVE, Effort("max"), 9000, adaptive("max"), ()),
         (ADAPTIVE, Effort("", 5000), 9000, adaptive("medium"), ()),
     ],
