@@ -14,7 +14,7 @@ from gateway.simulator.wishes import Tool, called, json_of
 from tests.simulator.plain_client import Simulated
 
 CITY: dict[str, Any] = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
-leaves = st.sampled_from(
+leaves: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
     [
         *({"type": kind} for kind in ("string", "integer", "number", "boolean", "null")),
         *({}, {"enum": ["a", 1]}, {"const": 7}, {"type": ["integer", "null"]}, {"$ref": "#/$defs/here"}),
