@@ -9,6 +9,7 @@ from typing import Any
 
 from gateway.dialects import carry
 from gateway.dialects.carry import CannotCarryError, Lost, arguments_of
+from gateway.dialects.messages.schemas import taken
 from gateway.domain.chat import Role
 from gateway.domain.message import (
     Chat,
@@ -194,7 +195,10 @@ def _format(output: Output | None, lost: Lost) -> dict[str, Any]:
     if output.schema is None:
         lost.add("output")  # a JSON object of no known shape cannot be asked for
         return {}
-    return {"format": {"type": "json_schema", "schema": output.schema}}
+    schema, less = taken(output.schema)
+    if less:
+        lost.add("schema")
+    return {"format": {"type": "json_schema", "schema": schema}}
 
 
 def _thinking(chat: Chat, max_tokens: int, model: Model, lost: Lost) -> dict[str, Any]:
