@@ -9,7 +9,7 @@ from typing import Any, assert_never
 import msgspec
 
 from gateway.dialects import sse
-from gateway.dialects.fields import dict_of, list_of, text_of
+from gateway.dialects.fields import count_of, dict_of, list_of, text_of
 from gateway.domain.message import CallPiece, Citation, CitationPiece, DeclinedPiece, Piece, TextPiece, ThoughtPiece
 
 _encode = msgspec.json.encode
@@ -26,22 +26,23 @@ class Blocks:
     """Reads the blocks of one stream; a block of a kind that is not known says nothing."""
 
     def __init__(self) -> None:
-        self._calls: set[Any] = set()
+        self._calls: set[int] = set()
         self._citations: list[Citation] = []
         self._start = self._end = 0
 
     def said(self, index: Any, part: Mapping[str, Any]) -> Iterator[Piece]:  # noqa: ANN401 - decoded JSON
         """Give what a block begins with, or what a delta within it adds."""
+        place = count_of(index) or 0
         match part.get("type"):
             case "text" | "text_delta":
                 yield from self._text(part)
             case "tool_use":
-                self._calls.add(index)
+                self._calls.add(place)
                 given = part.get("input")
                 arguments = _encode(given).decode() if given else ""
-                yield CallPiece(index, text_of(part.get("id")), text_of(part.get("name")), arguments)
-            case "input_json_delta" if index in self._calls:
-                yield CallPiece(index, arguments=text_of(part.get("partial_json")))
+                yield CallPiece(place, text_of(part.get("id")), text_of(part.get("name")), arguments)
+            case "input_json_delta" if place in self._calls:
+                yield CallPiece(place, arguments=text_of(part.get("partial_json")))
             case "thinking" | "thinking_delta" | "signature_delta":
                 yield ThoughtPiece(text_of(part.get("thinking")), text_of(part.get("signature")))
             case "redacted_thinking":
