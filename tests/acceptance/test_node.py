@@ -83,6 +83,24 @@ async def test_text_streams_models_and_an_unknown_name(paired: Daemon, script: s
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
+@pytest.mark.parametrize("model", ["nano", "haiku"])
+async def test_what_the_simulator_says_beside_text(paired: Daemon, script: str, model: str) -> None:
+    """U-43 U-44 U-47: calls that must be, forms and thoughts, by a model of either kind."""
+    tasks = dict.fromkeys(("tools", "streamed_tools", "schema"), model)
+    tasks |= {"thinking": model} if script == "anthropic.mjs" else {"runner": model}
+    seen = await node.run(script, paired.url, tasks)
+    for task in ("tools", "streamed_tools"):
+        [(name, arguments)] = seen[task]["calls"]
+        assert (name, seen[task]["finish"], arguments.keys()) == ("get_weather", CALLED[script], {"city"})
+    assert seen["tools"]["next"].startswith("(simulated")
+    assert seen["schema"]["object"].keys() == {"city", "degrees"}
+    if script == "openai.mjs":
+        assert seen["runner"]["text"].startswith("(simulated")
+    else:
+        assert (seen["thinking"]["kinds"], seen["thinking"]["pieced"]) == (["thinking", "text"], True)
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
 @pytest.mark.parametrize("kind", ["openai", "anthropic"])
 async def test_tools_schemas_and_errors(mocked: Daemon, mock: LLMockServer, script: str, kind: str) -> None:
     """U-21 U-43 U-44 U-45 U-61: parallel calls and their results, whole and streamed, by a provider of either kind,
@@ -98,7 +116,8 @@ async def test_tools_schemas_and_errors(mocked: Daemon, mock: LLMockServer, scri
         "limited": f"{kind}-limited",
         "broken": f"{kind}-broken",
     }
-    tasks |= {"schema": f"{kind}-json", "runner": f"{kind}-chat"} if script == "openai.mjs" else {}
+    tasks |= {"schema": f"{kind}-json"}
+    tasks |= {"runner": f"{kind}-chat"} if script == "openai.mjs" else {}
     seen = await node.run(script, mocked.url, tasks)
     assert (seen["tools"]["calls"], seen["tools"]["finish"], bool(seen["tools"]["next"])) == (
         CALLS,
@@ -109,8 +128,8 @@ async def test_tools_schemas_and_errors(mocked: Daemon, mock: LLMockServer, scri
     assert seen["text"]["text"] == seen["stream"]["text"]
     assert (seen["limited"]["error"], seen["limited"]["status"]) == ("RateLimitError", 429)
     assert (seen["broken"]["error"], seen["broken"]["status"] >= 500) == ("InternalServerError", True)
+    assert seen["schema"]["object"] == {"city": "Paris", "degrees": 21}
     if script == "openai.mjs":
-        assert seen["schema"]["object"] == {"city": "Paris", "degrees": 21}
         assert seen["runner"]["asked"] == ["mock-city"]
         assert seen["runner"]["text"]
     async with mocked.http.get(f"{mock.url}/_llmock/verdict") as response:

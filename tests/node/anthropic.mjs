@@ -38,12 +38,26 @@ const todo = {
     return { text, pieced: pieces.join("") === text, finish: message.stop_reason, tokens: message.usage.output_tokens };
   },
   async tools(model) {
-    const message = await client.messages.create({ model, max_tokens, messages, tools });
+    const message = await client.messages.create({ model, max_tokens, messages, tools, tool_choice: { type: "any" } });
     return { calls: callsOf(message), finish: message.stop_reason, next: await answered(model, message) };
   },
   async streamed_tools(model) {
-    const message = await client.messages.stream({ model, max_tokens, messages, tools }).finalMessage();
+    const body = { model, max_tokens, messages, tools, tool_choice: { type: "any" } };
+    const message = await client.messages.stream(body).finalMessage();
     return { calls: callsOf(message), finish: message.stop_reason };
+  },
+  async schema(model) {
+    const format = {
+      type: "json_schema",
+      schema: {
+        type: "object",
+        properties: { city: { type: "string" }, degrees: { type: "integer" } },
+        required: ["city", "degrees"],
+        additionalProperties: false,
+      },
+    };
+    const message = await client.messages.create({ model, max_tokens, messages, output_config: { format } });
+    return { object: JSON.parse(textOf(message)) };
   },
   async thinking(model) {
     const thinking = { type: "enabled", budget_tokens: 2000 };
@@ -59,9 +73,6 @@ const todo = {
       signature: thought.signature ?? thought.data ?? "",
       text: textOf(message),
     };
-  },
-  async count(model) {
-    return { tokens: (await client.messages.countTokens({ model, messages })).input_tokens };
   },
   async models() {
     const ids = [];

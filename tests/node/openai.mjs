@@ -50,12 +50,12 @@ const todo = {
     return { text, pieced: pieces.join("") === text, finish: choices[0].finish_reason, tokens: usage.completion_tokens };
   },
   async tools(model) {
-    const { choices } = await client.chat.completions.create({ model, messages, tools });
+    const { choices } = await client.chat.completions.create({ model, messages, tools, tool_choice: "required" });
     const [{ message, finish_reason: finish }] = choices;
     return { calls: callsOf(message), finish, next: await answered(model, message) };
   },
   async streamed_tools(model) {
-    const stream = client.chat.completions.stream({ model, messages, tools });
+    const stream = client.chat.completions.stream({ model, messages, tools, tool_choice: "required" });
     const { choices } = await stream.finalChatCompletion();
     return { calls: callsOf(choices[0].message), finish: choices[0].finish_reason };
   },
