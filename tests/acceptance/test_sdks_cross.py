@@ -387,6 +387,30 @@ async def test_an_agent_works_as_if_the_model_were_its_own(
     assert "c2ln" not in json.dumps(body)
 
 
+async def test_what_is_left_out_is_told_of_the_model_that_answered(
+    by_anthropic: anthropic.AsyncAnthropic, gateway: Daemon
+) -> None:
+    """U-46 U-47: nothing on the way to the caller's dialect; the next of the chain loses what it has no words for."""
+    gateway.write("a.yaml", RULES.replace("route: [mini]", "route: [haiku, mini]"))
+    await gateway.generation(1)
+    thought: Any = {"type": "thinking", "thinking": "Hm", "signature": "c2ln"}
+    asked: Any = {
+        "model": "auto",
+        "max_tokens": 400,
+        "messages": [*HI, {"role": "assistant", "content": [thought, {"type": "text", "text": "So"}]}, *HI],
+    }
+    native = await by_anthropic.messages.with_raw_response.create(**asked)
+    assert "x-rulegate-dropped-params" not in native.headers
+    assert (await sent(gateway))["messages"] == asked["messages"]
+    await gateway.fault("claude-haiku-4-5", "overloaded", 1)
+    crossed = await by_anthropic.messages.with_raw_response.create(**asked)
+    assert crossed.headers["x-rulegate-model"] == "mini"
+    assert crossed.headers["x-rulegate-dropped-params"] == "messages.content.thinking"
+    first, second = (each["body"] for each in (await gateway.upstream())["requests"][-2:])
+    assert first["messages"] == asked["messages"]
+    assert "c2ln" not in json.dumps(second)
+
+
 @pytest.mark.parametrize("at_once", [50])
 async def test_fifty_at_once_get_each_their_own(
     by_openai: openai.AsyncOpenAI, by_anthropic: anthropic.AsyncAnthropic, at_once: int
