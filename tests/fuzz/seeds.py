@@ -3,7 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gateway.domain.words import Surface
+from gateway.dialects.base import ProviderDialect
+from gateway.dialects.chat.dialect import OpenAIChat
+from gateway.dialects.messages.dialect import AnthropicMessages
 from tests.dialects.recorded import RECORDED
 from tests.dialects.streams import CONTENT, END, ERROR, GARBAGE, PREAMBLE, TAIL, chunk, named
 
@@ -79,11 +81,44 @@ MESSAGES: Mapping[str, Any] = {
         ]},
     ],
 }  # fmt: skip
-REQUESTS: Mapping[Surface, Mapping[str, Any]] = {
-    Surface.CHAT: CHAT,
-    Surface.MESSAGES: MESSAGES,
-    Surface.EXECUTE: {"prompt": "Hello", "prefer": "cost"},
+RESPONSES: Mapping[str, Any] = {
+    "model": "auto",
+    "max_output_tokens": 50,
+    "instructions": "Be brief.",
+    "store": False,
+    "include": ["reasoning.encrypted_content"],
+    "reasoning": {"effort": "low", "summary": "auto"},
+    "text": {"format": {"type": "json_schema", "name": "s", "strict": True, "schema": SCHEMA}, "verbosity": "low"},
+    "tools": [{"type": "function", "name": "weather", "description": "d", "parameters": SCHEMA, "strict": True}],
+    "tool_choice": {"type": "function", "name": "weather"},
+    "input": [
+        {"role": "user", "content": [
+            {"type": "input_text", "text": "What is this?"},
+            {"type": "input_image", "image_url": f"data:image/png;base64,{PNG}", "detail": "low"},
+            {"type": "input_file", "filename": "a.pdf", "file_data": "data:application/pdf;base64,JVBERi0xLjQ="},
+        ]},
+        {"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": "Hm."}]},
+        {"type": "function_call", "id": "fc_1", "call_id": "call_1", "name": "weather", "arguments": '{"city": "P"}'},
+        {"type": "function_call_output", "call_id": "call_1", "output": "sunny"},
+        {"type": "message", "id": "msg_1", "role": "assistant", "status": "completed", "content": [
+            {"type": "output_text", "text": "Well.", "annotations": []}, {"type": "refusal", "refusal": "No."},
+        ]},
+        {"role": "user", "content": "Thanks"},
+    ],
+}  # fmt: skip
+REQUESTS: Mapping[str, Mapping[str, Any]] = {
+    "chat": CHAT,
+    "messages": MESSAGES,
+    "responses": RESPONSES,
+    "embeddings": {"model": "auto", "input": ["Hello", "you"], "encoding_format": "base64", "dimensions": 8},
+    "execute": {"prompt": "Hello", "prefer": "cost"},
 }
+"""By the surface."""
+STREAMED = ("chat", "messages", "responses")
+"""The surfaces that have streams."""
+PASSED_ON = ("embeddings",)
+"""The surfaces whose requests no other dialect can say."""
+PROVIDERS: Mapping[str, ProviderDialect] = {"openai": OpenAIChat(), "anthropic": AnthropicMessages()}
 COMPLETION: Mapping[str, Any] = {
     "id": "c1", "object": "chat.completion", "model": "gpt", "service_tier": "default",
     "choices": [{"index": 0, "finish_reason": "tool_calls", "logprobs": {"content": []}, "message": {

@@ -33,7 +33,7 @@ RULES = f"""\
 LONGEST_S = 20.0
 ENDS = frozenset({"message_stop", "response.completed", "response.incomplete"})
 """The events that end a stream which is whole, beside the word [DONE]."""
-ANTHROPIC = frozenset({Surface.MESSAGES})
+ANTHROPIC = frozenset({"messages"})
 """The surfaces whose errors have Anthropic's shape; all others have OpenAI's."""
 
 
