@@ -189,12 +189,12 @@ def whole(question: Question, answer: Answer) -> Reply:
     if answer.usage is not None:
         document["usage"] = _told(answer.usage, answer.telling)
     document |= {"service_tier": "default", "system_fingerprint": _fingerprint(question)}
-    return Reply(200, (JSON_TYPE, *_identity(question)), encode(document))
+    return Reply(200, (JSON_TYPE, *identity(question)), encode(document))
 
 
 def stream_headers(question: Question) -> tuple[tuple[str, str], ...]:
     """Give the headers of a streamed answer."""
-    return (("content-type", "text/event-stream; charset=utf-8"), ("cache-control", "no-cache"), *_identity(question))
+    return (("content-type", "text/event-stream; charset=utf-8"), ("cache-control", "no-cache"), *identity(question))
 
 
 def opening(question: Question, answer: Answer) -> tuple[bytes, ...]:
@@ -263,6 +263,11 @@ def models(names: Sequence[str]) -> Reply:
     return Reply(200, (JSON_TYPE,), encode({"object": "list", "data": listed}))
 
 
+def complaint(message: str, *, param: str | None = None, code: str | None = None) -> Reply:
+    """Say what is wrong with a request."""
+    return _error(400, message, param=param, code=code)
+
+
 def _error(
     status: int,
     message: str,
@@ -295,7 +300,8 @@ def _finish_reason(finish: Finish) -> str:
             assert_never(finish)
 
 
-def _identity(question: Question) -> tuple[tuple[str, str], ...]:
+def identity(question: Question) -> tuple[tuple[str, str], ...]:
+    """Give the headers that name an answer."""
     return (("x-request-id", f"req_{question.digest[:16].hex()}"), ("openai-version", "2020-10-01"))
 
 

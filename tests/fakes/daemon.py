@@ -20,6 +20,8 @@ LONGEST_S = 20.0
 GLANCE_S = 0.02
 
 PATHS = {"chat": "/v1/chat/completions", "messages": "/v1/messages", "execute": "/v1/execute"}
+"""The surfaces whose answers are text."""
+EMBEDDINGS, COUNT_TOKENS = "/v1/embeddings", "/v1/messages/count_tokens"
 
 
 async def until(look: Callable[[], Awaitable[T | None]], what: str) -> T:
@@ -39,6 +41,8 @@ def body_of(
     """Give a plain request of a surface."""
     if surface == "execute":
         return {"prompt": prompt}
+    if surface == "embeddings":
+        return {"model": model, "input": prompt}
     most = {"max_tokens": 300} if surface == "messages" else {}
     return {"model": model, "stream": stream, "messages": [{"role": "user", "content": prompt}], **most}
 
