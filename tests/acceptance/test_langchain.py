@@ -10,9 +10,10 @@ from typing import Any
 import httpx
 import pytest
 from langchain_anthropic import ChatAnthropic
+from langchain_core.embeddings import Embeddings
 from langchain_core.language_models import BaseChatModel
-from langchain_openai import ChatOpenAI
-from langchain_tests.integration_tests import ChatModelIntegrationTests
+from langchain_openai import ChatOpenAI, OpenAIEmbeddings
+from langchain_tests.integration_tests import ChatModelIntegrationTests, EmbeddingsIntegrationTests
 from llmock.scenarios import Match, Reply, ToolCall
 
 from tests.fakes.beside import Mocked, mocked
@@ -174,3 +175,27 @@ class TestChatAnthropicAnsweredByAnthropic(AnthropicSuite):
 
 class TestChatAnthropicAnsweredByOpenAI(AnthropicSuite):
     registry_name, other_name = "nano", "haiku"
+
+
+class TestOpenAIEmbeddings(EmbeddingsIntegrationTests):
+    @pytest.fixture(autouse=True)
+    def _at(self, gateway: Mocked) -> None:
+        type(self).url = gateway.url
+
+    url = ""
+
+    @property
+    def embeddings_class(self) -> type[Embeddings]:
+        return OpenAIEmbeddings
+
+    @property
+    def embedding_model_params(self) -> dict[str, Any]:
+        """Give what the client takes: text goes as text, for the table of tokens is on the net."""
+        return {
+            "base_url": f"{self.url}/v1",
+            "api_key": "none",
+            "model": "small",
+            "max_retries": 0,
+            "check_embedding_ctx_length": False,
+            "default_headers": {"Connection": "close"},
+        }

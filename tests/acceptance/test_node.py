@@ -67,12 +67,14 @@ async def mocked(tmp_path: Path, mock: LLMockServer) -> AsyncIterator[Daemon]:
 async def test_text_streams_models_and_an_unknown_name(paired: Daemon, script: str, model: str) -> None:
     """U-26 U-61: answered by the simulator's model of either kind; what is not there raises the right class."""
     tasks = dict.fromkeys(("text", "stream", "models"), model) | {"unknown": "gpt-99", "invalid": model}
+    tasks |= {"count": model} if script == "anthropic.mjs" else {}
     seen = await node.run(script, paired.url, tasks)
     upstream = {"nano": "gpt-5-nano", "haiku": "claude-haiku-4-5"}[model]
     for task in ("text", "stream"):
         assert seen[task]["text"].startswith(f"(simulated {upstream})")
         assert (seen[task]["finish"], seen[task]["tokens"] > 0) == (FINISHED[script], True)
     assert (seen["text"]["by"], seen["stream"]["pieced"]) == (upstream, True)
+    assert script != "anthropic.mjs" or seen["count"]["tokens"] > 0
     assert seen["models"]["ids"] == ["auto", "nano", "mini", "haiku", "sonnet"]
     assert (seen["unknown"]["error"], seen["unknown"]["status"], seen["unknown"]["id"]) == ("NotFoundError", 404, True)
     assert (seen["invalid"]["error"], seen["invalid"]["status"], seen["invalid"]["id"]) == (

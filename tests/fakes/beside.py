@@ -16,6 +16,7 @@ providers:
   anthropic: {{kind: anthropic, base_url: "{anthropic}/v1", api_key: none}}
 models:
   nano: {{provider: openai, model: gpt-5-nano, price: {{input: 1, output: 2}}}}
+  small: {{provider: openai, model: text-embedding-3-small, price: {{input: 1, output: 0}}}}
   haiku: {{provider: anthropic, model: claude-haiku-4-5, price: {{input: 1, output: 2}}}}
 rules:
   - name: all

@@ -74,6 +74,9 @@ const todo = {
       text: textOf(message),
     };
   },
+  async count(model) {
+    return { tokens: (await client.messages.countTokens({ model, messages })).input_tokens };
+  },
   async models() {
     const ids = [];
     for await (const model of client.models.list()) ids.push(model.id);
