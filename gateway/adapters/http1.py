@@ -10,6 +10,8 @@ from collections import deque
 
 LONGEST_HEAD_BYTES = 64 * 1024
 LONGEST_CHUNK_LINE_BYTES = 1024
+MOST_LENGTH_DIGITS = 15
+"""A longer number is no length of anything, and Python refuses to read one of thousands of digits."""
 PAUSE_ABOVE_BYTES = 512 * 1024
 """Body bytes that may wait for a slow reader before the connection is told to stop."""
 
@@ -242,7 +244,7 @@ class Connection(asyncio.Protocol):
         if not length:
             self._keep = False
             return Body(chunked=False, length=UNTIL_CLOSE)
-        if not length.isdigit():
+        if not length.isdigit() or len(length) > MOST_LENGTH_DIGITS:
             raise ProtocolError("no single length")
         return Body(chunked=False, length=int(length))
 

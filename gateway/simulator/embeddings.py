@@ -24,7 +24,7 @@ _MOST_INPUTS = 2048
 _FIXED_SIZE = "text-embedding-ada-002"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted(Question):
     """What is to be embedded: each input as text, and how a vector is to look."""
 

@@ -26,6 +26,7 @@ from gateway.web.door import CREDENTIALS
 from gateway.web.errors import BROKEN, Handler
 from gateway.web.ids import new_id
 from gateway.web.keys import PARTS, Parts
+from gateway.web.unfolding import FOLDED, NotFoldedError, Unfolding
 
 FAILED = Refusal(RefusalKind.INTERNAL, BROKEN)
 STOPPING = Refusal(RefusalKind.STOPPING, "the gateway is stopping, and takes no new requests: send it again")
@@ -125,18 +126,24 @@ async def read_body(http: web.Request, limit_bytes: int) -> bytes | Refusal:
 
     A compressed body is measured as it unfolds, for its length says nothing.
     """
-    length = http.content_length
-    if length is not None and "Content-Encoding" not in http.headers:
-        return _too_large(limit_bytes) if length > limit_bytes else await http.read()
+    encoding = http.headers.get("Content-Encoding", "").strip().lower()
+    if encoding not in FOLDED:
+        length = http.content_length
+        if length is not None:
+            return _too_large(limit_bytes) if length > limit_bytes else await http.read()
+    folded = Unfolding(encoding) if encoding in FOLDED else None
     body = bytearray()
     try:
         while piece := await http.content.readany():
-            body += piece
+            body += folded.feed(piece, limit_bytes - len(body)) if folded else piece
             if len(body) > limit_bytes:
                 return _too_large(limit_bytes)
+        if folded:
+            folded.end()
+    except NotFoldedError:
+        return Refusal(RefusalKind.INVALID_REQUEST, f"the request body is not {encoding}: send it as it is")
     except web.RequestPayloadError:
-        words = f"the request body is not {http.headers.get('Content-Encoding', 'whole')[:20]}: send it as it is"
-        return Refusal(RefusalKind.INVALID_REQUEST, words)
+        return Refusal(RefusalKind.INVALID_REQUEST, "the request body is not whole: send it again")
     return bytes(body)
 
 

@@ -117,7 +117,12 @@ async def served(parts: Parts, daemon: Daemon, metrics: Metrics, settings: Setti
 async def listening(app: web.Application, address: Address, option: str = "listen") -> AsyncIterator[str]:
     """Answer at an address, which the option gave; gives its URL."""
     runner = web.AppRunner(
-        app, access_log=None, handle_signals=False, handler_cancellation=True, shutdown_timeout=CLOSE_WITHIN_S
+        app,
+        access_log=None,
+        handle_signals=False,
+        handler_cancellation=True,
+        shutdown_timeout=CLOSE_WITHIN_S,
+        auto_decompress=False,  # see gateway/web/unfolding.py
     )
     await runner.setup()
     try:

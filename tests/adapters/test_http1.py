@@ -183,9 +183,10 @@ async def test_an_end_too_early_says_whether_the_reply_had_begun(reply: bytes, *
         b"HTTP/2 200\r\n\r\n",
         b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\nokk",
         b"HTTP/1.1 200 OK\r\ncontent-length: +2\r\n\r\nok",
+        b"HTTP/1.1 200 OK\r\ncontent-length: " + b"9" * 5000 + b"\r\n\r\nok",
         b"HTTP/1.1 200 OK\r\nx: " + b"y" * 70_000,
     ],
-    ids=["no HTTP", "HTTP/2", "two lengths", "signed length", "endless head"],
+    ids=["no HTTP", "HTTP/2", "two lengths", "signed length", "endless length", "endless head"],
 )
 async def test_what_is_not_http_is_a_protocol_error(reply: bytes) -> None:
     async with connected(answering(reply)) as connection:

@@ -83,6 +83,26 @@ def test_no_event_is_too_odd_to_read(value: object) -> None:
     read(*(named(kind, **{name: within for name in names}) for kind in kinds))  # noqa: C420 - never changed
 
 
+@given(odd_values)
+def test_no_place_of_a_block_is_too_odd(index: object) -> None:
+    """A call of a tool keeps its name and its arguments, wherever it says that it stands."""
+    call = {"type": "tool_use", "id": "t1", "name": "weather", "input": {}}
+    delta = {"type": "input_json_delta", "partial_json": "{}"}
+    _, blocks = read(
+        named("content_block_start", index=index, content_block=call),
+        named("content_block_delta", index=index, delta=delta),
+    )
+    pieces = [piece for block in blocks for piece in block.pieces]
+    assert [type(piece) for piece in pieces] == [CallPiece, CallPiece]
+    assert pieces[0] == CallPiece(place_of(pieces[1]), "t1", "weather", "")
+
+
+def place_of(piece: Piece) -> int:
+    assert isinstance(piece, CallPiece)
+    assert type(piece.place) is int
+    return piece.place
+
+
 def counted(kind: str, usage: object) -> bytes:
     return named(kind, message={"usage": usage}) if kind == "message_start" else named(kind, delta={}, usage=usage)
 
