@@ -11,6 +11,7 @@ from gateway.domain.request import AUTO
 from gateway.domain.rule import NO_PARAMS, AllOf, Condition, Leaf, Params, Route, Rule, Split, Step, Timeouts
 from gateway.domain.snapshot import Defaults
 from gateway.domain.words import Failure, Mode
+from gateway.engine.capable import at_model
 
 _IMPLIED = Leaf("model", "model", AUTO, AUTO.__eq__, implied=True)
 """The condition of every rule that mentions `model` nowhere."""
@@ -131,7 +132,7 @@ def _step(node: Node, name: str, base: Step, known: Known, findings: Findings) -
         findings.missing(node, "model", name, known.declared_models, meant if name in known.chains else "")
         return None
     model = known.models.get(name)
-    return replace(base, model=name, window_tokens=model.window_tokens if model else None)
+    return replace(base, model=name) if model is None else at_model(base, model)
 
 
 def params_of(node: Node | None, base: Params, findings: Findings) -> Params:

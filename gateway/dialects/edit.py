@@ -149,9 +149,7 @@ def apply(fields: dict[str, Any], params: Params, limits: Sequence[str]) -> None
 
 def withhold(fields: dict[str, Any], model: Model, lost: Lost) -> None:
     """Take out the parameters that a model is known to answer with an error, and name them."""
-    if model.known is None:
-        return
-    for name in fields.keys() & model.known.refused_parameters:
+    for name in fields.keys() & model.refuses:
         del fields[name]
         lost.add(name)
 

@@ -59,11 +59,12 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A step that was passed over without an attempt."""
+    """A step that was passed over without an attempt; of an incapable one `lacks` says what, where it is known."""
 
     position: int
     model: str
     skip: Skip
+    lacks: tuple[str, ...] = ()
 
 
 Event = Attempt | Skipped
@@ -72,6 +73,7 @@ Event = Attempt | Skipped
 def shown(event: Event) -> dict[str, object]:
     """Give an event as callers and rows are shown it: our words and numbers, none of the provider's text."""
     if isinstance(event, Skipped):
-        return {"model": event.model, "skip": event.skip.value}
+        skipped: dict[str, object] = {"model": event.model, "skip": event.skip.value}
+        return {**skipped, "lacks": list(event.lacks)} if event.lacks else skipped
     failure = event.failure.value if event.failure else None
     return {"model": event.model, "status": event.status, "failure": failure, "seconds": round(event.duration_s, 4)}

@@ -110,7 +110,8 @@ NO_PARAMS = Params({}, {}, {}, ())
 class Step:
     """A place in a chain: one model, with the limits and edits that hold for it there.
 
-    `window_tokens` is the model's context window, None where it is not known.
+    `window_tokens` is the model's context window and `max_output_tokens` its longest answer, None where that is not
+    known; `lacks` is what of `gateway.domain.chat.NEEDS` it is known not to take.
     """
 
     model: str
@@ -118,6 +119,8 @@ class Step:
     tries: int = 1
     params: Params = NO_PARAMS
     window_tokens: int | None = None
+    max_output_tokens: int | None = None
+    lacks: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,7 +54,7 @@ class Exchange:
     """The state of one request; it is read by the log when the request has ended.
 
     `started_s` is monotonic, when the body was there. `waited_s` is time spent on providers, which is not the
-    gateway's own. `refusal` says why steps were passed over that could not carry the request, `overspent` which budget
+    gateway's own. `refusals` say why steps were passed over that could not carry the request, `overspent` which budget
     had no room for one, and `lost` what the last attempt could not carry over. `holds` is money held back for its
     attempts. `begun` once a part of a stream has left.
     """
@@ -74,7 +74,7 @@ class Exchange:
     usage: Usage | None = None
     first_content_s: float | None = None
     waited_s: float = 0.0
-    refusal: Refusal | None = None
+    refusals: list[Refusal] = field(default_factory=list)
     overspent: Overspent | None = None
     holds: list[Hold] = field(default_factory=list)
     begun: bool = False

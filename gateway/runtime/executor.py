@@ -16,7 +16,8 @@ from gateway.domain.rule import Step
 from gateway.domain.upstream import Call, Reply, UpstreamError
 from gateway.domain.words import Dialect, Failure, Outcome, Skip, Surface
 from gateway.engine.budgets import UNKNOWN_MAX_OUTPUT_TOKENS, words_of
-from gateway.engine.chain import Halt, Pass, Try, next_step
+from gateway.engine.capable import refusal_of
+from gateway.engine.chain import NOBODY_AWAY, Away, Halt, Pass, Try, next_step
 from gateway.engine.failure import blame_of, failure_of, final_error, resting_error
 from gateway.engine.waits import wait_asked_s
 from gateway.runtime.exchange import Exchange
@@ -73,16 +74,19 @@ class Executor:
         A stream's last attempt is noted when the stream is closed, every other one here. On a cancellation the
         attempt is noted as cancelled and the upstream connection is closed before the cancellation goes on.
         """
-        chain = exchange.decision.chain
+        chain, unfit = exchange.decision.chain, exchange.decision.unfit
         while True:
             elapsed_s = self._clock.monotonic() - exchange.started_s
             resting = self._board.resting()
-            step = next_step(chain, exchange.history, elapsed_s, resting)
+            away = Away(resting, unfit) if resting or unfit else NOBODY_AWAY
+            step = next_step(chain, exchange.history, elapsed_s, away)
             match step:
                 case Halt():
                     return _exhausted(exchange, step.outcome, resting)
                 case Pass():
-                    exchange.history.append(Skipped(step.position, chain.steps[step.position].model, step.skip))
+                    lacks = unfit.get(step.position, ())
+                    skipped = Skipped(step.position, chain.steps[step.position].model, step.skip, lacks)
+                    exchange.history.append(skipped)
                 case Try():
                     result = await self._attempt(exchange, step.position, step.left_s)
                     if isinstance(result, Stream):
@@ -107,7 +111,7 @@ class Executor:
         body = _body(exchange, dialect, model, step)
         if isinstance(body, Refusal):
             hold.settle(0)
-            exchange.refusal = body
+            exchange.refusals.append(body)
             exchange.history.append(Skipped(position, step.model, Skip.INCAPABLE))
             return None
         headers = dialect.headers(target.secret, exchange.request)
@@ -247,9 +251,11 @@ def _body(exchange: Exchange, dialect: ProviderDialect, model: Model, step: Step
 
 def _exhausted(exchange: Exchange, outcome: Outcome, resting: Mapping[str, Rest]) -> Exhausted:
     attempts = exchange.attempts
-    if exchange.refusal is not None and not attempts:
+    if all(isinstance(e, Skipped) and e.skip is Skip.INCAPABLE for e in exchange.history) and exchange.history:
         exchange.outcome = Outcome.REFUSED
-        return Exhausted(exchange.refusal.status, exchange.refusal, "gateway")
+        decision = exchange.decision
+        refusal = refusal_of(decision.chain, decision.unfit, exchange.refusals)
+        return Exhausted(refusal.status, refusal, "gateway")
     cooling = [e.model for e in exchange.history if isinstance(e, Skipped) and e.skip is Skip.COOLING]
     rests = [rest for model in cooling if (rest := resting.get(model)) is not None]
     exchange.outcome = outcome

@@ -17,6 +17,10 @@ EVENTS: dict[str, tuple[Event, dict[str, object]]] = {
         {"model": "large", "status": 400, "failure": "bad_request", "seconds": 0.0},
     ),
     "a skip": (Skipped(2, "other", Skip.COOLING), {"model": "other", "skip": "cooling"}),
+    "a skip for what the model lacks": (
+        Skipped(2, "other", Skip.INCAPABLE, ("images",)),
+        {"model": "other", "skip": "incapable", "lacks": ["images"]},
+    ),
 }
 
 

@@ -222,7 +222,7 @@ def _effort(effort: Effort | None, model: Model, lost: Lost) -> dict[str, Any]:
     """Say how much to think to a model that is known to think: others answer the parameter with an error."""
     if effort is None:
         return {}
-    if model.known is None or "thinking" not in model.known.capabilities:
+    if not model.thinks:
         if effort.level != "none":
             lost.add("effort")
         return {}

@@ -192,12 +192,11 @@ def _thinking(chat: Chat, max_tokens: int, model: Model, lost: Lost) -> dict[str
     effort = chat.effort
     if effort is None or effort.level == "none":
         return {}
-    known = model.known
     forced = chat.tool_choice is not None and chat.tool_choice.choosing in (Choosing.REQUIRED, Choosing.NAMED)
-    if forced or _in_tool_turn(chat) or (known is not None and "thinking" not in known.capabilities):
+    if forced or _in_tool_turn(chat) or model.thinks is False:
         lost.add("effort")
         return {}
-    if known is not None and "temperature" in known.refused_parameters:
+    if "temperature" in model.refuses:
         level = effort.level or _level_of(effort.budget_tokens)
         written: dict[str, Any] = {"thinking": {"type": "adaptive"}}
         return written | {"effort": _EFFORTS.get(level, level)} if level else written

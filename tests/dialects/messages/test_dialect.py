@@ -119,6 +119,25 @@ def test_conditions_see_what_a_body_holds(
     assert (set(seen.has), seen.attachments, seen.turns[-1]) == (has, attachments, last)
 
 
+@pytest.mark.parametrize(
+    ("block", "needs"),
+    [
+        ({"type": "document", "source": SOURCE}, {"documents"}),
+        ({"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "Hello"}}, set()),
+        ({"type": "document", "source": {"type": "content", "content": "Hello"}}, set()),
+        ({"type": "search_result", "source": "https://a", "title": "A", "content": []}, set()),
+        (IMAGE, {"images"}),
+    ],
+)
+def test_a_document_of_text_asks_nothing_of_a_model(block: Mapping[str, Any], needs: set[str]) -> None:
+    """U-15: `has` sees documents there all the same, also within the result of a tool."""
+    for content in (block, {"type": "tool_result", "content": [block]}):
+        seen = conversation_of(user(content))
+        assert seen.needs == needs
+        assert seen.attachments == 1
+        assert not seen.has.isdisjoint({"documents", "images"})
+
+
 def test_schemas_are_kept_as_text() -> None:
     assert json.loads(conversation_of(chat(tools=[TOOL], output_format=FORMAT)).tools_text) == [[TOOL], FORMAT]
 
