@@ -218,8 +218,8 @@ class ProviderDialect(Protocol):
         """Give the headers of an upstream request, the credential among them."""
         ...
 
-    def pass_on(self, request: Request, upstream_model: str, params: Params) -> bytes:
-        """Give a request of the same dialect, byte for byte but for the model name and the edits."""
+    def pass_on(self, request: Request, model: Model, params: Params) -> Outgoing:
+        """Give a request of the same dialect, byte for byte but for the model name, the edits and what it refuses."""
         ...
 
     def write_request(self, chat: Chat, model: Model, params: Params, max_output_tokens: int) -> Outgoing | Refusal:

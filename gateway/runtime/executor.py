@@ -237,7 +237,9 @@ def _body(exchange: Exchange, dialect: ProviderDialect, model: Model, step: Step
     request = exchange.request
     exchange.lost = ()
     if _native(exchange, model):
-        return dialect.pass_on(request, model.upstream, step.params)
+        passed = dialect.pass_on(request, model, step.params)
+        exchange.lost = passed.lost
+        return passed.body
     chat = exchange.caller.chat(request.fields)
     if isinstance(chat, Refusal):
         return chat
@@ -245,7 +247,7 @@ def _body(exchange: Exchange, dialect: ProviderDialect, model: Model, step: Step
     written = dialect.write_request(chat, model, step.params, most)
     if isinstance(written, Refusal):
         return written
-    exchange.lost = tuple(exchange.caller.names.get(name, name) for name in written.lost)
+    exchange.lost = tuple(sorted({exchange.caller.names.get(name, name) for name in written.lost}))
     return written.body
 
 

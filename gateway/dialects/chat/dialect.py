@@ -125,7 +125,7 @@ class OpenAIChat:
         """Give a bearer credential."""
         return {"Authorization": f"Bearer {secret}"} if secret else {}
 
-    def pass_on(self, request: Request, upstream_model: str, params: Params) -> bytes:
+    def pass_on(self, request: Request, model: Model, params: Params) -> Outgoing:
         """Pass the body on; a stream is asked to report its usage."""
         extra: dict[str, Any] = {}
         if self.hides_usage(request):
@@ -133,7 +133,7 @@ class OpenAIChat:
             extra["stream_options"] = (
                 {**options, "include_usage": True} if isinstance(options, dict) else {"include_usage": True}
             )
-        return edit.pass_on(request, upstream_model, params, extra, LIMITS)
+        return edit.pass_on(request, model, params, extra, LIMITS)
 
     def write_request(self, chat: Chat, model: Model, params: Params, max_output_tokens: int) -> Outgoing | Refusal:
         """Give a chat completions request; without a limit on the output the model's own maximum holds."""
@@ -143,7 +143,7 @@ class OpenAIChat:
         except CannotCarryError as error:
             return error.refusal()
         edit.apply(body, params, LIMITS)
-        edit.withhold(body, model, lost)
+        edit.withhold(body, model, LIMITS, lost)
         return Outgoing(_encode(body), lost.names)
 
     def read_answer(self, body: bytes) -> Answer | Bad:

@@ -129,9 +129,9 @@ class AnthropicMessages:
             headers["x-api-key"] = secret
         return headers
 
-    def pass_on(self, request: Request, upstream_model: str, params: Params) -> bytes:
+    def pass_on(self, request: Request, model: Model, params: Params) -> Outgoing:
         """Pass the body on; usage is always reported."""
-        return edit.pass_on(request, upstream_model, params, {}, LIMITS)
+        return edit.pass_on(request, model, params, {}, LIMITS)
 
     def write_request(self, chat: Chat, model: Model, params: Params, max_output_tokens: int) -> Outgoing | Refusal:
         """Give a messages request; `max_tokens` is required here, so the model's maximum stands in for none."""
@@ -141,7 +141,7 @@ class AnthropicMessages:
         except CannotCarryError as error:
             return error.refusal()
         edit.apply(body, params, LIMITS)
-        edit.withhold(body, model, lost)
+        edit.withhold(body, model, LIMITS, lost)
         body.setdefault("max_tokens", max_output_tokens)
         return Outgoing(_encode(body), lost.names)
 

@@ -6,7 +6,7 @@ Source: the API reference of `POST /v1/messages`, version 2023-06-01.
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from gateway.dialects.carry import CannotCarryError, Lost, arguments_of
+from gateway.dialects.carry import CannotCarryError, Lost, arguments_of, lowered
 from gateway.domain.chat import Role
 from gateway.domain.message import (
     Chat,
@@ -49,7 +49,8 @@ def body_of(chat: Chat, model: Model, most_tokens: int, lost: Lost) -> dict[str,
         raise CannotCarryError("messages", "must end with a message of the user or of a tool")
     messages = [_message(message, lost) for message in chat.messages]
     body: dict[str, Any] = {"model": model.upstream, "messages": messages}
-    body["max_tokens"] = chat.max_tokens if chat.max_tokens is not None else most_tokens
+    limit = lowered(chat.max_tokens, model, lost)
+    body["max_tokens"] = most_tokens if limit is None else limit
     if chat.system:
         body["system"] = _system(chat.system, lost)
     if chat.stream:

@@ -14,7 +14,7 @@ from gateway.domain.refusal import Refusal, RefusalKind
 from gateway.domain.request import Request
 from gateway.domain.rule import NO_PARAMS
 from gateway.domain.words import Surface
-from tests.dialects.exchanges import chat, odd_messages, odd_values
+from tests.dialects.exchanges import MODEL, chat, odd_messages, odd_values
 
 OPENAI = OpenAIChat()
 ANTHROPIC = AnthropicMessages()
@@ -154,14 +154,14 @@ def test_schemas_are_kept_as_text() -> None:
 def test_no_body_with_a_list_of_messages_is_too_odd_to_read(fields: dict[str, Any]) -> None:
     request = read(fields)
     request.read()
-    ANTHROPIC.pass_on(request, "up", NO_PARAMS)
+    ANTHROPIC.pass_on(request, MODEL, NO_PARAMS).body
 
 
 def test_what_needs_no_edit_gets_none() -> None:
     """U-42 and U-49: byte for byte but for the model, cache markers included."""
     marked = {"type": "text", "text": "x", "cache_control": {"type": "ephemeral"}}
     request = read({**user(marked), "model": "auto", "stream": True})
-    assert ANTHROPIC.pass_on(request, "up", NO_PARAMS) == request.body.replace(b'"auto"', b'"up"')
+    assert ANTHROPIC.pass_on(request, MODEL, NO_PARAMS).body == request.body.replace(b'"auto"', b'"up"')
     assert not ANTHROPIC.hides_usage(request)
 
 
