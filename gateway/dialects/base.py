@@ -120,10 +120,14 @@ class Block(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A request in the provider's dialect, and the names of what it leaves out, in our words: see `CallerDialect`."""
+    """A request in the provider's dialect, and the names of what it leaves out, in our words: see `CallerDialect`.
+
+    `defaulted` is the output limit that it has because the dialect needs one and neither the caller nor a rule gave it.
+    """
 
     body: bytes
     lost: tuple[str, ...] = ()
+    defaulted: int | None = None
 
 
 class StreamReader(Protocol):
@@ -218,8 +222,11 @@ class ProviderDialect(Protocol):
         """Give the headers of an upstream request, the credential among them."""
         ...
 
-    def pass_on(self, request: Request, model: Model, params: Params) -> Outgoing:
-        """Give a request of the same dialect, byte for byte but for the model name, the edits and what it refuses."""
+    def pass_on(self, request: Request, model: Model, params: Params, max_output_tokens: int) -> Outgoing:
+        """Give a request of the same dialect, byte for byte but for the model name, the edits and what it refuses.
+
+        `max_output_tokens` is as for `write_request`.
+        """
         ...
 
     def write_request(self, chat: Chat, model: Model, params: Params, max_output_tokens: int) -> Outgoing | Refusal:

@@ -152,6 +152,11 @@ def apply(fields: dict[str, Any], params: Params, limits: Sequence[str]) -> None
                 fields[each] = most
 
 
+def limits_output(params: Params) -> bool:
+    """Say whether a step's edits give requests a limit on the output."""
+    return any(name in part for part in (params.set, params.default, params.cap) for name in OUTPUT_LIMITS)
+
+
 def withhold(fields: dict[str, Any], model: Model, limits: Sequence[str], lost: Lost) -> None:
     """Take out the parameters that a model is known to answer with an error, and name those that asked for something.
 

@@ -56,7 +56,8 @@ class Exchange:
     `started_s` is monotonic, when the body was there. `waited_s` is time spent on providers, which is not the
     gateway's own. `refusals` say why steps were passed over that could not carry the request, `overspent` which budget
     had no room for one, and `lost` what the last attempt could not carry over. `holds` is money held back for its
-    attempts. `begun` once a part of a stream has left.
+    attempts. `begun` once a part of a stream has left. `cut` says that the answer ended at a limit on the output, and
+    `defaulted` is the limit that the last attempt was given because nobody gave one.
     """
 
     id: str
@@ -78,6 +79,8 @@ class Exchange:
     overspent: Overspent | None = None
     holds: list[Hold] = field(default_factory=list)
     begun: bool = False
+    cut: bool = False
+    defaulted: int | None = None
     lost: tuple[str, ...] = ()
 
     def upstream_of(self, step: Step) -> tuple[Model, Provider, Target]:

@@ -9,6 +9,7 @@ from gateway.dialects.base import Answer, Bad, ProviderDialect
 from gateway.dialects.relay import Relay
 from gateway.domain.attempt import ProviderError, Skipped
 from gateway.domain.budget import Overspent
+from gateway.domain.chat import Stop
 from gateway.domain.health import Rest
 from gateway.domain.refusal import Refusal, RefusalKind
 from gateway.domain.registry import Model
@@ -159,9 +160,13 @@ class Executor:
         exchange.response_model = answer.model
         attempt.answering(self._clock)
         attempt.ended(usage, None, self._clock)
-        if _native(exchange, attempt.model):
+        native = _native(exchange, attempt.model)
+        if native and exchange.defaulted is None:
             return Answered(body)
         reply = dialect.reply(answer)
+        exchange.cut = reply.stop is Stop.LENGTH
+        if native:
+            return Answered(body)
         # the caller is told what the provider reported: a guess of ours would look like that
         return Answered(exchange.caller.write_answer(reply, answer.usage, exchange.about, exchange.request.fields))
 
@@ -235,19 +240,20 @@ def _native(exchange: Exchange, model: Model) -> bool:
 
 def _body(exchange: Exchange, dialect: ProviderDialect, model: Model, step: Step) -> bytes | Refusal:
     request = exchange.request
-    exchange.lost = ()
+    exchange.lost, exchange.defaulted = (), None
+    most = model.max_output_tokens or UNKNOWN_MAX_OUTPUT_TOKENS
     if _native(exchange, model):
-        passed = dialect.pass_on(request, model, step.params)
-        exchange.lost = passed.lost
+        passed = dialect.pass_on(request, model, step.params, most)
+        exchange.lost, exchange.defaulted = passed.lost, passed.defaulted
         return passed.body
     chat = exchange.caller.chat(request.fields)
     if isinstance(chat, Refusal):
         return chat
-    most = model.max_output_tokens or UNKNOWN_MAX_OUTPUT_TOKENS
     written = dialect.write_request(chat, model, step.params, most)
     if isinstance(written, Refusal):
         return written
     exchange.lost = tuple(sorted({exchange.caller.names.get(name, name) for name in written.lost}))
+    exchange.defaulted = written.defaulted
     return written.body
 
 

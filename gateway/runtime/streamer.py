@@ -5,6 +5,7 @@ import asyncio
 from gateway.dialects.base import Bad
 from gateway.dialects.relay import Relay
 from gateway.domain.attempt import ProviderError
+from gateway.domain.chat import Stop
 from gateway.domain.upstream import Reply, UpstreamError
 from gateway.domain.words import Failure, Outcome
 from gateway.engine.chain import Halt, next_step
@@ -84,6 +85,7 @@ class Stream:
         exchange, relay = self._running.exchange, self._relay
         self._reply.close(finished=relay.closed)
         exchange.response_model = relay.model
+        exchange.cut = relay.stop is Stop.LENGTH
         self._running.garbage = relay.garbage
         reported = relay.usage
         whole = reported is not None and relay.closed and not reported.estimated

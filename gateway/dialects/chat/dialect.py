@@ -125,8 +125,8 @@ class OpenAIChat:
         """Give a bearer credential."""
         return {"Authorization": f"Bearer {secret}"} if secret else {}
 
-    def pass_on(self, request: Request, model: Model, params: Params) -> Outgoing:
-        """Pass the body on; a stream is asked to report its usage."""
+    def pass_on(self, request: Request, model: Model, params: Params, max_output_tokens: int) -> Outgoing:
+        """Pass the body on; a stream is asked to report its usage, and a limit on the output is not needed."""
         extra: dict[str, Any] = {}
         if self.hides_usage(request):
             options = request.fields.get("stream_options")

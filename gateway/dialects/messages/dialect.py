@@ -26,7 +26,7 @@ from gateway.dialects.messages.stream import (
     stop_of,
     usage_of,
 )
-from gateway.dialects.messages.writing import body_of
+from gateway.dialects.messages.writing import body_of, fit_thinking
 from gateway.domain.attempt import ProviderError
 from gateway.domain.chat import Stop
 from gateway.domain.limit import LimitKind, Standing
@@ -129,9 +129,13 @@ class AnthropicMessages:
             headers["x-api-key"] = secret
         return headers
 
-    def pass_on(self, request: Request, model: Model, params: Params) -> Outgoing:
-        """Pass the body on; usage is always reported."""
-        return edit.pass_on(request, model, params, {}, LIMITS)
+    def pass_on(self, request: Request, model: Model, params: Params, max_output_tokens: int) -> Outgoing:
+        """Pass the body on; usage is always reported, and a limit on the output is always needed."""
+        if request.fields.get("max_tokens") is not None and "max_tokens" not in params.drop:
+            return edit.pass_on(request, model, params, {}, LIMITS)
+        ours = None if edit.limits_output(params) else max_output_tokens
+        passed = edit.pass_on(request, model, _limited(params, max_output_tokens), {}, LIMITS)
+        return replace(passed, defaulted=ours)
 
     def write_request(self, chat: Chat, model: Model, params: Params, max_output_tokens: int) -> Outgoing | Refusal:
         """Give a messages request; `max_tokens` is required here, so the model's maximum stands in for none."""
@@ -140,10 +144,11 @@ class AnthropicMessages:
             body = body_of(chat, model, max_output_tokens, lost)
         except CannotCarryError as error:
             return error.refusal()
-        edit.apply(body, params, LIMITS)
+        ours = chat.max_tokens is None and not edit.limits_output(params)
+        edit.apply(body, _limited(params, max_output_tokens), LIMITS)
         edit.withhold(body, model, LIMITS, lost)
-        body.setdefault("max_tokens", max_output_tokens)
-        return Outgoing(_encode(body), lost.names)
+        fit_thinking(body, lost)
+        return Outgoing(_encode(body), lost.names, max_output_tokens if ours else None)
 
     def read_answer(self, body: bytes) -> Answer | Bad:
         """Look through a message object; one with an error in it, or with no content, is none."""
@@ -180,6 +185,11 @@ class AnthropicMessages:
     def hides_usage(self, request: Request) -> bool:
         """Usage is a part of this dialect's own events, never a block of its own."""
         return False
+
+
+def _limited(params: Params, most_tokens: int) -> Params:
+    """Give edits that end in a limit on the output, which this dialect needs; one that a rule gives comes before it."""
+    return replace(params, default={**params.default, "max_tokens": params.default.get("max_tokens", most_tokens)})
 
 
 def _thinks(fields: Fields) -> bool:

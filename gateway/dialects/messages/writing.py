@@ -40,17 +40,17 @@ _WITHOUT_SCHEMA = {"type": "object", "properties": {}}
 
 
 def body_of(chat: Chat, model: Model, most_tokens: int, lost: Lost) -> dict[str, Any]:
-    """Give the body, without the edits of a rule, and name what it leaves out.
+    """Give the body, without the edits of a rule, and name what it leaves out. Raises CannotCarryError.
 
-    `max_tokens` is required here, so `most_tokens` stands in for none. Raises CannotCarryError.
+    `max_tokens` is required here: `most_tokens` is what will stand in for none.
     """
     if not chat.messages or chat.messages[-1].role is Role.ASSISTANT:
         # this dialect goes on with the assistant's last words, the others answer them
         raise CannotCarryError("messages", "must end with a message of the user or of a tool")
     messages = [_message(message, lost) for message in chat.messages]
     body: dict[str, Any] = {"model": model.upstream, "messages": messages}
-    limit = lowered(chat.max_tokens, model, lost)
-    body["max_tokens"] = most_tokens if limit is None else limit
+    if (limit := lowered(chat.max_tokens, model, lost)) is not None:
+        body["max_tokens"] = limit
     if chat.system:
         body["system"] = _system(chat.system, lost)
     if chat.stream:
@@ -65,7 +65,7 @@ def body_of(chat: Chat, model: Model, most_tokens: int, lost: Lost) -> dict[str,
     if chat.user:
         body["metadata"] = {"user_id": chat.user}
     config = _format(chat.output, lost)
-    thinking = _thinking(chat, body["max_tokens"], model, lost)
+    thinking = _thinking(chat, body.get("max_tokens", most_tokens), model, lost)
     if "effort" in thinking:
         config["effort"] = thinking.pop("effort")
     if config:
@@ -206,6 +206,19 @@ def _thinking(chat: Chat, max_tokens: int, model: Model, lost: Lost) -> dict[str
         lost.add("effort")
         return {}
     return {"thinking": {"type": "enabled", "budget_tokens": budget}}
+
+
+def fit_thinking(body: dict[str, Any], lost: Lost) -> None:
+    """Lower what a model may think to less than its output limit, which a rule may have lowered, or leave it out."""
+    budget = body.get("thinking", {}).get("budget_tokens")
+    most = body.get("max_tokens")
+    if type(budget) is not int or type(most) is not int or budget < most:
+        return
+    if most <= LEAST_BUDGET_TOKENS:
+        del body["thinking"]
+        lost.add("effort")
+    else:
+        body["thinking"] = {**body["thinking"], "budget_tokens": most - 1}
 
 
 def _level_of(budget_tokens: int | None) -> str:
