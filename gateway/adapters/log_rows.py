@@ -80,6 +80,7 @@ class Tried(msgspec.Struct, omit_defaults=True, gc=False):
     seconds: float
     kind: str = ""
     unpriced: bool = False
+    again: bool = False
     provider: str = ""
     usage: dict[str, Any] | None = None
     cost_nano_usd: int = 0
@@ -172,6 +173,7 @@ def _kept(event: Event, entry: Entry, plain: Attempt | None) -> Tried | dict[str
     if failure is not None and event.committed:
         tried.kind = str(SpendKind.ANSWER)
     tried.unpriced = event.unpriced
+    tried.again = event.again
     if event is not plain and event.counts:
         tried.provider = "" if event.provider == entry.provider else event.provider
         tried.usage = _usage_kept(event.usage or _NOTHING)

@@ -229,6 +229,13 @@ class ProviderDialect(Protocol):
         """
         ...
 
+    def mended(self, body: bytes, error: ProviderError) -> Outgoing | None:
+        """Give a request that was answered with an error as it may be taken, None where nothing can be left out of it.
+
+        `lost` names what is left out, in our words.
+        """
+        ...
+
     def write_request(self, chat: Chat, model: Model, params: Params, max_output_tokens: int) -> Outgoing | Refusal:
         """Give a request that came in another dialect, or name the field that cannot be said in this one.
 

@@ -28,7 +28,8 @@ class Attempt:
 
     `failure` None means answered. `committed` means that the caller already holds a part of the answer, so that
     no other model may go on with it. `status` is 0 where no reply came; `garbage` counts events that could not be
-    read. `unpriced` says that the provider answered with the id of a model that the price is not of.
+    read. `unpriced` says that the provider answered with the id of a model that the price is not of. `again` says that
+    it turned down what can be left out, so that the same step is asked once more, without that.
     """
 
     position: int
@@ -43,6 +44,7 @@ class Attempt:
     cost_nano_usd: int = 0
     garbage: int = 0
     unpriced: bool = False
+    again: bool = False
 
     @property
     def kind(self) -> SpendKind:
@@ -76,4 +78,11 @@ def shown(event: Event) -> dict[str, object]:
         skipped: dict[str, object] = {"model": event.model, "skip": event.skip.value}
         return {**skipped, "lacks": list(event.lacks)} if event.lacks else skipped
     failure = event.failure.value if event.failure else None
-    return {"model": event.model, "status": event.status, "failure": failure, "seconds": round(event.duration_s, 4)}
+    seconds = round(event.duration_s, 4)
+    tried: dict[str, object] = {
+        "model": event.model,
+        "status": event.status,
+        "failure": failure,
+        "seconds": seconds,
+    }
+    return {**tried, "again": True} if event.again else tried

@@ -80,9 +80,13 @@ def _after(chain: Chain, history: Sequence[Event], last: Attempt, elapsed_s: flo
         return Halt(Outcome.CANCELLED)
     if last.committed:
         return Halt(Outcome.INTERRUPTED)  # the caller already holds part of this answer
+    here = [event for event in history if isinstance(event, Attempt) and event.position == last.position]
+    left_s = chain.deadline_s - elapsed_s
+    if last.again and sum(event.again for event in here) == 1:
+        return Try(last.position, left_s) if left_s > 0 else Halt(Outcome.FAILED)
     if last.failure not in chain.fall_back_on or _was_last_resort(history):
         return Halt(Outcome.FAILED)
-    tried = sum(1 for event in history if isinstance(event, Attempt) and event.position == last.position)
+    tried = sum(not event.again for event in here)
     again = EFFECTS[last.failure].again and tried < chain.steps[last.position].tries
     if again and last.model not in away.resting:
         return _go_to(chain, last.position, elapsed_s, away)

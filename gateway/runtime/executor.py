@@ -7,7 +7,7 @@ from typing import assert_never
 
 from gateway.dialects.base import Answer, Bad, ProviderDialect
 from gateway.dialects.relay import Relay
-from gateway.domain.attempt import ProviderError, Skipped
+from gateway.domain.attempt import Attempt, ProviderError, Skipped
 from gateway.domain.budget import Overspent
 from gateway.domain.chat import Stop
 from gateway.domain.health import Rest
@@ -115,6 +115,7 @@ class Executor:
             exchange.refusals.append(body)
             exchange.history.append(Skipped(position, step.model, Skip.INCAPABLE))
             return None
+        body = _mended(exchange, dialect, position, body)
         headers = dialect.headers(target.secret, exchange.request)
         call = Call(provider.name, target.base_url + dialect.path, headers, body, step.timeouts)
         trial = self._board.began(model.name)
@@ -144,7 +145,7 @@ class Executor:
             finally:
                 reply.close()
         if not 200 <= reply.status < 300:
-            self._refused(attempt, dialect.read_error(reply.status, body), reply)
+            self._refused(attempt, dialect, call, reply, body)
             return None
         answer = dialect.read_answer(body)
         if isinstance(answer, Bad):
@@ -183,7 +184,7 @@ class Executor:
                 attempt.status = reply.status
                 limit.reschedule(min(asyncio.get_running_loop().time() + timeouts.first_content_s, last_s))
                 if not 200 <= reply.status < 300:
-                    self._refused(attempt, dialect.read_error(reply.status, await reply.read()), reply)
+                    self._refused(attempt, dialect, call, reply, await reply.read())
                     return None
                 if reply.headers.get("content-type", "").startswith("application/json"):
                     bad = _not_streamed(dialect.read_answer(await reply.read()))
@@ -203,8 +204,10 @@ class Executor:
         attempt.waited(self._clock)
         return stream
 
-    def _refused(self, attempt: Running, error: ProviderError, reply: Reply) -> None:
+    def _refused(self, attempt: Running, dialect: ProviderDialect, call: Call, reply: Reply, body: bytes) -> None:
         """Note an attempt that was answered with an error status, and when the provider says to come again."""
+        error = dialect.read_error(reply.status, body)
+        attempt.again = attempt.mends(dialect.mended(call.body, error))
         wait_s = wait_asked_s(reply.status, reply.headers, self._clock.now())
         attempt.failed(Bad(failure_of(error), replace(error, retry_after_s=wait_s)), self._clock)
 
@@ -255,6 +258,18 @@ def _body(exchange: Exchange, dialect: ProviderDialect, model: Model, step: Step
     exchange.lost = tuple(sorted({exchange.caller.names.get(name, name) for name in written.lost}))
     exchange.defaulted = written.defaulted
     return written.body
+
+
+def _mended(exchange: Exchange, dialect: ProviderDialect, position: int, body: bytes) -> bytes:
+    """Leave out of a request what the provider turned down when this step was asked before."""
+    last = exchange.history[-1] if exchange.history else None
+    if not isinstance(last, Attempt) or last.position != position or not last.again or last.error is None:
+        return body
+    mended = dialect.mended(body, last.error)
+    if mended is None:
+        return body
+    exchange.lost = tuple(sorted({*exchange.lost, *(exchange.caller.names.get(name, name) for name in mended.lost)}))
+    return mended.body
 
 
 def _exhausted(exchange: Exchange, outcome: Outcome, resting: Mapping[str, Rest]) -> Exhausted:

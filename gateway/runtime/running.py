@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from gateway.dialects.base import Bad
+from gateway.dialects.base import Bad, Outgoing
 from gateway.domain.attempt import Attempt, ProviderError
 from gateway.domain.registry import Model
 from gateway.domain.usage import Usage
@@ -22,7 +22,7 @@ class Running:
     """An attempt that is under way; `status` is that of the reply's head, 0 until one has come.
 
     `trial` says that it finds out whether a model answers again. `hurried` once the request's own deadline ended it,
-    which is not the model's fault.
+    which is not the model's fault. `again` once the provider turned down what can be left out.
     """
 
     exchange: Exchange
@@ -36,6 +36,7 @@ class Running:
     status: int = 0
     garbage: int = 0
     hurried: bool = False
+    again: bool = False
 
     def waited(self, clock: Clock) -> None:
         """Count the time since the start, or since the last count, as time spent on the provider."""
@@ -61,6 +62,11 @@ class Running:
         """Note that it failed before anything reached the caller; what it used all the same is paid."""
         self._note(clock, bad, bad.usage, committed=False)
 
+    def mends(self, mended: Outgoing | None) -> bool:
+        """Say whether the same step is asked once more, with a request that leaves something out; no third time."""
+        before = (each.again for each in self.exchange.attempts if each.position == self.position)
+        return mended is not None and not any(before)
+
     def ended(self, usage: Usage, bad: Bad | None, clock: Clock) -> None:
         """Note how an attempt ended whose content reached the caller, and what that cost."""
         self.exchange.usage = usage
@@ -82,6 +88,7 @@ class Running:
             usage=usage,
             cost_nano_usd=cost,
             garbage=self.garbage,
+            again=self.again,
         )
         exchange.history.append(attempt)
         self.hold.settle(cost)

@@ -16,6 +16,10 @@ EVENTS: dict[str, tuple[Event, dict[str, object]]] = {
         Attempt(1, "large", "local", Failure.BAD_REQUEST, error=QUOTING, status=400),
         {"model": "large", "status": 400, "failure": "bad_request", "seconds": 0.0},
     ),
+    "a failure that was mended": (
+        Attempt(1, "large", "local", Failure.BAD_REQUEST, error=QUOTING, status=400, again=True),
+        {"model": "large", "status": 400, "failure": "bad_request", "seconds": 0.0, "again": True},
+    ),
     "a skip": (Skipped(2, "other", Skip.COOLING), {"model": "other", "skip": "cooling"}),
     "a skip for what the model lacks": (
         Skipped(2, "other", Skip.INCAPABLE, ("images",)),

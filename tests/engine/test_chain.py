@@ -136,6 +136,21 @@ def test_a_place_that_cannot_serve_is_passed_over_once_and_never_tried(
     assert len({event.position for event in here}) == len(here)
 
 
+@given(chain=strategies.chains, tries=st.integers(0, 3), rests=st.booleans())
+def test_a_step_that_turned_down_what_can_be_left_out_is_asked_once_more(
+    chain: Chain, tries: int, *, rests: bool
+) -> None:
+    """U-48: whatever the rule falls back on, also where the model rests, and it takes none of the step's tries."""
+    refused = replace(attempt(0, Failure.BAD_REQUEST), again=True)
+    resting = {chain.steps[0].model: rest(5.0)} if rests else NONE_RESTS
+    assert next_step(chain, (refused,), 1.0, Away(resting)) == Try(0, chain.deadline_s - 1.0)
+    assert next_step(chain, (refused,), chain.deadline_s) == Halt(Outcome.FAILED)
+    step = next_step(chain, (refused, refused), 0.0)
+    assert step == next_step(chain, (attempt(0, Failure.BAD_REQUEST),), 0.0)
+    fails = (attempt(0, Failure.TIMEOUT),) * (tries + 1)
+    assert next_step(chain, (refused, *fails), 0.0) == next_step(chain, fails, 0.0)
+
+
 def test_a_second_try_is_for_models_that_do_not_rest() -> None:
     chain = Chain(steps_of(None, None, tries=2), 60.0, ALL)
     history = (attempt(0, Failure.OVERLOADED),)

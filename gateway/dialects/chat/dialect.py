@@ -135,6 +135,10 @@ class OpenAIChat:
             )
         return edit.pass_on(request, model, params, extra, LIMITS)
 
+    def mended(self, body: bytes, error: ProviderError) -> Outgoing | None:
+        """Give None: no part of a request of this dialect is signed by its provider."""
+        return None
+
     def write_request(self, chat: Chat, model: Model, params: Params, max_output_tokens: int) -> Outgoing | Refusal:
         """Give a chat completions request; without a limit on the output the model's own maximum holds."""
         lost = Lost(chat.lost)

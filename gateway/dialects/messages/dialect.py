@@ -26,6 +26,7 @@ from gateway.dialects.messages.stream import (
     stop_of,
     usage_of,
 )
+from gateway.dialects.messages.thoughts import Without, has_unsigned, turned_down, without_thoughts
 from gateway.dialects.messages.writing import body_of, fit_thinking
 from gateway.domain.attempt import ProviderError
 from gateway.domain.chat import Stop
@@ -131,11 +132,23 @@ class AnthropicMessages:
 
     def pass_on(self, request: Request, model: Model, params: Params, max_output_tokens: int) -> Outgoing:
         """Pass the body on; usage is always reported, and a limit on the output is always needed."""
-        if request.fields.get("max_tokens") is not None and "max_tokens" not in params.drop:
-            return edit.pass_on(request, model, params, {}, LIMITS)
-        ours = None if edit.limits_output(params) else max_output_tokens
-        passed = edit.pass_on(request, model, _limited(params, max_output_tokens), {}, LIMITS)
-        return replace(passed, defaulted=ours)
+        ours = None
+        if request.fields.get("max_tokens") is None or "max_tokens" in params.drop:
+            ours = None if edit.limits_output(params) else max_output_tokens
+            params = _limited(params, max_output_tokens)
+        passed = edit.pass_on(request, model, params, {}, LIMITS)
+        if has_unsigned(request.fields, request.body):
+            without = without_thoughts(passed.body, signed=False)
+            lost = {*passed.lost, *(NAMES[name] for name in _lost(without))}
+            passed = Outgoing(without.body, tuple(sorted(lost)))
+        return passed if ours is None else replace(passed, defaulted=ours)
+
+    def mended(self, body: bytes, error: ProviderError) -> Outgoing | None:
+        """Give a request without the thoughts that the provider did not take back."""
+        if not turned_down(error):
+            return None
+        without = without_thoughts(body, signed=True)
+        return Outgoing(without.body, _lost(without)) if without.thoughts or without.asked else None
 
     def write_request(self, chat: Chat, model: Model, params: Params, max_output_tokens: int) -> Outgoing | Refusal:
         """Give a messages request; `max_tokens` is required here, so the model's maximum stands in for none."""
@@ -185,6 +198,11 @@ class AnthropicMessages:
     def hides_usage(self, request: Request) -> bool:
         """Usage is a part of this dialect's own events, never a block of its own."""
         return False
+
+
+def _lost(without: Without) -> tuple[str, ...]:
+    """Name what a body is without, in our words."""
+    return (*(("thinking",) if without.thoughts else ()), *(("effort",) if without.asked else ()))
 
 
 def _limited(params: Params, most_tokens: int) -> Params:
