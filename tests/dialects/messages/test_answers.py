@@ -130,7 +130,7 @@ def test_an_error_is_read_in_the_providers_words(body: bytes, expected: Provider
     ],
 )
 def test_an_error_has_the_type_of_its_status(status: int, providers: int, kind: str) -> None:
-    """U-61 and U-62: the status is ours, after what all attempts came to, and 529 has a type but is no status of ours."""
+    """U-61 and U-62: the status is ours, after what all attempts came to; 529 has a type but is no status of ours."""
     body = json.loads(ANTHROPIC.failure(status, ProviderError(providers, "server_error", "c", "m"), BLAME, ID))
     about = {"blame": "provider", "attempts": BLAME.attempts}
     assert body == {"type": "error", "error": {"type": kind, "message": "m", "rulegate": about}, "request_id": ID}
