@@ -79,6 +79,7 @@ def rule_of(node: Node, known: Known, findings: Findings) -> Rule | None:
         places=places,
         deadline_s=duration_s(deadline.value) if deadline else defaults.deadline_s,
         fall_back_on=failures_of(node.get("fall_back_on"), defaults.fall_back_on),
+        strict=bool(node["strict_params"].value) if "strict_params" in node.value else defaults.strict_params,
     )
     return Rule(
         name=node["name"].value,

@@ -77,6 +77,13 @@ def refusal_of(chain: Chain, unfit: Unfit, others: Sequence[Refusal] = ()) -> Re
     return Refusal(RefusalKind.INVALID_REQUEST, f"no model can serve this request: {'; '.join(words)}", param)
 
 
+def strict_refusal(model: str, names: Sequence[str]) -> Refusal:
+    """Give the refusal of a request of which something would be left out for a model, where nothing may be."""
+    fields = " and ".join(f"'{name}'" for name in names)
+    words = f"{fields} would be left out for '{model}', which strict_params forbids"
+    return Refusal(RefusalKind.INVALID_REQUEST, words, names[0])
+
+
 def lack_in_words(step: Step, lacks: Sequence[str]) -> str:
     """Say what the model of a step does not take, as the rest of a sentence about it."""
     taken = [_WORDS.get(each, each) for each in lacks if each != WINDOW]

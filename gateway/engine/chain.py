@@ -154,7 +154,7 @@ def settle(route: Route, conversation_hash: int) -> Settled:
                 steps.append(arm)
             case _:
                 assert_never(step)
-    return Chain(tuple(steps), route.deadline_s, route.fall_back_on), taken
+    return route.over(tuple(steps)), taken
 
 
 def settle_again(route: Route, taken: Mapping[int, str]) -> Settled:
@@ -163,7 +163,7 @@ def settle_again(route: Route, taken: Mapping[int, str]) -> Settled:
     for place, step in enumerate(route.places):
         arms = [step] if isinstance(step, Step) else [arm for arm, _ in step.arms]
         steps.append(next((arm for arm in arms if arm.model == taken.get(place)), arms[0]))
-    return Chain(tuple(steps), route.deadline_s, route.fall_back_on), dict(taken)
+    return route.over(tuple(steps)), dict(taken)
 
 
 def _arm(split: Split, conversation_hash: int, place: int) -> Step:

@@ -95,7 +95,7 @@ def _requested(
         matched=None,
         category=features["category@user"],
         confidence=features["confidence@user"],
-        chain=Chain((step,), defaults.deadline_s, defaults.fall_back_on),
+        chain=Chain((step,), defaults.deadline_s, defaults.fall_back_on, defaults.strict_params),
         chain_name="",
         rules=rules,
         walked=len(rules),

@@ -17,7 +17,7 @@ from gateway.domain.rule import Step
 from gateway.domain.upstream import Call, Reply, UpstreamError
 from gateway.domain.words import Dialect, Failure, Outcome, Skip, Surface
 from gateway.engine.budgets import UNKNOWN_MAX_OUTPUT_TOKENS, words_of
-from gateway.engine.capable import refusal_of
+from gateway.engine.capable import refusal_of, strict_refusal
 from gateway.engine.chain import NOBODY_AWAY, Away, Halt, Pass, Try, next_step
 from gateway.engine.failure import blame_of, failure_of, final_error, resting_error
 from gateway.engine.waits import wait_asked_s
@@ -110,10 +110,13 @@ class Executor:
             return None
         step, hold = reserved
         body = _body(exchange, dialect, model, step)
+        if exchange.decision.chain.strict and exchange.dropped and not isinstance(body, Refusal):
+            body = strict_refusal(step.model, exchange.dropped)
         if isinstance(body, Refusal):
             hold.settle(0)
             exchange.refusals.append(body)
-            exchange.history.append(Skipped(position, step.model, Skip.INCAPABLE))
+            exchange.history.append(Skipped(position, step.model, Skip.INCAPABLE, exchange.lost))
+            exchange.lost = ()
             return None
         body = _mended(exchange, dialect, position, body)
         headers = dialect.headers(target.secret, exchange.request)
@@ -207,7 +210,8 @@ class Executor:
     def _refused(self, attempt: Running, dialect: ProviderDialect, call: Call, reply: Reply, body: bytes) -> None:
         """Note an attempt that was answered with an error status, and when the provider says to come again."""
         error = dialect.read_error(reply.status, body)
-        attempt.again = attempt.mends(dialect.mended(call.body, error))
+        if not attempt.exchange.decision.chain.strict:
+            attempt.again = attempt.mends(dialect.mended(call.body, error))
         wait_s = wait_asked_s(reply.status, reply.headers, self._clock.now())
         attempt.failed(Bad(failure_of(error), replace(error, retry_after_s=wait_s)), self._clock)
 

@@ -10,7 +10,7 @@ from gateway.domain.chat import NEEDS, Conversation, Role, Turn
 from gateway.domain.decision import Decision
 from gateway.domain.refusal import Refusal, RefusalKind
 from gateway.domain.rule import NO_PARAMS, Chain, Step
-from gateway.engine.capable import NONE_UNFIT, WINDOW, can_serve, lack_in_words, refusal_of, unfit_of
+from gateway.engine.capable import NONE_UNFIT, WINDOW, can_serve, lack_in_words, refusal_of, strict_refusal, unfit_of
 from gateway.engine.decide import decide_request
 from gateway.engine.features import Features
 from tests.fakes.values import MONDAY_NOON, features_of, request_of, snapshot_of
@@ -147,6 +147,13 @@ def test_a_refusal_tells_what_others_say_too_and_nothing_twice() -> None:
         "no model can serve this request: 'm' does not take tools; 'logit_bias' cannot be carried over"
     )
     assert refusal.param == "logit_bias"
+
+
+def test_a_strict_refusal_names_every_field_and_the_model() -> None:
+    """U-46."""
+    refusal = strict_refusal("haiku", ("logit_bias", "seed"))
+    assert refusal.message == "'logit_bias' and 'seed' would be left out for 'haiku', which strict_params forbids"
+    assert (refusal.kind, refusal.param) == (RefusalKind.INVALID_REQUEST, "logit_bias")
 
 
 def test_what_is_lacking_is_said_in_words() -> None:
