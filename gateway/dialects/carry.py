@@ -7,6 +7,7 @@ and what is no valid value raises CannotCarryError instead: then another model o
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+from zlib import crc32
 
 import msgspec
 
@@ -49,8 +50,9 @@ class Lost:
 
     def unknown(self, fields: Mapping[str, Any], known: Iterable[str], where: str = "") -> None:
         """Name every member of an object that is not known, but for those that mean nothing (null, false, empty)."""
-        for name in fields.keys() - set(known):
-            if fields[name] is not None and fields[name] is not False and fields[name] not in ("", [], {}):
+        known = frozenset(known)
+        for name, value in fields.items():
+            if name not in known and value is not None and value is not False and value not in ("", [], {}):
                 self.add(f"{where}{name}")
 
     @property
@@ -106,6 +108,20 @@ def text(value: Any, where: str) -> str:  # noqa: ANN401 - decoded JSON
     if not isinstance(value, str):
         raise CannotCarryError(where, "must be a text")
     return value
+
+
+LONGEST_ID = 40
+"""Characters of the id of a call that every provider takes."""
+
+
+def short_id(wanted: str, given: str) -> str:
+    """Give the id of a call as `wanted`, which is what may stand of the one `given`.
+
+    One that had to be changed or is too long ends in a number that tells it from others that came to the same.
+    """
+    if wanted == given and len(given) <= LONGEST_ID:
+        return given
+    return f"{wanted[: LONGEST_ID - 9]}_{crc32(given.encode()):08x}"
 
 
 def arguments_of(written: str) -> dict[str, Any] | None:

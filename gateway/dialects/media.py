@@ -34,6 +34,8 @@ def checked_image(source: Source, where: str) -> Source:
     """Give an image that a provider can be sent. Raises CannotCarryError where it is surely not what it says."""
     if isinstance(source, Link):
         return source
+    if source.media_type == "image/jpg":
+        source = Inline("image/jpeg", source.data)  # many write it, and OpenAI takes it
     if source.media_type not in IMAGE_TYPES:
         raise CannotCarryError(where, f"is of type {source.media_type[:60]}; it must be {', '.join(IMAGE_TYPES)}")
     found = image_type_of(source.data)

@@ -6,7 +6,7 @@ Source: the API reference of `POST /v1/chat/completions`.
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from gateway.dialects.chat.stream import FINISH, annotation, stop_of, usage_object
+from gateway.dialects.chat.stream import FINISH, annotation, call_id, stop_of, usage_object
 from gateway.dialects.fields import dict_of, list_of, text_of
 from gateway.domain.chat import Stop
 from gateway.domain.message import Citation, Declined, Part, Reply, Text, Thinking, ToolCall
@@ -16,7 +16,7 @@ from gateway.domain.usage import Usage
 def reply_of(answer: Mapping[str, Any]) -> Reply:
     """Read a chat.completion object: its first choice, for no other dialect has several."""
     choice = next(map(dict_of, list_of(answer.get("choices"))), {})
-    parts = tuple(_parts(dict_of(choice.get("message"))))
+    parts = tuple(_parts(dict_of(choice.get("message")), text_of(answer.get("id"))))
     stop = stop_of(choice.get("finish_reason"))
     if any(isinstance(part, Declined) for part in parts):
         stop = Stop.REFUSAL
@@ -31,7 +31,7 @@ def reply_of(answer: Mapping[str, Any]) -> Reply:
     )
 
 
-def _parts(message: Mapping[str, Any]) -> Iterator[Part]:
+def _parts(message: Mapping[str, Any], answer_id: str) -> Iterator[Part]:
     """Give the parts of a message; what others than OpenAI call its thoughts stands beside its content."""
     if thought := text_of(message.get("reasoning_content")) or text_of(message.get("reasoning")):
         yield Thinking(thought)
@@ -41,9 +41,10 @@ def _parts(message: Mapping[str, Any]) -> Iterator[Part]:
     yield from (Text(text, citations=citations) for text in texts if text)
     if refusal := text_of(message.get("refusal")):
         yield Declined(refusal)
-    for call in map(dict_of, list_of(message.get("tool_calls"))):
+    for place, call in enumerate(map(dict_of, list_of(message.get("tool_calls")))):
         function = dict_of(call.get("function"))
-        yield ToolCall(text_of(call.get("id")), text_of(function.get("name")), text_of(function.get("arguments")))
+        given = text_of(call.get("id")) or call_id(answer_id, place)
+        yield ToolCall(given, text_of(function.get("name")), text_of(function.get("arguments")))
 
 
 def _citations(message: Mapping[str, Any]) -> Iterator[Citation]:

@@ -27,7 +27,7 @@ from gateway.dialects.chat.stream import (
     stop_of,
     usage_of,
 )
-from gateway.dialects.chat.writing import body_of
+from gateway.dialects.chat.writing import body_of, limit_name
 from gateway.dialects.fields import created_at, dict_of, list_of, object_of, reported_in, text_of
 from gateway.domain.attempt import ProviderError
 from gateway.domain.chat import Stop
@@ -146,7 +146,7 @@ class OpenAIChat:
             body = body_of(chat, model, lost)
         except CannotCarryError as error:
             return error.refusal()
-        edit.apply(body, params, LIMITS)
+        edit.apply(body, params, (limit_name(model),))
         edit.withhold(body, model, LIMITS, lost)
         return Outgoing(_encode(body), lost.names)
 

@@ -12,7 +12,7 @@ import msgspec
 from gateway.dialects import sse, usage
 from gateway.dialects.base import Bad, Block, Kind
 from gateway.dialects.events import EventReader, text_length
-from gateway.dialects.fields import dict_of, list_of, object_of, reported_in, text_of, word_of
+from gateway.dialects.fields import count_of, dict_of, list_of, object_of, reported_in, text_of, word_of
 from gateway.domain.attempt import ProviderError
 from gateway.domain.chat import Stop
 from gateway.domain.message import CallPiece, Citation, CitationPiece, DeclinedPiece, Piece, TextPiece, ThoughtPiece
@@ -71,7 +71,8 @@ class Reader(EventReader):
         super().__init__(pieces=pieces)
         self._refused = False
         self._tier: Any = None
-        self._calls = 0
+        self._calls: list[str] = []
+        self._places: dict[int | None, int] = {}
 
     @property
     def usage(self) -> Usage | None:
@@ -142,13 +143,20 @@ class Reader(EventReader):
             self.stop = Stop.TOOL_USE  # some servers end with `stop` whatever the model asked for
 
     def _call(self, call: Mapping[str, Any]) -> CallPiece:
-        """Give a piece of a call; a server that numbers none sends each of them whole."""
-        place, function = call.get("index"), dict_of(call.get("function"))
-        if type(place) is not int:
-            place = self._calls if call.get("id") else max(self._calls - 1, 0)
-        self._calls = max(self._calls, place + 1)
+        """Give a piece of a call, numbered anew: some servers number no call, others all of them 0.
+
+        A name begins another call, unless it is said again with the id that it had; an id alone does not, for there
+        are servers that make up one for each piece.
+        """
+        index, given, function = count_of(call.get("index")), text_of(call.get("id")), dict_of(call.get("function"))
         name, arguments = text_of(function.get("name")), text_of(function.get("arguments"))
-        return CallPiece(place, text_of(call.get("id")), name, arguments)
+        place = self._places.get(index)
+        again = place is not None and (given == self._calls[place] if given else index is not None)
+        if place is None or (name and not again):
+            place = self._places[index] = len(self._calls)
+            self._calls.append(given)
+            return CallPiece(place, given or call_id(self.id, place), name, arguments)
+        return CallPiece(place, "", "", arguments)
 
 
 _PLAIN = b'"delta":{"content":"'
@@ -175,6 +183,11 @@ def plain_text(raw: bytes) -> tuple[int, int]:
     return at, max(raw.find(b'"}', at) - at, 0)
 
 
+def call_id(answer_id: str, place: int) -> str:
+    """Make an id for a call to which the server gave none: without one its result could not be told from another's."""
+    return f"call_{place}_{answer_id}"
+
+
 class Writer:
     """Writes chat.completion.chunk events: the role, what is said, the finish, the usage if wanted, `[DONE]`."""
 
@@ -184,6 +197,7 @@ class Writer:
         self._id = ""
         self._model = ""
         self._places: dict[int, int] = {}
+        self._annotations: list[dict[str, Any]] = []
 
     def start(self, answer_id: str, model: str) -> bytes:
         """Give the role chunk."""
@@ -202,7 +216,8 @@ class Writer:
             case DeclinedPiece():
                 return self._chunk({"refusal": piece.text})
             case CitationPiece():
-                return self._chunk({"annotations": [annotation(piece.citation, piece.start, piece.end)]})
+                self._annotations.append(annotation(piece.citation, piece.start, piece.end))
+                return b""  # OpenAI's client takes a list of these once, and fails at another
             case _:
                 assert_never(piece)
 
@@ -217,7 +232,8 @@ class Writer:
 
     def finish(self, stop: Stop, used: Usage | None) -> bytes:
         """Give the finish chunk, the usage chunk where the caller asked for one, and the marker."""
-        parts = [self._chunk({}, FINISH[stop])]
+        parts = [self._chunk({"annotations": self._annotations})] if self._annotations else []
+        parts.append(self._chunk({}, FINISH[stop]))
         if self._wants_usage and used is not None:
             parts.append(sse.event(_encode({**self._envelope(), "choices": [], "usage": usage_object(used)})))
         parts.append(b"data: [DONE]\n\n")

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from gateway.dialects.carry import CannotCarryError, Lost, lowered
+from gateway.dialects.carry import CannotCarryError, Lost, lowered, short_id
 from gateway.dialects.media import url_of
 from gateway.domain.chat import Role
 from gateway.domain.message import (
@@ -50,7 +50,7 @@ def body_of(chat: Chat, model: Model, lost: Lost) -> dict[str, Any]:
     if chat.stream:
         body |= {"stream": True, "stream_options": {"include_usage": True}}
     if (limit := lowered(chat.max_tokens, model, lost)) is not None:
-        body[_limit_name(model)] = limit
+        body[limit_name(model)] = limit
     if chat.tools:
         body["tools"] = [_tool(tool, lost) for tool in chat.tools]
         body |= _choice(chat.tool_choice)
@@ -68,7 +68,7 @@ def _settings(chat: Chat, lost: Lost) -> dict[str, Any]:
     return settings | ({"stop": list(chat.stop_sequences[:MOST_STOPS])} if chat.stop_sequences else {})
 
 
-def _limit_name(model: Model) -> str:
+def limit_name(model: Model) -> str:
     """Give the name of the output limit: OpenAI's own models refuse the older one, many others know no other."""
     ours = model.known is not None and model.known.provider == "openai"
     return "max_completion_tokens" if ours or "max_tokens" in model.refuses else "max_tokens"
@@ -99,7 +99,7 @@ def _call(call: ToolCall, lost: Lost) -> dict[str, Any]:
     if call.cache is not None:
         lost.add("cache_control")
     return {
-        "id": call.id,
+        "id": short_id(call.id, call.id),
         "type": "function",
         "function": {"name": call.name, "arguments": call.arguments or "{}"},
     }
@@ -121,7 +121,7 @@ def _asked(message: Message, lost: Lost) -> Iterator[dict[str, Any]]:
             lost.add("cache_control")
         texts = [each for each in part.content if isinstance(each, Text)]
         others += [each for each in part.content if not isinstance(each, Text)]
-        yield {"role": "tool", "tool_call_id": part.call_id, "content": _content(texts, lost)}
+        yield {"role": "tool", "tool_call_id": short_id(part.call_id, part.call_id), "content": _content(texts, lost)}
     if others:
         yield {"role": "user", "content": _content(others, lost)}
 
@@ -204,18 +204,25 @@ def _format(output: Output | None) -> dict[str, Any]:
 
 def all_required(schema: Any) -> bool:  # noqa: ANN401 - a JSON Schema
     """Say whether OpenAI enforces a schema: each object in it is closed and requires all of its members."""
-    if isinstance(schema, list):
-        return all(map(all_required, schema))
-    if not isinstance(schema, dict):
+    left = [schema]  # and no recursion: a schema may be nested as deeply as a body
+    while left:
+        part = left.pop()
+        if isinstance(part, dict):
+            if not _closed(part):
+                return False
+            left += part.values()
+        elif isinstance(part, list):
+            left += part
+    return True
+
+
+def _closed(schema: dict[str, Any]) -> bool:
+    if schema.get("type") != "object" and "properties" not in schema:
         return True
-    if schema.get("type") == "object" or "properties" in schema:
-        names = schema.get("properties")
-        required = schema.get("required")
-        if schema.get("additionalProperties") is not False or not isinstance(names, dict):
-            return False
-        if not isinstance(required, list) or set(names) != set(required):
-            return False
-    return all(map(all_required, schema.values()))
+    names, required = schema.get("properties"), schema.get("required")
+    if schema.get("additionalProperties") is not False or not isinstance(names, dict) or not isinstance(required, list):
+        return False
+    return sorted(names) == sorted(each for each in required if isinstance(each, str))
 
 
 def _effort(effort: Effort | None, model: Model, lost: Lost) -> dict[str, Any]:

@@ -26,21 +26,22 @@ class Blocks:
     """Reads the blocks of one stream; a block of a kind that is not known says nothing."""
 
     def __init__(self) -> None:
-        self._calls: set[Any] = set()
+        self._calls: dict[int, bool] = {}
         self._citations: list[Citation] = []
         self._start = self._end = 0
 
-    def said(self, index: Any, part: Mapping[str, Any]) -> Iterator[Piece]:  # noqa: ANN401 - decoded JSON
+    def said(self, index: int, part: Mapping[str, Any]) -> Iterator[Piece]:
         """Give what a block begins with, or what a delta within it adds."""
         match part.get("type"):
             case "text" | "text_delta":
                 yield from self._text(part)
             case "tool_use":
-                self._calls.add(index)
                 given = part.get("input")
+                self._calls[index] = bool(given)
                 arguments = _encode(given).decode() if given else ""
                 yield CallPiece(index, text_of(part.get("id")), text_of(part.get("name")), arguments)
             case "input_json_delta" if index in self._calls:
+                self._calls[index] = True
                 yield CallPiece(index, arguments=text_of(part.get("partial_json")))
             case "thinking" | "thinking_delta" | "signature_delta":
                 yield ThoughtPiece(text_of(part.get("thinking")), text_of(part.get("signature")))
@@ -57,11 +58,14 @@ class Blocks:
             self._end += len(text)
             yield TextPiece(text)
 
-    def ended(self) -> tuple[Piece, ...]:
-        """Take the end of a block; give what its text rests on."""
-        pieces = tuple(CitationPiece(each, self._start, self._end) for each in self._citations)
+    def ended(self, index: int) -> tuple[Piece, ...]:
+        """Take the end of a block; give what its text rests on, and for a call without arguments an empty object."""
+        pieces: list[Piece] = [CitationPiece(each, self._start, self._end) for each in self._citations]
         self._citations, self._start = [], self._end
-        return pieces
+        if self._calls.get(index) is False:
+            self._calls[index] = True
+            pieces.append(CallPiece(index, arguments="{}"))
+        return tuple(pieces)
 
 
 class BlockWriter:

@@ -56,6 +56,8 @@ _ERROR_TYPES = {
 _PASSED_HEADERS = ("anthropic-version", "anthropic-beta")
 NAMES = {
     "effort": "thinking",
+    "stop": "stop_sequences",
+    "parallel_tool_calls": "tool_choice.disable_parallel_tool_use",
     "output": "output_config.format",
     "thinking": "messages.content.thinking",
     "cache_control": "cache_control",

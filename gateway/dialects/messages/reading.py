@@ -3,7 +3,7 @@
 Source: the API reference of `POST /v1/messages`, versions 2023-06-01 and 2026-10-21.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -44,6 +44,7 @@ _KNOWN = frozenset(
 )
 _CHOICES = {"auto": Choosing.AUTO, "any": Choosing.REQUIRED, "none": Choosing.NONE, "tool": Choosing.NAMED}
 _TEXT, _TOOL = ("type", "text", "cache_control", "citations"), ("type", "name", "description", "input_schema")
+_WITHIN_RESULTS = ("text", "image", "document")
 _encode = msgspec.json.encode
 
 
@@ -58,9 +59,13 @@ def chat_of(fields: Mapping[str, Any]) -> Chat:
             raise CannotCarryError(f"{where}.role", "must be user or assistant")
         parts = tuple(_parts(message.get("content"), f"{where}.content", lost))
         messages.append(Message(Role(message["role"]), parts))
+    if messages and messages[-1].role is Role.ASSISTANT:
+        # here the model goes on with these words, and any other answers them
+        raise CannotCarryError("messages", "must end with a message of the user: other providers go on with no text")
+    system = _parts(fields.get("system"), "system", lost, ("text",))
     tools = tuple(_tools(fields, lost))
     return Chat(
-        system=tuple(part for part in _parts(fields.get("system"), "system", lost) if isinstance(part, Text)),
+        system=tuple(part for part in system if isinstance(part, Text)),
         messages=carry.merged(messages),
         stream=fields.get("stream") is True,
         max_tokens=carry.whole_number(fields, "max_tokens"),
@@ -77,6 +82,8 @@ def chat_of(fields: Mapping[str, Any]) -> Chat:
 
 def _settings(fields: Mapping[str, Any], lost: Lost) -> dict[str, Any]:
     lost.unknown(dict_of(fields.get("metadata")), ("user_id",), "metadata.")
+    if fields.get("service_tier") not in (None, "auto"):
+        lost.add("service_tier")
     ranged = {name: carry.number(fields, name, *limits) for name, limits in _RANGES.items()}
     return {
         name: value
@@ -85,11 +92,13 @@ def _settings(fields: Mapping[str, Any], lost: Lost) -> dict[str, Any]:
     }
 
 
-def _parts(content: Any, where: str, lost: Lost) -> Iterator[Part]:  # noqa: ANN401 - decoded JSON
-    """Give the parts of a content, which is a text or a list of blocks; empty texts are left out."""
+def _parts(content: Any, where: str, lost: Lost, kinds: Container[Any] | None = None) -> Iterator[Part]:  # noqa: ANN401 - decoded JSON
+    """Give the parts of a content, which is a text or a list of blocks of these `kinds`; empty texts are left out."""
     if isinstance(content, str):
         content = [{"type": "text", "text": content}]
     for position, block in enumerate(carry.objects(content or [], where)):
+        if kinds is not None and block.get("type") not in kinds:
+            raise CannotCarryError(f"{where}[{position}]", "is of a type that cannot be carried over at this place")
         part = _part(block, f"{where}[{position}]", lost)
         if not isinstance(part, Text) or part.text.strip():
             yield part
@@ -116,10 +125,8 @@ def _part(block: Mapping[str, Any], where: str, lost: Lost) -> Part:
             name = carry.text(block.get("name"), f"{where}.name")
             return ToolCall(carry.text(block.get("id"), f"{where}.id"), name, arguments, cache)
         case "tool_result":
-            parts = tuple(_parts(block.get("content"), f"{where}.content", lost))
-            content = tuple(part for part in parts if isinstance(part, Text | Image | Document))
-            if len(content) < len(parts):
-                raise CannotCarryError(f"{where}.content", "holds what cannot be carried over")
+            inner = _parts(block.get("content"), f"{where}.content", lost, _WITHIN_RESULTS)
+            content = tuple(part for part in inner if isinstance(part, Text | Image | Document))
             call_id = carry.text(block.get("tool_use_id"), f"{where}.tool_use_id")
             return ToolResult(call_id, content, block.get("is_error") is True, cache)
         case kind:
@@ -143,9 +150,7 @@ def _document(block: Mapping[str, Any], where: str, lost: Lost) -> Document:
         case {"type": "text", "data": str(text)}:
             return Document(None, text, title, cache)
         case {"type": "content", "content": content}:
-            parts = list(_parts(content, f"{where}.source.content", lost))
-            if not all(isinstance(part, Text) for part in parts):
-                raise CannotCarryError(f"{where}.source.content", "holds what cannot be carried over")
+            parts = _parts(content, f"{where}.source.content", lost, ("text",))
             return Document(None, "\n".join(part.text for part in parts if isinstance(part, Text)), title, cache)
         case _:
             return Document(_source(block, where), "", title, cache)

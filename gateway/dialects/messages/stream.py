@@ -10,7 +10,7 @@ from typing import Any
 from gateway.dialects import sse, usage
 from gateway.dialects.base import Bad, Block, Kind
 from gateway.dialects.events import EventReader, text_length
-from gateway.dialects.fields import dict_of, object_of, reported_in, text_of, word_of
+from gateway.dialects.fields import count_of, dict_of, object_of, reported_in, text_of, word_of
 from gateway.dialects.messages.blocks import Blocks, BlockWriter, event
 from gateway.domain.attempt import ProviderError
 from gateway.domain.chat import Stop
@@ -79,7 +79,7 @@ class Reader(EventReader):
             case "content_block_start":
                 return self._said(raw, said, dict_of(said.get("content_block")))
             case "content_block_stop" if self.pieces:
-                return Block(raw, Kind.PREAMBLE, pieces=self._blocks.ended())
+                return Block(raw, Kind.PREAMBLE, pieces=self._blocks.ended(_index(said)))
             case "message_start":
                 message = dict_of(said.get("message"))
                 self.id, self.model = text_of(message.get("id")), text_of(message.get("model"))
@@ -102,7 +102,7 @@ class Reader(EventReader):
         """Give the block for a content block or a delta of one."""
         if not says_something(part):
             return Block(raw, Kind.PREAMBLE)
-        pieces = tuple(self._blocks.said(event.get("index"), part)) if self.pieces else ()
+        pieces = tuple(self._blocks.said(_index(event), part)) if self.pieces else ()
         return Block(raw, Kind.CONTENT, characters_in(part), pieces)
 
     def _plain(self, raw: bytes) -> int:
@@ -111,6 +111,10 @@ class Reader(EventReader):
             return 0
         self.alike.learn(raw, start, size)
         return text_length(raw[start : start + size])
+
+
+def _index(event: Mapping[str, Any]) -> int:
+    return count_of(event.get("index")) or 0
 
 
 _OPENING = b"event: content_block_delta\ndata: {"

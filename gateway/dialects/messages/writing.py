@@ -3,9 +3,11 @@
 Source: the API reference of `POST /v1/messages`, version 2023-06-01.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from gateway.dialects import carry
 from gateway.dialects.carry import CannotCarryError, Lost, arguments_of, lowered
 from gateway.domain.chat import Role
 from gateway.domain.message import (
@@ -36,6 +38,10 @@ _EFFORTS = {"minimal": "low", "xhigh": "high"}
 """Levels that this dialect has another word for."""
 _SAMPLING = ("temperature", "top_p", "top_k")
 _CHOICES = {Choosing.AUTO: "auto", Choosing.REQUIRED: "any", Choosing.NONE: "none", Choosing.NAMED: "tool"}
+_NO_ID = re.compile(r"[^A-Za-z0-9_-]")
+"""What may not stand in the id of a call."""
+_LEAST_TOP_P = 0.95
+"""The least top_p that goes with thinking."""
 _WITHOUT_SCHEMA = {"type": "object", "properties": {}}
 
 
@@ -47,7 +53,7 @@ def body_of(chat: Chat, model: Model, most_tokens: int, lost: Lost) -> dict[str,
     if not chat.messages or chat.messages[-1].role is Role.ASSISTANT:
         # this dialect goes on with the assistant's last words, the others answer them
         raise CannotCarryError("messages", "must end with a message of the user or of a tool")
-    messages = [_message(message, lost) for message in chat.messages]
+    messages = [said for message in chat.messages if (said := _message(message, lost))["content"]]
     body: dict[str, Any] = {"model": model.upstream, "messages": messages}
     if (limit := lowered(chat.max_tokens, model, lost)) is not None:
         body["max_tokens"] = limit
@@ -105,7 +111,7 @@ def _blocks(parts: Iterable[Part], lost: Lost) -> Iterator[dict[str, Any]]:
                 arguments = arguments_of(part.arguments)
                 if arguments is None:
                     lost.add("arguments")
-                call = {"type": "tool_use", "id": part.id, "name": part.name, "input": arguments or {}}
+                call = {"type": "tool_use", "id": _call_id(part.id), "name": part.name, "input": arguments or {}}
                 yield _marked(call, part.cache)
             case ToolResult():
                 yield _result(part, lost)
@@ -130,7 +136,7 @@ def _thought(part: Thinking, lost: Lost) -> Iterator[dict[str, Any]]:
 
 
 def _result(result: ToolResult, lost: Lost) -> dict[str, Any]:
-    block: dict[str, Any] = {"type": "tool_result", "tool_use_id": result.call_id}
+    block: dict[str, Any] = {"type": "tool_result", "tool_use_id": _call_id(result.call_id)}
     content = list(_blocks(result.content, lost))
     if len(content) == 1 and content[0].keys() == {"type", "text"}:
         block["content"] = content[0]["text"]
@@ -139,6 +145,11 @@ def _result(result: ToolResult, lost: Lost) -> dict[str, Any]:
     if result.failed:
         block["is_error"] = True
     return _marked(block, result.cache)
+
+
+def _call_id(given: str) -> str:
+    """Give an id of a call that this dialect takes, the same for the call and for its result."""
+    return carry.short_id(_NO_ID.sub("_", given), given)
 
 
 def _source(source: Inline | Link) -> dict[str, Any]:
@@ -160,7 +171,10 @@ def _marked(block: dict[str, Any], cache: Any) -> dict[str, Any]:  # noqa: ANN40
 def _tool(tool: Tool, lost: Lost) -> dict[str, Any]:
     if tool.strict:
         lost.add("strict")
-    block: dict[str, Any] = {"name": tool.name, "input_schema": tool.schema or _WITHOUT_SCHEMA}
+    schema = tool.schema or _WITHOUT_SCHEMA
+    if isinstance(schema, dict) and "type" not in schema:
+        schema = {"type": "object", **schema}  # required here; OpenAI takes it as said
+    block: dict[str, Any] = {"name": tool.name, "input_schema": schema}
     return _marked(block | ({"description": tool.description} if tool.description else {}), tool.cache)
 
 
@@ -236,9 +250,10 @@ def _in_tool_turn(chat: Chat) -> bool:
 
 
 def _sampling(chat: Chat, lost: Lost, *, thinks: bool) -> dict[str, Any]:
-    """Give the sampling settings; a temperature ends at 1 here, and neither it nor top_k goes with thinking.
+    """Give the sampling settings; a temperature ends at 1 here, and little of them goes with thinking.
 
-    The newer models refuse a temperature beside a top_p.
+    The newer models refuse a temperature beside a top_p: then the one that is as it would be anyway is left out, or
+    else the top_p.
     """
     settings = dict(chat.settings)
     sampling = {name: settings.pop(name) for name in _SAMPLING if name in settings}
@@ -248,9 +263,13 @@ def _sampling(chat: Chat, lost: Lost, *, thinks: bool) -> dict[str, Any]:
         sampling["temperature"] = 1
         lost.add("temperature")
     if thinks:
-        for name in [name for name in ("temperature", "top_k") if name in sampling]:
-            del sampling[name]
-            lost.add(name)
-    if "temperature" in sampling and sampling.pop("top_p", None) is not None:
-        lost.add("top_p")
+        for name in [name for name in _SAMPLING if name in sampling]:
+            if name != "top_p" or sampling[name] < _LEAST_TOP_P:
+                del sampling[name]
+                lost.add(name)
+    if "temperature" in sampling and "top_p" in sampling:
+        neutral = next((name for name in ("top_p", "temperature") if chat.settings[name] == 1), None)
+        del sampling[neutral or "top_p"]
+        if neutral is None:
+            lost.add("top_p")
     return sampling

@@ -14,7 +14,7 @@ from gateway.dialects.chat.dialect import OpenAIChat
 from gateway.domain.attempt import ProviderError
 from gateway.domain.chat import Stop
 from gateway.domain.limit import LimitKind, Standing
-from gateway.domain.message import Reply, Text
+from gateway.domain.message import Citation, Declined, Part, Reply, Text, Thinking, ToolCall
 from gateway.domain.refusal import Refusal, RefusalKind
 from gateway.domain.usage import Usage
 from gateway.domain.words import Failure
@@ -198,3 +198,100 @@ def test_where_a_caller_stands_is_told_as_openai_does(reset_s: float, told: str)
     wait_s = wait_asked_s(429, headers, now)
     assert wait_s is not None
     assert max(reset_s, 1.5) <= wait_s <= max(reset_s, 1.5) + 0.001
+
+
+def reply(reason: object = "stop", **message: Any) -> Reply:  # noqa: ANN401 - JSON values
+    read = OPENAI.read_answer(answer(choices=choice(reason, **message)))
+    assert isinstance(read, Answer)
+    return OPENAI.reply(read)
+
+
+CALLS = [{"id": "a", "type": "function", "function": {"name": "f", "arguments": '{"x": 1}'}}]
+
+
+@pytest.mark.parametrize(
+    ("message", "parts"),
+    [
+        ({"content": [{"type": "text", "text": "H"}, {"type": "text", "text": "i"}]}, (Text("H"), Text("i"))),
+        ({"content": "Hi", "reasoning_content": "Hm"}, (Thinking("Hm"), Text("Hi"))),
+        ({"content": "Hi", "reasoning": "Hm"}, (Thinking("Hm"), Text("Hi"))),
+        ({"content": None, "refusal": "No"}, (Declined("No"),)),
+        ({"content": None, "tool_calls": CALLS}, (ToolCall("a", "f", '{"x": 1}'),)),
+        (
+            {
+                "content": "Hi",
+                "annotations": [
+                    {"type": "url_citation", "url_citation": {"url": "https://a.example", "title": "A"}},
+                    {"type": "file_citation"},
+                ],
+            },
+            (Text("Hi", citations=(Citation("https://a.example", "A"),)),),
+        ),
+    ],
+)
+def test_each_kind_of_part_is_read(message: dict[str, Any], parts: tuple[Part, ...]) -> None:
+    assert reply(**message).parts == parts
+
+
+@pytest.mark.parametrize(
+    ("reason", "message", "stop"),
+    [
+        ("stop", {"content": "Hi"}, Stop.END),
+        ("length", {"content": "Hi"}, Stop.LENGTH),
+        ("content_filter", {"content": "Hi"}, Stop.REFUSAL),
+        ("stop", {"content": None, "refusal": "No"}, Stop.REFUSAL),
+        ("tool_calls", {"tool_calls": CALLS}, Stop.TOOL_USE),
+        ("function_call", {"tool_calls": CALLS}, Stop.TOOL_USE),
+        ("stop", {"tool_calls": CALLS}, Stop.TOOL_USE),
+        (None, {"tool_calls": CALLS}, Stop.TOOL_USE),
+        ("length", {"tool_calls": CALLS}, Stop.LENGTH),
+        ("new", {"content": "Hi"}, Stop.END),
+    ],
+)
+def test_every_reason_to_stop_is_read(reason: object, message: dict[str, Any], stop: Stop) -> None:
+    """U-44: a call of a tool is one whatever some servers say at its end."""
+    assert reply(reason, **message).stop is stop
+
+
+def test_calls_without_ids_get_some_that_tell_them_apart() -> None:
+    """U-43: else their results could not be told apart."""
+    calls = [{"function": {"name": each, "arguments": "{}"}} for each in "fg"]
+    assert reply(tool_calls=[*calls, *CALLS]).parts == (
+        ToolCall("call_0_c1", "f", "{}"),
+        ToolCall("call_1_c1", "g", "{}"),
+        ToolCall("a", "f", '{"x": 1}'),
+    )
+
+
+def test_each_kind_of_part_is_written() -> None:
+    """U-43 U-47: what only the model's own provider can read is left out: signatures and sealed thoughts."""
+    page = Citation("https://a.example", "A", "quoted")
+    parts = (
+        *(Thinking("Hm", "signature"), Thinking("", redacted="sealed"), Text("Hé 🙂 "), Text("yes", citations=(page,))),
+        *(ToolCall("a", "f", '{"x":1}'), ToolCall("b", "g", "")),
+    )
+    body = OPENAI.write_answer(Reply("m1", "claude", parts, Stop.TOOL_USE), None, ABOUT, chat())
+    assert json.loads(body)["choices"][0]["message"] == {
+        "role": "assistant",
+        "content": "Hé 🙂 yes",
+        "refusal": None,
+        "reasoning_content": "Hm",
+        "annotations": [
+            {
+                "type": "url_citation",
+                "url_citation": {"url": "https://a.example", "title": "A", "start_index": 5, "end_index": 8},
+            }
+        ],
+        "tool_calls": [
+            {"id": "a", "type": "function", "function": {"name": "f", "arguments": '{"x":1}'}},
+            {"id": "b", "type": "function", "function": {"name": "g", "arguments": "{}"}},
+        ],
+    }
+    assert b"sealed" not in body
+    assert b"signature" not in body
+
+
+def test_a_refusal_is_written_as_one() -> None:
+    body = OPENAI.write_answer(Reply("m1", "claude", (Declined("No"),), Stop.REFUSAL), None, ABOUT, chat())
+    message = json.loads(body)["choices"][0]["message"]
+    assert message == {"role": "assistant", "content": None, "refusal": "No"}

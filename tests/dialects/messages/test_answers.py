@@ -14,7 +14,7 @@ from gateway.dialects.messages.stream import STOPS
 from gateway.domain.attempt import ProviderError
 from gateway.domain.chat import Stop
 from gateway.domain.limit import LimitKind, Standing
-from gateway.domain.message import Reply, Text, Thinking
+from gateway.domain.message import Citation, Declined, Part, Reply, Text, Thinking, ToolCall
 from gateway.domain.refusal import Refusal, RefusalKind
 from gateway.domain.usage import Usage
 from gateway.domain.words import Failure
@@ -130,7 +130,7 @@ def test_an_error_is_read_in_the_providers_words(body: bytes, expected: Provider
     ],
 )
 def test_an_error_has_the_type_of_its_status(status: int, providers: int, kind: str) -> None:
-    """U-61 and U-62: the status is ours, after what all attempts came to; 529 has a type but is no status of ours."""
+    """U-61 and U-62: the status is what all attempts came to, and 529 has a type but is never that."""
     body = json.loads(ANTHROPIC.failure(status, ProviderError(providers, "server_error", "c", "m"), BLAME, ID))
     about = {"blame": "provider", "attempts": BLAME.attempts}
     assert body == {"type": "error", "error": {"type": kind, "message": "m", "rulegate": about}, "request_id": ID}
@@ -165,3 +165,73 @@ def test_where_a_caller_stands_is_told_as_anthropic_does(reset_s: float, told: s
         "anthropic-ratelimit-tokens-remaining": "7",
         "anthropic-ratelimit-tokens-reset": told,
     }
+
+
+def reply(*blocks: object) -> Reply:
+    read = ANTHROPIC.read_answer(message(content=list(blocks)))
+    assert isinstance(read, Answer)
+    return ANTHROPIC.reply(read)
+
+
+PAGE = {"type": "web_search_result_location", "url": "https://a.example", "title": "A", "cited_text": "quoted"}
+
+
+@pytest.mark.parametrize(
+    ("block", "parts"),
+    [
+        ({"type": "text", "text": "Hi", "citations": None}, (Text("Hi"),)),
+        (
+            {"type": "text", "text": "Hi", "citations": [PAGE, {"type": "char_location", "cited_text": "x"}]},
+            (Text("Hi", citations=(Citation("https://a.example", "A", "quoted"),)),),
+        ),
+        ({"type": "thinking", "thinking": "Hm", "signature": "s"}, (Thinking("Hm", "s"),)),
+        ({"type": "redacted_thinking", "data": "x"}, (Thinking("", redacted="x"),)),
+        ({"type": "tool_use", "id": "a", "name": "f", "input": {"x": 1}}, (ToolCall("a", "f", '{"x":1}'),)),
+        ({"type": "tool_use", "id": "a", "name": "f", "input": {}}, (ToolCall("a", "f", "{}"),)),
+        ({"type": "server_tool_use", "id": "a", "name": "web_search", "input": {}}, ()),
+        ({"type": "new", "text": "x"}, ()),
+    ],
+)
+def test_each_kind_of_block_is_read(block: dict[str, Any], parts: tuple[Part, ...]) -> None:
+    assert reply(block).parts == parts
+
+
+SAID = (
+    *(Thinking("Hm", "s"), Thinking("", redacted="x"), Text("Hi", citations=(Citation("https://a.example"),))),
+    *(Declined("No"), ToolCall("a", "f", '{"x": 1}'), ToolCall("b", "g", ""), ToolCall("c", "g", "no json")),
+)
+SHOWN = [
+    *({"type": "text", "text": "Hi"}, {"type": "text", "text": "No"}),
+    {"type": "tool_use", "id": "a", "name": "f", "input": {"x": 1}},
+    *({"type": "tool_use", "id": each, "name": "g", "input": {}} for each in "bc"),
+]
+THOUGHTS = [{"type": "thinking", "thinking": "Hm", "signature": "s"}, {"type": "redacted_thinking", "data": "x"}]
+
+
+@pytest.mark.parametrize(
+    ("thinking", "expected"),
+    [
+        (None, SHOWN),
+        ({"type": "disabled"}, SHOWN),
+        ({"type": "enabled", "budget_tokens": 1024}, [*THOUGHTS, *SHOWN]),
+        ({"type": "adaptive"}, [*THOUGHTS, *SHOWN]),
+    ],
+)
+def test_each_kind_of_part_is_written(thinking: object, expected: list[object]) -> None:
+    """U-43: thoughts are for those who asked the model to think, as in this dialect's own answers."""
+    body = ANTHROPIC.write_answer(Reply("c1", "gpt", SAID, Stop.TOOL_USE), None, ABOUT, chat(thinking=thinking))
+    assert json.loads(body)["content"] == expected
+
+
+def test_a_thought_that_nobody_signed_has_no_signature() -> None:
+    """U-47: none is made up."""
+    there = Reply("c1", "gpt", (Thinking("Hm"), Text("Hi")), Stop.END)
+    body = ANTHROPIC.write_answer(there, None, ABOUT, chat(thinking={"type": "adaptive"}))
+    assert json.loads(body)["content"][0] == {"type": "thinking", "thinking": "Hm", "signature": ""}
+
+
+def test_the_sequence_at_which_a_model_stopped_is_told() -> None:
+    there = Reply("c1", "gpt", (Text("Hi"),), Stop.STOP_SEQUENCE, "END")
+    fields = json.loads(ANTHROPIC.write_answer(there, None, ABOUT, chat()))
+    assert (fields["stop_reason"], fields["stop_sequence"]) == ("stop_sequence", "END")
+    assert ANTHROPIC.reply(Answer("gpt", None, fields)) == there
