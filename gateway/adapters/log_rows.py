@@ -81,6 +81,7 @@ class Tried(msgspec.Struct, omit_defaults=True, gc=False):
     kind: str = ""
     unpriced: bool = False
     again: bool = False
+    upstream_id: str = ""
     provider: str = ""
     usage: dict[str, Any] | None = None
     cost_nano_usd: int = 0
@@ -174,6 +175,7 @@ def _kept(event: Event, entry: Entry, plain: Attempt | None) -> Tried | dict[str
         tried.kind = str(SpendKind.ANSWER)
     tried.unpriced = event.unpriced
     tried.again = event.again
+    tried.upstream_id = event.upstream_id
     if event is not plain and event.counts:
         tried.provider = "" if event.provider == entry.provider else event.provider
         tried.usage = _usage_kept(event.usage or _NOTHING)

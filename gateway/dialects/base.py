@@ -174,10 +174,13 @@ class StreamWriter(Protocol):
 class CallerDialect(Protocol):
     """The side that faces applications.
 
-    `names` gives this dialect's names of what a provider's dialect left out, where they are not ours.
+    `names` gives this dialect's names of what a provider's dialect left out, where they are not ours. `id_header` is
+    where its clients look for the id of a request, and `overloaded` the status by which they know an overload.
     """
 
     names: Mapping[str, str]
+    id_header: str
+    overloaded: int
 
     def read_request(self, body: bytes, headers: Mapping[str, str]) -> Request | Refusal:
         """Read a request; `headers` has lower-case names."""
@@ -213,10 +216,11 @@ class CallerDialect(Protocol):
 
 
 class ProviderDialect(Protocol):
-    """The side that faces providers."""
+    """The side that faces providers; `id_header` is where they give their id of a request."""
 
     name: Dialect
     path: str
+    id_header: str
 
     def headers(self, secret: str | None, request: Request) -> dict[str, str]:
         """Give the headers of an upstream request, the credential among them."""

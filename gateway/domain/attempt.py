@@ -29,7 +29,8 @@ class Attempt:
     `failure` None means answered. `committed` means that the caller already holds a part of the answer, so that
     no other model may go on with it. `status` is 0 where no reply came; `garbage` counts events that could not be
     read. `unpriced` says that the provider answered with the id of a model that the price is not of. `again` says that
-    it turned down what can be left out, so that the same step is asked once more, without that.
+    it turned down what can be left out, so that the same step is asked once more, without that. `upstream_id` is its
+    own id of the request, empty where it gave none.
     """
 
     position: int
@@ -45,6 +46,7 @@ class Attempt:
     garbage: int = 0
     unpriced: bool = False
     again: bool = False
+    upstream_id: str = ""
 
     @property
     def kind(self) -> SpendKind:
@@ -73,7 +75,7 @@ Event = Attempt | Skipped
 
 
 def shown(event: Event) -> dict[str, object]:
-    """Give an event as callers and rows are shown it: our words and numbers, none of the provider's text."""
+    """Give an event as callers and rows are shown it: our words and numbers, of the provider's text its id alone."""
     if isinstance(event, Skipped):
         skipped: dict[str, object] = {"model": event.model, "skip": event.skip.value}
         return {**skipped, "lacks": list(event.lacks)} if event.lacks else skipped
@@ -85,4 +87,8 @@ def shown(event: Event) -> dict[str, object]:
         "failure": failure,
         "seconds": seconds,
     }
-    return {**tried, "again": True} if event.again else tried
+    if event.again:
+        tried["again"] = True
+    if event.upstream_id:
+        tried["upstream_id"] = event.upstream_id
+    return tried

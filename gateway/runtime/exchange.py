@@ -57,7 +57,8 @@ class Exchange:
     gateway's own. `refusals` say why steps were passed over that could not carry the request, `overspent` which budget
     had no room for one, and `lost` what the last attempt could not carry over. `holds` is money held back for its
     attempts. `begun` once a part of a stream has left. `cut` says that the answer ended at a limit on the output, and
-    `defaulted` is the limit that the last attempt was given because nobody gave one.
+    `defaulted` is the limit that the last attempt was given because nobody gave one. `upstream_id` is the provider's
+    id of the last attempt that had a reply.
     """
 
     id: str
@@ -81,6 +82,7 @@ class Exchange:
     begun: bool = False
     cut: bool = False
     defaulted: int | None = None
+    upstream_id: str = ""
     lost: tuple[str, ...] = ()
 
     def upstream_of(self, step: Step) -> tuple[Model, Provider, Target]:

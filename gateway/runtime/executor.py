@@ -19,7 +19,7 @@ from gateway.domain.words import Dialect, Failure, Outcome, Skip, Surface
 from gateway.engine.budgets import UNKNOWN_MAX_OUTPUT_TOKENS, words_of
 from gateway.engine.capable import refusal_of, strict_refusal
 from gateway.engine.chain import NOBODY_AWAY, Away, Halt, Pass, Try, next_step
-from gateway.engine.failure import blame_of, failure_of, final_error, resting_error
+from gateway.engine.failure import OVERLOADED, blame_of, failure_of, final_error, resting_error
 from gateway.engine.waits import wait_asked_s
 from gateway.runtime.exchange import Exchange
 from gateway.runtime.health import HealthBoard
@@ -142,7 +142,7 @@ class Executor:
     async def _whole(self, attempt: Running, call: Call, dialect: ProviderDialect, left_s: float) -> Answered | None:
         async with asyncio.timeout(min(call.timeouts.total_s, left_s)):
             reply = await self._transport.send(call)
-            attempt.status = reply.status
+            attempt.began(reply, dialect)
             try:
                 body = await reply.read()
             finally:
@@ -184,7 +184,7 @@ class Executor:
         try:
             async with asyncio.timeout_at(min(began_s + timeouts.headers_s, last_s)) as limit:
                 reply = await self._transport.send(call)
-                attempt.status = reply.status
+                attempt.began(reply, dialect)
                 limit.reschedule(min(asyncio.get_running_loop().time() + timeouts.first_content_s, last_s))
                 if not 200 <= reply.status < 300:
                     self._refused(attempt, dialect, call, reply, await reply.read())
@@ -293,6 +293,8 @@ def _exhausted(exchange: Exchange, outcome: Outcome, resting: Mapping[str, Rest]
         refusal = Refusal(RefusalKind.OVER_BUDGET, words_of(exchange.overspent))
         return Exhausted(refusal.status, refusal, "gateway")
     status, error = final_error(attempts)
+    if status == OVERLOADED:
+        status = exchange.caller.overloaded
     return Exhausted(status, error, blame_of(attempts))
 
 

@@ -1,10 +1,12 @@
 """An attempt that is under way, and how its end is noted in its exchange."""
 
+import re
 from dataclasses import dataclass, replace
 
-from gateway.dialects.base import Bad, Outgoing
+from gateway.dialects.base import Bad, Outgoing, ProviderDialect
 from gateway.domain.attempt import Attempt, ProviderError
 from gateway.domain.registry import Model
+from gateway.domain.upstream import Reply
 from gateway.domain.usage import Usage
 from gateway.domain.words import Failure
 from gateway.engine.pricing import cost_nano_usd, price_at
@@ -15,6 +17,8 @@ from gateway.runtime.spend import Hold
 
 HIDDEN = "***"
 """What stands in a provider's words where our credential stood."""
+_ID = re.compile(r"[A-Za-z0-9._:/=+-]{1,100}")
+"""An id that a provider gives may be this; anything else is not kept."""
 
 
 @dataclass(slots=True)
@@ -37,6 +41,13 @@ class Running:
     garbage: int = 0
     hurried: bool = False
     again: bool = False
+    upstream_id: str = ""
+
+    def began(self, reply: Reply, dialect: ProviderDialect) -> None:
+        """Take in the head of the reply: its status, and the provider's own id of the request."""
+        self.status = reply.status
+        given = reply.headers.get(dialect.id_header, "")
+        self.exchange.upstream_id = self.upstream_id = given if _ID.fullmatch(given) else ""
 
     def waited(self, clock: Clock) -> None:
         """Count the time since the start, or since the last count, as time spent on the provider."""
@@ -89,6 +100,7 @@ class Running:
             cost_nano_usd=cost,
             garbage=self.garbage,
             again=self.again,
+            upstream_id=self.upstream_id,
         )
         exchange.history.append(attempt)
         self.hold.settle(cost)

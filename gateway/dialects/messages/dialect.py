@@ -41,7 +41,7 @@ from gateway.domain.words import Dialect, Surface
 
 VERSION = "2023-06-01"
 OVERLOADED = 529
-"""The status that this dialect alone has; callers get the 503 that all others use, with this one's type."""
+"""The status that this dialect alone has, and by which its clients know an overload."""
 _ERROR_TYPES = {
     400: "invalid_request_error",
     401: "authentication_error",
@@ -74,6 +74,8 @@ class AnthropicMessages:
 
     name = Dialect.ANTHROPIC
     path = "/messages"
+    id_header = "request-id"
+    overloaded = OVERLOADED
     names: Mapping[str, str] = NAMES
 
     # -- the caller's side
@@ -99,7 +101,7 @@ class AnthropicMessages:
 
     def refusal(self, refusal: Refusal, blame: Blame, request_id: str) -> bytes:
         """Give `{"type": "error", ...}` with Anthropic's words."""
-        return _error(_ERROR_TYPES.get(refusal.status, "api_error"), refusal.message, blame, request_id)
+        return _error(_type_of(refusal.status), refusal.message, blame, request_id)
 
     def limit_headers(self, standings: Mapping[LimitKind, Standing], now: datetime) -> dict[str, str]:
         """Give `anthropic-ratelimit-*`; a reset is a moment of RFC 3339, rounded up to a second."""
@@ -112,9 +114,8 @@ class AnthropicMessages:
         return headers
 
     def failure(self, status: int, error: ProviderError, blame: Blame, request_id: str) -> bytes:
-        """Give `{"type": "error", ...}`; the type goes with the status, or says that the provider is overloaded."""
-        kind = _ERROR_TYPES.get(error.status if error.status == OVERLOADED else status, "api_error")
-        return _error(kind, error.message, blame, request_id)
+        """Give `{"type": "error", ...}`; the type is the one that goes with the status."""
+        return _error(_type_of(status), error.message, blame, request_id)
 
     def error_event(self, error: ProviderError, blame: Blame, request_id: str) -> bytes:
         """Give an error event; no `message_stop` follows it."""
@@ -200,6 +201,11 @@ class AnthropicMessages:
     def hides_usage(self, request: Request) -> bool:
         """Usage is a part of this dialect's own events, never a block of its own."""
         return False
+
+
+def _type_of(status: int) -> str:
+    """Give the type that goes with a status."""
+    return _ERROR_TYPES.get(status, "invalid_request_error" if 400 <= status < 500 else "api_error")
 
 
 def _lost(without: Without) -> tuple[str, ...]:
