@@ -17,6 +17,18 @@ CAPABILITIES = {
     "supports_response_schema": "json_schema",
     "supports_vision": "images",
 }
+_ALL_KINDS = ("audio", "documents", "images", "json_schema", "tools")
+TAKES_TOO = {
+    ("anthropic", "claude-3-5-haiku-latest"): ("images",),
+    ("anthropic", "claude-3-7-sonnet-latest"): ("documents",),
+    ("anthropic", "claude-opus-4-0"): ("documents", "thinking"),
+    ("anthropic", "claude-opus-4-1"): ("documents",),
+    ("anthropic", "claude-sonnet-4-0"): ("documents", "images", "thinking"),
+    ("google", "gemini-2.0-flash"): _ALL_KINDS,
+    ("google", "gemini-2.0-flash-lite"): _ALL_KINDS,
+    ("xai", "grok-4-0709"): ("images",),
+}
+"""What models take by their sellers' own overviews, and the table leaves out."""
 SURFACES = {"/v1/chat/completions": "chat", "/v1/responses": "responses"}
 SAMPLING = ("frequency_penalty", "logit_bias", "logprobs", "presence_penalty", "temperature", "top_logprobs", "top_p")
 
@@ -27,7 +39,8 @@ def complete(record: dict[str, Any], entry: Mapping[str, Any]) -> None:
         return
     record["context_window_tokens"] = record.get("context_window_tokens") or entry.get("max_input_tokens")
     record["max_output_tokens"] = entry.get("max_output_tokens")
-    record["capabilities"] = sorted(set(_capabilities(record["provider"], entry)))
+    too = TAKES_TOO.get((record["provider"], record["id"]), ())
+    record["capabilities"] = sorted({*_capabilities(record["provider"], entry), *too})
     record["refused_parameters"] = sorted(set(_refused(record, entry)))
 
 

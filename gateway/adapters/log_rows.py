@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from gateway.domain.attempt import Attempt, Event, Skipped
+from gateway.domain.attempt import Attempt, Event, Skipped, shown
 from gateway.domain.entry import Entry
 from gateway.domain.ledger import EPOCH, Account, Posting, Spent, amounts_of, quarter_of, unix_seconds
 from gateway.domain.usage import COUNTERS, STANDARD, Usage, counters_of
@@ -80,6 +80,8 @@ class Tried(msgspec.Struct, omit_defaults=True, gc=False):
     seconds: float
     kind: str = ""
     unpriced: bool = False
+    again: bool = False
+    upstream_id: str = ""
     provider: str = ""
     usage: dict[str, Any] | None = None
     cost_nano_usd: int = 0
@@ -146,7 +148,7 @@ def _text(names: tuple[str, ...]) -> str:
     return _encode(names).decode() if names else "[]"
 
 
-def _attempts_of(entry: Entry) -> list[Tried | dict[str, str]]:
+def _attempts_of(entry: Entry) -> list[Tried | dict[str, object]]:
     counting = [event for event in entry.events if isinstance(event, Attempt) and event.counts]
     plain = counting[0] if len(counting) == 1 and _is_in_columns(counting[0], entry) else None
     return [_kept(event, entry, plain) for event in entry.events]
@@ -163,15 +165,17 @@ def _is_in_columns(attempt: Attempt, entry: Entry) -> bool:
     )
 
 
-def _kept(event: Event, entry: Entry, plain: Attempt | None) -> Tried | dict[str, str]:
+def _kept(event: Event, entry: Entry, plain: Attempt | None) -> Tried | dict[str, object]:
     """Give an event for the row; `plain` is the attempt whose figures its columns are."""
     if isinstance(event, Skipped):
-        return {"model": event.model, "skip": event.skip}
+        return shown(event)
     failure = None if event.failure is None else str(event.failure)
     tried = Tried(event.model, event.status, failure, round(event.duration_s, 4))
     if failure is not None and event.committed:
         tried.kind = str(SpendKind.ANSWER)
     tried.unpriced = event.unpriced
+    tried.again = event.again
+    tried.upstream_id = event.upstream_id
     if event is not plain and event.counts:
         tried.provider = "" if event.provider == entry.provider else event.provider
         tried.usage = _usage_kept(event.usage or _NOTHING)

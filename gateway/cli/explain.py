@@ -185,10 +185,11 @@ def _decided(account: dict[str, Any]) -> list[str]:
     if lock := account.get("lock"):
         rule, may = account["rule"], ", ".join(lock["models"])
         return [f"refused     rule {rule} has no model for caller {lock['caller']}, who may use {may}"]
-    if account["refused"]:
+    if account["refused"] and account["model"] is None:
         return [f"refused     nothing answers to '{account['requested_model']}'"]
     place = f" ({account['file']}:{account['line']}, priority {account['priority']})" if account["file"] else ""
-    first, *others = account["chain"]
+    lacking = {each["model"]: each["why"] for each in account["incapable"]}
+    first, *others = [name for name in account["chain"] if name not in lacking] or ["none that can serve it"]
     then = f", then {', '.join(others)}" if others else ""
     cost = f"about {account['estimated_cost_usd']:.6f} USD with {account['assumed_output_tokens']} tokens out"
     lines = [
@@ -196,6 +197,7 @@ def _decided(account: dict[str, Any]) -> list[str]:
         f"because     {account['because']}",
         f"model       {first}{then}; {cost}",
     ]
+    lines += [f"incapable   {name} {why}" for name, why in lacking.items()]
     return lines + ([f"shadow      {', '.join(account['shadows'])} would have taken it"] if account["shadows"] else [])
 
 

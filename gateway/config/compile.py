@@ -218,6 +218,7 @@ def _defaults(section: Mapping[str, Node]) -> Defaults:
         timeouts=timeouts_of(section.get("timeout"), base.timeouts),
         deadline_s=duration_s(section["deadline"].value) if "deadline" in section else base.deadline_s,
         fall_back_on=failures_of(section.get("fall_back_on"), base.fall_back_on),
+        strict_params=bool(section["strict_params"].value) if "strict_params" in section else base.strict_params,
         max_body_bytes=size_bytes(section["max_body"].value) if "max_body" in section else base.max_body_bytes,
         retention_days=days.value if days else base.retention_days,
         retention_bytes=size_bytes(size.value) if size else base.retention_bytes,

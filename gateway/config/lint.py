@@ -15,6 +15,7 @@ from gateway.config.overlap import (
     impossible,
     least_of,
     shape_of,
+    words_held,
 )
 from gateway.config.pairs import Compatible, Implied
 from gateway.domain.problem import Problem
@@ -32,7 +33,7 @@ def warnings_of(rules: Sequence[Rule], chains: Mapping[str, Node]) -> tuple[Prob
     found = (
         *(_dead(others, shapes), _ties(others, shapes), _no_catch_all(others)),
         *(_dead(apart, shapes), _ties(apart, shapes)),
-        *(_routes(on), _windows(on, shapes), _unused(chains, rules)),
+        *(_routes(on), _windows(on, shapes), _incapable(on, shapes), _unused(chains, rules)),
     )
     return tuple(sorted(problem for problems in found for problem in problems))
 
@@ -116,6 +117,23 @@ def _windows(rules: Sequence[Rule], shapes: Mapping[str, Every]) -> Iterator[Pro
             which = "no model" if len(small) == len(known) else "not every model"
             message = f"rule '{rule.name}' takes inputs of {least} tokens and more, and {which} of its route holds them"
             yield _at(rule, message, f"the window is too small: {windows}")
+
+
+def _incapable(rules: Sequence[Rule], shapes: Mapping[str, Every]) -> Iterator[Problem]:
+    """A model that does not take what the rule asks for is passed over for every request that the rule takes."""
+    for rule in rules:
+        lacks = {step.model: step.lacks for place in rule.route.places for step in _steps(place)}
+        for words in words_held(shapes[rule.name], "has"):
+            lacking = [model for model, lacked in lacks.items() if words <= lacked]
+            if lacking:
+                which = "no model" if len(lacking) == len(lacks) else "not every model"
+                message = (
+                    f"rule '{rule.name}' takes requests with {' or '.join(sorted(words))}, and {which} of its route"
+                )
+                hint = (
+                    f"passed over as incapable: {', '.join(map(repr, lacking))}; what a model takes is said by takes:"
+                )
+                yield _at(rule, f"{message} takes those", hint)
 
 
 def _steps(place: Step | Split) -> tuple[Step, ...]:

@@ -87,6 +87,13 @@ def least_of(every: Every, name: str) -> float:
     return max(0.0, min(points, default=0.0), *bounds)
 
 
+def words_held(every: Every, name: str) -> Iterator[frozenset[str]]:
+    """Give sets of words of each of which a feature surely has one whenever the condition holds."""
+    for part in every.parts:
+        if isinstance(part, Literal) and part.holds and part.leaf.name == name and part.leaf.keys is not None:
+            yield part.leaf.keys
+
+
 def tells_apart(leaf: Leaf) -> bool:
     """Say whether a leaf lists values of a feature that has one value at a time, and says nothing else of it."""
     return (is_finite(leaf) or leaf.name in _TEXTS) and _PATTERNS.isdisjoint(_words(leaf))

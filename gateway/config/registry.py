@@ -17,12 +17,13 @@ from gateway.domain.price import (
     nano_usd,
     rates_from,
 )
-from gateway.domain.registry import Model, Provider
-from gateway.domain.words import Prefer
+from gateway.domain.registry import THINKING, Model, Provider
+from gateway.domain.words import Dialect, Prefer
 from gateway.engine.pricing import is_state_of
 
 FROM_RULES = "rules"
 """The version of a price that stands in a rule file."""
+_ASKS_TO_THINK = {Dialect.OPENAI: "reasoning_effort", Dialect.ANTHROPIC: "thinking"}
 _RATES = {"input": "fresh_input", "output": "output", "cache_read": "cache_read", "cache_write": "cache_write_5m"}
 
 
@@ -46,6 +47,7 @@ def model_of(
         findings.add(node.problem(message, hint, at_key=True))
         return None
     window, most = node.get("context_window"), node.get("max_output")
+    takes = _takes(node, known)
     return Model(
         name=name,
         provider=provider.name,
@@ -55,6 +57,8 @@ def model_of(
         price_version=FROM_RULES if written else catalogue.date.isoformat(),
         window_tokens=window.value if window else known.context_window_tokens if known else None,
         max_output_tokens=most.value if most else known.max_output_tokens if known else None,
+        takes=takes,
+        refuses=_refuses(node, known, takes, provider.kind),
         known=known,
         states=_states(known, upstream, catalogue),
     )
@@ -69,6 +73,20 @@ def _states(known: CatalogueModel | None, upstream: str, catalogue: Catalogue) -
         for (seller, name), other in catalogue.models.items()
         if seller == known.provider and other is not known and is_state_of(upstream, name)
     }
+
+
+def _takes(node: Node, known: CatalogueModel | None) -> frozenset[str] | None:
+    """Give what a model takes, None where nothing is known: of some models the catalogue has the price alone."""
+    if (written := node.get("takes")) is not None:
+        return frozenset(written.value)
+    return known.capabilities or None if known else None
+
+
+def _refuses(node: Node, known: CatalogueModel | None, takes: frozenset[str] | None, kind: Dialect) -> frozenset[str]:
+    """Give the fields that a model answers with an error: of one that does not think the field that asks it to."""
+    written = node.get("refuses")
+    refuses = frozenset(written.value) if written is not None else known.refused_parameters if known else frozenset()
+    return refuses if takes is None or THINKING in takes else refuses | {_ASKS_TO_THINK[kind]}
 
 
 def _known(provider: Provider, upstream: str, catalogue: Catalogue) -> CatalogueModel | None:

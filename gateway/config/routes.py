@@ -12,6 +12,7 @@ from gateway.domain.request import AUTO
 from gateway.domain.rule import NO_PARAMS, AllOf, Condition, Leaf, Params, Route, Rule, Split, Step, Timeouts
 from gateway.domain.snapshot import Defaults
 from gateway.domain.words import Dialect, Failure, Mode
+from gateway.engine.capable import at_model
 
 _IMPLIED = Leaf("model", "model", AUTO, AUTO.__eq__, implied=True)
 """The condition of every rule that mentions `model` nowhere."""
@@ -83,6 +84,7 @@ def rule_of(node: Node, known: Known, findings: Findings) -> Rule | None:
         places=places,
         deadline_s=duration_s(deadline.value) if deadline else defaults.deadline_s,
         fall_back_on=failures_of(node.get("fall_back_on"), defaults.fall_back_on),
+        strict=bool(node["strict_params"].value) if "strict_params" in node.value else defaults.strict_params,
     )
     rule = Rule(
         name=node["name"].value,
@@ -139,7 +141,7 @@ def _step(node: Node, name: str, base: Step, known: Known, findings: Findings) -
         findings.missing(node, "model", name, known.declared_models, meant if name in known.chains else "")
         return None
     model = known.models.get(name)
-    return replace(base, model=name, window_tokens=model.window_tokens if model else None)
+    return replace(base, model=name) if model is None else at_model(base, model)
 
 
 def params_of(node: Node | None, base: Params, findings: Findings) -> Params:

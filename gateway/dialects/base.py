@@ -120,10 +120,14 @@ class Block(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A request in the provider's dialect, and the names of what it leaves out, in our words: see `CallerDialect`."""
+    """A request in the provider's dialect, and the names of what it leaves out, in our words: see `CallerDialect`.
+
+    `defaulted` is the output limit that it has because the dialect needs one and neither the caller nor a rule gave it.
+    """
 
     body: bytes
     lost: tuple[str, ...] = ()
+    defaulted: int | None = None
 
 
 class StreamReader(Protocol):
@@ -170,10 +174,13 @@ class StreamWriter(Protocol):
 class CallerDialect(Protocol):
     """The side that faces applications.
 
-    `names` gives this dialect's names of what a provider's dialect left out, where they are not ours.
+    `names` gives this dialect's names of what a provider's dialect left out, where they are not ours. `id_header` is
+    where its clients look for the id of a request, and `overloaded` the status by which they know an overload.
     """
 
     names: Mapping[str, str]
+    id_header: str
+    overloaded: int
 
     def read_request(self, body: bytes, headers: Mapping[str, str]) -> Request | Refusal:
         """Read a request; `headers` has lower-case names."""
@@ -209,17 +216,28 @@ class CallerDialect(Protocol):
 
 
 class ProviderDialect(Protocol):
-    """The side that faces providers."""
+    """The side that faces providers; `id_header` is where they give their id of a request."""
 
     name: Dialect
     path: str
+    id_header: str
 
     def headers(self, secret: str | None, request: Request) -> dict[str, str]:
         """Give the headers of an upstream request, the credential among them."""
         ...
 
-    def pass_on(self, request: Request, upstream_model: str, params: Params) -> bytes:
-        """Give a request of the same dialect, byte for byte but for the model name and the edits."""
+    def pass_on(self, request: Request, model: Model, params: Params, max_output_tokens: int) -> Outgoing:
+        """Give a request of the same dialect, byte for byte but for the model name, the edits and what it refuses.
+
+        `max_output_tokens` is as for `write_request`.
+        """
+        ...
+
+    def mended(self, body: bytes, error: ProviderError) -> Outgoing | None:
+        """Give a request that was answered with an error as it may be taken, None where nothing can be left out of it.
+
+        `lost` names what is left out, in our words.
+        """
         ...
 
     def write_request(self, chat: Chat, model: Model, params: Params, max_output_tokens: int) -> Outgoing | Refusal:

@@ -14,8 +14,10 @@ import msgspec
 from gateway.dialects.fields import UNREADABLE
 from gateway.domain.message import Message
 from gateway.domain.refusal import Refusal, RefusalKind
+from gateway.domain.registry import Model
 
 OTHERS = "others"
+"""What more names than there may be are told as, and names that no field has."""
 MOST_NAMES = 20
 _NAME = re.compile(r"[A-Za-z0-9_.\-\[\]]{1,80}")
 
@@ -75,6 +77,14 @@ def whole_number(fields: Mapping[str, Any], name: str) -> int | None:
     if value is None or type(value) is int:
         return value
     raise CannotCarryError(name, "must be a whole number")
+
+
+def lowered(max_tokens: int | None, model: Model, lost: Lost) -> int | None:
+    """Give an output limit, no larger than the model's own: a larger one is an error at some providers."""
+    if max_tokens is None or model.max_output_tokens is None or max_tokens <= model.max_output_tokens:
+        return max_tokens
+    lost.add("max_tokens")
+    return model.max_output_tokens
 
 
 def texts(fields: Mapping[str, Any], name: str) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from gateway.dialects.base import Outgoing
 from gateway.dialects.carry import Lost
 from gateway.dialects.fields import UNREADABLE
 from gateway.domain.refusal import Refusal, RefusalKind
@@ -106,22 +107,26 @@ def model_of(fields: Mapping[str, Any], body: bytes) -> str | Refusal:
 
 
 def pass_on(
-    request: Request, upstream_model: str, params: Params, extra: Mapping[str, Any], limits: Sequence[str]
-) -> bytes:
+    request: Request, model: Model, params: Params, extra: Mapping[str, Any], limits: Sequence[str]
+) -> Outgoing:
     """Give the body for the provider: its own model name, the step's edits, and `extra` keys on top.
 
-    `limits` are the dialect's own names for the output limit, see `apply`.
+    What the model is known to refuse is left out. `limits` are the dialect's own names for the output limit, see
+    `apply`.
     """
-    body = request.body
-    if params is NO_PARAMS and not (extra and extra.keys() & request.fields.keys()):
+    body, fields = request.body, request.fields
+    refused = bool(model.refuses) and not model.refuses.isdisjoint(fields)
+    if params is NO_PARAMS and not refused and not (extra and extra.keys() & fields.keys()):
         start, end = _model_value(body)
-        body = body[:start] + _encode(upstream_model) + body[end:]
-        return _prepend(body, extra) if extra else body
+        body = body[:start] + _encode(model.upstream) + body[end:]
+        return Outgoing(_prepend(body, extra) if extra else body)
     raw: dict[str, Any] = dict(_decode_raw(body))
     apply(raw, params, limits)
+    lost = Lost()
+    withhold(raw, model, limits, lost)
     raw.update(extra)
-    raw["model"] = upstream_model
-    return _encode(raw)
+    raw["model"] = model.upstream
+    return Outgoing(_encode(raw), lost.names)
 
 
 def apply(fields: dict[str, Any], params: Params, limits: Sequence[str]) -> None:
@@ -147,13 +152,33 @@ def apply(fields: dict[str, Any], params: Params, limits: Sequence[str]) -> None
                 fields[each] = most
 
 
-def withhold(fields: dict[str, Any], model: Model, lost: Lost) -> None:
-    """Take out the parameters that a model is known to answer with an error, and name them."""
-    if model.known is None:
-        return
-    for name in fields.keys() & model.known.refused_parameters:
-        del fields[name]
-        lost.add(name)
+def limits_output(params: Params) -> bool:
+    """Say whether a step's edits give requests a limit on the output."""
+    return any(name in part for part in (params.set, params.default, params.cap) for name in OUTPUT_LIMITS)
+
+
+def withhold(fields: dict[str, Any], model: Model, limits: Sequence[str], lost: Lost) -> None:
+    """Take out the parameters that a model is known to answer with an error, and name those that asked for something.
+
+    An output limit goes on under another of the dialect's names in `limits` that the model does not refuse, and is not
+    named. Values may be raw JSON.
+    """
+    for name in fields.keys() & model.refuses:
+        value = fields.pop(name)
+        if _asks_for_nothing(value):
+            continue
+        others = [each for each in limits if each not in model.refuses] if name in limits else []
+        if others and _absent(fields, others[0]):
+            fields[others[0]] = value
+        else:
+            lost.add(name)
+
+
+def _asks_for_nothing(value: Any) -> bool:  # noqa: ANN401 - decoded or raw JSON
+    """Say whether a value is as if it were not there: null, or the words that ask a model not to think."""
+    if isinstance(value, msgspec.Raw):
+        value = _decode_any(value)
+    return value in (None, "none") or (isinstance(value, dict) and value.get("type") == "disabled")
 
 
 def _addressed(name: str, fields: Mapping[str, Any], limits: Sequence[str]) -> Sequence[str]:

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from gateway.dialects import edit, envelope, usage
-from gateway.dialects.base import NOT_JSON, About, Answer, Bad, Fields
+from gateway.dialects.base import NOT_JSON, About, Answer, Bad, Fields, Outgoing
 from gateway.dialects.chat.dialect import OpenAIChat
 from gateway.dialects.chat.stream import Writer, bad_of
 from gateway.dialects.fields import UNREADABLE, metadata_of, prefer_of, reported_in, text_of
@@ -19,6 +19,7 @@ from gateway.domain.attempt import ProviderError
 from gateway.domain.chat import Conversation, Role, Turn
 from gateway.domain.message import Chat, Reply
 from gateway.domain.refusal import Refusal, RefusalKind
+from gateway.domain.registry import Model
 from gateway.domain.request import Request
 from gateway.domain.rule import Params
 from gateway.domain.usage import Usage
@@ -75,9 +76,9 @@ class EmbeddingsUpstream(OpenAIChat):
     def __init__(self, request: Request) -> None:
         self._wanted = len(inputs_of(request.fields["input"]))
 
-    def pass_on(self, request: Request, upstream_model: str, params: Params) -> bytes:
+    def pass_on(self, request: Request, model: Model, params: Params, max_output_tokens: int) -> Outgoing:
         """Pass the body on; there is no output whose length a rule or a budget could limit."""
-        return edit.pass_on(request, upstream_model, params, {}, ())
+        return edit.pass_on(request, model, params, {}, ())
 
     def read_answer(self, body: bytes) -> Answer | Bad:
         """Read a list of embeddings; one with an error in it, or without a vector for each input, is none."""

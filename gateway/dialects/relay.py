@@ -39,6 +39,11 @@ class Relay:
         return self._reader.usage
 
     @property
+    def stop(self) -> Stop:
+        """Why the model stopped, as far as it has said."""
+        return self._reader.stop
+
+    @property
     def model(self) -> str:
         """The model that the provider says answers."""
         return self._reader.model

@@ -28,7 +28,9 @@ class Attempt:
 
     `failure` None means answered. `committed` means that the caller already holds a part of the answer, so that
     no other model may go on with it. `status` is 0 where no reply came; `garbage` counts events that could not be
-    read. `unpriced` says that the provider answered with the id of a model that the price is not of.
+    read. `unpriced` says that the provider answered with the id of a model that the price is not of. `again` says that
+    it turned down what can be left out, so that the same step is asked once more, without that. `upstream_id` is its
+    own id of the request, empty where it gave none.
     """
 
     position: int
@@ -43,6 +45,8 @@ class Attempt:
     cost_nano_usd: int = 0
     garbage: int = 0
     unpriced: bool = False
+    again: bool = False
+    upstream_id: str = ""
 
     @property
     def kind(self) -> SpendKind:
@@ -59,19 +63,32 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A step that was passed over without an attempt."""
+    """A step that was passed over without an attempt; of an incapable one `lacks` says what, where it is known."""
 
     position: int
     model: str
     skip: Skip
+    lacks: tuple[str, ...] = ()
 
 
 Event = Attempt | Skipped
 
 
 def shown(event: Event) -> dict[str, object]:
-    """Give an event as callers and rows are shown it: our words and numbers, none of the provider's text."""
+    """Give an event as callers and rows are shown it: our words and numbers, of the provider's text its id alone."""
     if isinstance(event, Skipped):
-        return {"model": event.model, "skip": event.skip.value}
+        skipped: dict[str, object] = {"model": event.model, "skip": event.skip.value}
+        return {**skipped, "lacks": list(event.lacks)} if event.lacks else skipped
     failure = event.failure.value if event.failure else None
-    return {"model": event.model, "status": event.status, "failure": failure, "seconds": round(event.duration_s, 4)}
+    seconds = round(event.duration_s, 4)
+    tried: dict[str, object] = {
+        "model": event.model,
+        "status": event.status,
+        "failure": failure,
+        "seconds": seconds,
+    }
+    if event.again:
+        tried["again"] = True
+    if event.upstream_id:
+        tried["upstream_id"] = event.upstream_id
+    return tried

@@ -23,12 +23,17 @@ class Turn(Struct, frozen=True, gc=False):
     tool_text: str = ""
 
 
+NEEDS = frozenset({"images", "documents", "audio", "tools", "json_schema"})
+"""Words of the `has` condition for what a model must take, so that it can serve a request that has it."""
+
+
 class Conversation(Struct, frozen=True, gc=False):
     """A whole request body as conditions see it.
 
     `has` holds words of the `has` condition that the structure alone decides (all but `code`).
     `attachments` counts images, documents and sounds; `tools_text` is the tool and output schemas as they came.
     `token_ids` counts tokens that came as their numbers in a vocabulary instead of as text.
+    `plain_documents` says that its documents are all plain text, which any model takes.
     """
 
     system: str
@@ -37,6 +42,13 @@ class Conversation(Struct, frozen=True, gc=False):
     attachments: int = 0
     tools_text: str = ""
     token_ids: int = 0
+    plain_documents: bool = False
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """What of `NEEDS` a model must take to serve it."""
+        needs = self.has & NEEDS
+        return needs - {"documents"} if self.plain_documents else needs
 
 
 class Stop(StrEnum):

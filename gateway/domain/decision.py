@@ -30,7 +30,8 @@ class Decision(Struct, frozen=True, gc=False):
     `matched` is None for a requested model. Of the `rules`, `walked` came before the one that took the request; those
     of them that are not in `misses` were passed over, because the request lacks what they ask for.
     `gateway.engine.decide.tried_of` tells the reason of each. `shadows` names the shadow rules that would have taken
-    the request. `split` says which arm each split of the route settled on, by place in the chain.
+    the request. `split` says which arm each split of the route settled on, by place in the chain. `unfit` says of the
+    steps that are known not to serve the request what they lack, see `gateway.engine.capable`.
     """
 
     rule: str
@@ -44,11 +45,17 @@ class Decision(Struct, frozen=True, gc=False):
     misses: Misses
     shadows: tuple[str, ...] = ()
     split: Mapping[int, str] | None = None
+    unfit: Mapping[int, tuple[str, ...]] = {}
 
     @property
     def model(self) -> str:
-        """The registry name of the first step: who answers when nothing fails."""
-        return self.chain.steps[0].model
+        """The registry name of the first step that may serve the request: who answers when nothing fails."""
+        steps = self.chain.steps
+        return next((step.model for place, step in enumerate(steps) if place not in self.unfit), steps[0].model)
+
+    def noting(self, unfit: Mapping[int, tuple[str, ...]]) -> "Decision":
+        """Give the same decision with what its steps lack."""
+        return structs.replace(self, unfit=unfit)
 
     def over(self, chain: Chain, split: Mapping[int, str] | None) -> "Decision":
         """Give the same decision over another chain."""

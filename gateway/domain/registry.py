@@ -4,9 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from gateway.domain.chat import NEEDS
 from gateway.domain.price import CatalogueModel, PriceHistory, Unpriced
 from gateway.domain.problem import Mark
 from gateway.domain.words import Dialect, Prefer
+
+THINKING = "thinking"
+"""The word of `takes` for a model that can be asked to think."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +128,11 @@ class Model:
     """A registry entry: a provider's model under the name that rules, rows and metrics use.
 
     `upstream` is the provider's id. `price` is what the rule file says or else what the catalogue says.
-    `price_version` names which: `rules`, or the date of the catalogue. `states` are the ids, lower-case, that read like
-    this one with a date or a version behind it and that the catalogue has as models of their own, with their prices.
+    `price_version` names which: `rules`, or the date of the catalogue. `takes` are words as in
+    `CatalogueModel.capabilities`, None where nothing is known; `refuses` are request fields in the provider's dialect
+    that it answers with an error. `known` is its entry in the catalogue, whatever the rule file says over it. `states`
+    are the ids, lower-case, that read like this one with a date or a version behind it and that the catalogue has as
+    models of their own, with their prices.
     """
 
     name: str
@@ -136,5 +143,17 @@ class Model:
     price_version: str
     window_tokens: int | None = None
     max_output_tokens: int | None = None
+    takes: frozenset[str] | None = None
+    refuses: frozenset[str] = frozenset()
     known: CatalogueModel | None = None
     states: Mapping[str, PriceHistory | Unpriced] = field(default_factory=dict, hash=False)
+
+    @property
+    def lacks(self) -> frozenset[str]:
+        """What a request may need that the model is known not to take."""
+        return frozenset() if self.takes is None else NEEDS - self.takes
+
+    @property
+    def thinks(self) -> bool | None:
+        """Whether it can be asked to think; None where that is not known."""
+        return None if self.takes is None else THINKING in self.takes

@@ -110,7 +110,8 @@ NO_PARAMS = Params({}, {}, {}, ())
 class Step:
     """A place in a chain: one model, with the limits and edits that hold for it there.
 
-    `window_tokens` is the model's context window, None where it is not known.
+    `window_tokens` is the model's context window and `max_output_tokens` its longest answer, None where that is not
+    known; `lacks` is what of `gateway.domain.chat.NEEDS` it is known not to take.
     """
 
     model: str
@@ -118,6 +119,8 @@ class Step:
     tries: int = 1
     params: Params = NO_PARAMS
     window_tokens: int | None = None
+    max_output_tokens: int | None = None
+    lacks: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,11 +132,15 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """Steps in the order they are tried, with what bounds the whole: the deadline and the failures that go on."""
+    """Steps in the order they are tried, with what bounds the whole: the deadline and the failures that go on.
+
+    `strict` says that a step is passed over for which something of the request would be left out.
+    """
 
     steps: tuple[Step, ...]
     deadline_s: float = 600.0
     fall_back_on: frozenset[Failure] = frozenset()
+    strict: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,13 +151,17 @@ class Route:
     places: tuple[Step | Split, ...]
     deadline_s: float
     fall_back_on: frozenset[Failure]
+    strict: bool = False
     settled: Chain | None = field(init=False, repr=False, compare=False)
     """The chain of a route without splits, the same for every conversation."""
 
     def __post_init__(self) -> None:
         steps = tuple(place for place in self.places if isinstance(place, Step))
-        chain = Chain(steps, self.deadline_s, self.fall_back_on) if len(steps) == len(self.places) else None
-        object.__setattr__(self, "settled", chain)
+        object.__setattr__(self, "settled", self.over(steps) if len(steps) == len(self.places) else None)
+
+    def over(self, steps: tuple[Step, ...]) -> Chain:
+        """Give the chain of these steps, bounded as the route is."""
+        return Chain(steps, self.deadline_s, self.fall_back_on, self.strict)
 
     def share(self, place: int, model: str) -> float:
         """Give the share of conversations that take a model at a place."""

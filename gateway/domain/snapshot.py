@@ -28,6 +28,7 @@ class Defaults:
     timeouts: Timeouts = field(default_factory=Timeouts)
     deadline_s: float = 600.0
     fall_back_on: frozenset[Failure] = DEFAULT_FALL_BACK_ON
+    strict_params: bool = False
     max_body_bytes: int = 32_000_000
     retention_days: int = 30
     retention_bytes: int = 5_000_000_000

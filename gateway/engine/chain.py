@@ -1,9 +1,9 @@
 """The next step of a chain as a function of what has happened so far."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
-from typing import assert_never
+from typing import NamedTuple, assert_never
 
 from gateway.domain.attempt import Attempt, Event, Skipped
 from gateway.domain.health import Rest
@@ -41,32 +41,38 @@ class Halt:
     outcome: Outcome
 
 
-def next_step(
-    chain: Chain, history: Sequence[Event], elapsed_s: float, resting: Mapping[str, Rest] = NONE_RESTS
-) -> Try | Pass | Halt:
+class Away(NamedTuple):
+    """What should not be asked: models that rest, and places of the chain whose models cannot serve the request."""
+
+    resting: Mapping[str, Rest] = NONE_RESTS
+    unfit: Container[int] = ()
+
+
+NOBODY_AWAY = Away()
+
+
+def next_step(chain: Chain, history: Sequence[Event], elapsed_s: float, away: Away = NOBODY_AWAY) -> Try | Pass | Halt:
     """Decide the next step; the same history always gives the same step.
 
-    `history` holds every attempt and skip so far, in order; `elapsed_s` is what has passed of the chain's deadline;
-    `resting` names the models that should not be asked now. Where all of them rest, the one that recovers first is
-    tried all the same, if that is its last resort, and nothing after it.
+    `history` holds every attempt and skip so far, in order; `elapsed_s` is what has passed of the chain's deadline.
+    Where all models rest that may serve the request, the one that recovers first is tried all the same, if that is its
+    last resort, and nothing after it.
     Holds to the end: each call after its Try or Pass was carried out brings the chain closer to a Halt.
     """
     if not history:
-        return _go_to(chain, 0, elapsed_s, resting)
+        return _go_to(chain, 0, elapsed_s, away)
     last = history[-1]
     match last:
         case Skipped():
             went_back = _was_last_resort(history)
-            return Halt(Outcome.FAILED) if went_back else _go_on(chain, history, elapsed_s, resting)
+            return Halt(Outcome.FAILED) if went_back else _go_on(chain, history, elapsed_s, away)
         case Attempt():
-            return _after(chain, history, last, elapsed_s, resting)
+            return _after(chain, history, last, elapsed_s, away)
         case _:
             assert_never(last)
 
 
-def _after(
-    chain: Chain, history: Sequence[Event], last: Attempt, elapsed_s: float, resting: Mapping[str, Rest]
-) -> Try | Pass | Halt:
+def _after(chain: Chain, history: Sequence[Event], last: Attempt, elapsed_s: float, away: Away) -> Try | Pass | Halt:
     if last.failure is None:
         alone = len(history) == 1 or all(e.position == last.position and isinstance(e, Skipped) for e in history[:-1])
         return Halt(Outcome.ANSWERED if alone else Outcome.ANSWERED_AFTER_FALLBACK)
@@ -74,13 +80,17 @@ def _after(
         return Halt(Outcome.CANCELLED)
     if last.committed:
         return Halt(Outcome.INTERRUPTED)  # the caller already holds part of this answer
+    here = [event for event in history if isinstance(event, Attempt) and event.position == last.position]
+    left_s = chain.deadline_s - elapsed_s
+    if last.again and sum(event.again for event in here) == 1:
+        return Try(last.position, left_s) if left_s > 0 else Halt(Outcome.FAILED)
     if last.failure not in chain.fall_back_on or _was_last_resort(history):
         return Halt(Outcome.FAILED)
-    tried = sum(1 for event in history if isinstance(event, Attempt) and event.position == last.position)
+    tried = sum(not event.again for event in here)
     again = EFFECTS[last.failure].again and tried < chain.steps[last.position].tries
-    if again and last.model not in resting:
-        return _go_to(chain, last.position, elapsed_s, resting)
-    return _go_on(chain, history, elapsed_s, resting)
+    if again and last.model not in away.resting:
+        return _go_to(chain, last.position, elapsed_s, away)
+    return _go_on(chain, history, elapsed_s, away)
 
 
 def _was_last_resort(history: Sequence[Event]) -> bool:
@@ -89,11 +99,11 @@ def _was_last_resort(history: Sequence[Event]) -> bool:
     return any(isinstance(event, Skipped) and event.position >= here for event in history[:-1])
 
 
-def _go_on(chain: Chain, history: Sequence[Event], elapsed_s: float, resting: Mapping[str, Rest]) -> Try | Pass | Halt:
+def _go_on(chain: Chain, history: Sequence[Event], elapsed_s: float, away: Away) -> Try | Pass | Halt:
     """Take the next place unless its window is known to be no larger than one that was too small."""
     position = history[-1].position + 1
     if position >= len(chain.steps):
-        return _last_resort(chain, history, elapsed_s, resting)
+        return _last_resort(chain, history, elapsed_s, away)
     window = chain.steps[position].window_tokens
     too_small = [
         chain.steps[event.position].window_tokens or 0
@@ -102,25 +112,27 @@ def _go_on(chain: Chain, history: Sequence[Event], elapsed_s: float, resting: Ma
     ]
     if too_small and window is not None and window <= max(too_small):
         return Pass(position, Skip.INCAPABLE)
-    return _go_to(chain, position, elapsed_s, resting)
+    return _go_to(chain, position, elapsed_s, away)
 
 
-def _go_to(chain: Chain, position: int, elapsed_s: float, resting: Mapping[str, Rest]) -> Try | Pass | Halt:
+def _go_to(chain: Chain, position: int, elapsed_s: float, away: Away) -> Try | Pass | Halt:
     left_s = chain.deadline_s - elapsed_s
     if left_s <= 0 or position >= len(chain.steps):
         return Halt(Outcome.FAILED)
-    if resting and chain.steps[position].model in resting:
+    if position in away.unfit:
+        return Pass(position, Skip.INCAPABLE)
+    if away.resting and chain.steps[position].model in away.resting:
         return Pass(position, Skip.COOLING)
     return Try(position, left_s)
 
 
-def _last_resort(chain: Chain, history: Sequence[Event], elapsed_s: float, resting: Mapping[str, Rest]) -> Try | Halt:
+def _last_resort(chain: Chain, history: Sequence[Event], elapsed_s: float, away: Away) -> Try | Halt:
     """Where nothing was asked because all rest, take the place that recovers first, if it may be asked once more."""
     left_s = chain.deadline_s - elapsed_s
     cooling = [event.position for event in history if isinstance(event, Skipped) and event.skip is Skip.COOLING]
     if left_s <= 0 or any(isinstance(event, Attempt) for event in history):
         return Halt(Outcome.FAILED)
-    rests = [(resting.get(chain.steps[position].model, RECOVERED), position) for position in cooling]
+    rests = [(away.resting.get(chain.steps[position].model, RECOVERED), position) for position in cooling]
     rest, position = min(rests, key=lambda each: each[0].recovers_in_s, default=(None, 0))
     return Try(position, left_s) if rest is not None and rest.last_resort else Halt(Outcome.FAILED)
 
@@ -142,7 +154,7 @@ def settle(route: Route, conversation_hash: int) -> Settled:
                 steps.append(arm)
             case _:
                 assert_never(step)
-    return Chain(tuple(steps), route.deadline_s, route.fall_back_on), taken
+    return route.over(tuple(steps)), taken
 
 
 def settle_again(route: Route, taken: Mapping[int, str]) -> Settled:
@@ -151,7 +163,7 @@ def settle_again(route: Route, taken: Mapping[int, str]) -> Settled:
     for place, step in enumerate(route.places):
         arms = [step] if isinstance(step, Step) else [arm for arm, _ in step.arms]
         steps.append(next((arm for arm in arms if arm.model == taken.get(place)), arms[0]))
-    return Chain(tuple(steps), route.deadline_s, route.fall_back_on), dict(taken)
+    return route.over(tuple(steps)), dict(taken)
 
 
 def _arm(split: Split, conversation_hash: int, place: int) -> Step:

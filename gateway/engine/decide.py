@@ -8,6 +8,7 @@ from gateway.domain.request import Request
 from gateway.domain.rule import Chain, Condition, Leaf, Route, Rule, Step
 from gateway.domain.snapshot import Snapshot
 from gateway.domain.words import Mode
+from gateway.engine.capable import at_model, unfit_of
 from gateway.engine.chain import Settled, settle, settle_again
 from gateway.engine.features import ARMS, AT_REST, Features, Live
 from gateway.engine.lock import locked
@@ -19,12 +20,15 @@ def decide(snapshot: Snapshot, features: Features) -> Decided:
     """Take the first live rule whose conditions hold, else the model that the request names.
 
     Shadow rules are matched on the way and noted; they never take the request. Models that may not answer the caller
-    are left out.
+    are left out, those that are known not to serve the request are noted.
     """
-    decision = _walk(snapshot, features)
-    if not snapshot.callers.needed:
-        return decision
-    return locked(decision, snapshot.callers.named(features["caller"]), lambda route: _settled(route, features))
+    decision: Decided = _walk(snapshot, features)
+    if snapshot.callers.needed and isinstance(decision, Decision):
+        caller = snapshot.callers.named(features["caller"])
+        decision = locked(decision, caller, lambda route: _settled(route, features))
+    if isinstance(decision, Decision) and (unfit := unfit_of(decision.chain, features)):
+        return decision.noting(unfit)
+    return decision
 
 
 def _walk(snapshot: Snapshot, features: Features) -> Decision | Unroutable:
@@ -84,13 +88,13 @@ def _requested(
     if name is None:
         return Unroutable(asked, rules, len(rules), missed, shadows)
     defaults = snapshot.defaults
-    step = Step(name, defaults.timeouts, window_tokens=snapshot.models[name].window_tokens)
+    step = at_model(Step("", defaults.timeouts), snapshot.models[name])
     return Decision(
         rule=REQUESTED_MODEL,
         matched=None,
         category=features["category@user"],
         confidence=features["confidence@user"],
-        chain=Chain((step,), defaults.deadline_s, defaults.fall_back_on),
+        chain=Chain((step,), defaults.deadline_s, defaults.fall_back_on, defaults.strict_params),
         chain_name="",
         rules=rules,
         walked=len(rules),

@@ -8,6 +8,7 @@ from gateway.domain.price import NANO_USD_PER_USD
 from gateway.domain.snapshot import Snapshot
 from gateway.domain.usage import Usage
 from gateway.domain.words import Surface
+from gateway.engine.capable import can_serve, lack_in_words
 from gateway.engine.decide import smallest_flip, tried_of
 from gateway.engine.features import Features
 from gateway.engine.match import describe, seen, shown
@@ -54,7 +55,7 @@ def _routed(snapshot: Snapshot, features: Features, decision: Decision) -> dict[
     rule = decision.matched
     model = snapshot.models[decision.model]
     return {
-        "refused": False,
+        "refused": not can_serve(decision.chain, decision.unfit),
         "file": rule.file if rule else None,
         "line": rule.mark.line if rule else None,
         "priority": rule.priority if rule else None,
@@ -65,6 +66,11 @@ def _routed(snapshot: Snapshot, features: Features, decision: Decision) -> dict[
         "provider": model.provider,
         "chain_name": decision.chain_name or None,
         "chain": [step.model for step in decision.chain.steps],
+        "incapable": [
+            {"model": step.model, "lacks": list(lacks), "why": lack_in_words(step, lacks)}
+            for place, lacks in decision.unfit.items()
+            for step in (decision.chain.steps[place],)
+        ],
         "split": None if not decision.split else {str(place): name for place, name in decision.split.items()},
         "estimated_cost_usd": estimated_cost_nano_usd(snapshot, features, decision) / NANO_USD_PER_USD,
         "assumed_output_tokens": output_tokens_of(features),

@@ -84,6 +84,8 @@ def _any(words: tuple[str, ...], said: str) -> bool:
     return any(word in said for word in words)
 
 
+OVERLOADED = 503
+"""The status of a final error where the providers are overloaded; a caller's dialect may have its own for it."""
 _OUR_FAULT = {
     Failure.AUTH: "the provider does not accept the gateway's credential",
     Failure.QUOTA: "the gateway's account at the provider has no credit left",
@@ -95,10 +97,10 @@ _ANSWERS = (
     (Failure.CONTEXT_LENGTH, 400),
     (Failure.CONTENT_FILTER, 400),
     (Failure.RATE_LIMITED, 429),
-    (Failure.OVERLOADED, 503),
+    (Failure.OVERLOADED, OVERLOADED),
     (Failure.TIMEOUT, 504),
 )
-_WORTH_A_WAIT = (429, 503)
+_WORTH_A_WAIT = (429, OVERLOADED)
 
 
 def final_error(attempts: tuple[Attempt, ...]) -> tuple[int, ProviderError]:

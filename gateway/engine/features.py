@@ -174,6 +174,12 @@ def _has(features: Features) -> frozenset[str]:
     return has | {"code"} if coded else has
 
 
+def _needs(features: Features) -> frozenset[str]:
+    """Give what a model must take to serve the request."""
+    needs: frozenset[str] = features["conversation"].needs
+    return needs
+
+
 def _tags(features: Features) -> frozenset[str]:
     return features.request.caller.tags | tags_of(features.request.headers)
 
@@ -231,6 +237,7 @@ _PLAIN: Mapping[str, Callable[[Features], Any]] = {
     "text@system": lambda features: features["conversation"].system,
     **{key: _after(key, "text@user") for key in ("turns", "fenced", "estimated_tokens")},
     "has": _has,
+    "needs": _needs,
     "tags": _tags,
 }
 

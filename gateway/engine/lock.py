@@ -4,17 +4,17 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from gateway.domain.caller import Caller
-from gateway.domain.decision import Decided, Decision, Locked, Unroutable
+from gateway.domain.decision import Decision, Locked
 from gateway.domain.rule import Route, Split, Step
 from gateway.engine.chain import Settled
 
 
-def locked(decision: Decision | Unroutable, caller: Caller, settle: Callable[[Route], Settled]) -> Decided:
+def locked(decision: Decision, caller: Caller, settle: Callable[[Route], Settled]) -> Decision | Locked:
     """Leave out of a decision's chain what the caller may not use; Locked where that leaves nothing.
 
     `settle` settles the splits of a route as they were settled for the decision.
     """
-    if caller.models is None or isinstance(decision, Unroutable):
+    if caller.models is None:
         return decision
     chain, split = decision.chain, decision.split
     if split and decision.matched is not None:

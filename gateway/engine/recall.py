@@ -22,7 +22,11 @@ from gateway.engine.plan import UNSEEN, plan_of
 
 SCORES = "scores@user"
 HELD = "held"
-"""The keys of category scores, and of the bits of private conditions: `1` held, `0` did not, by place in the rules."""
+NEEDS = "needs"
+"""The keys of category scores, of what a model must take, and of the bits of private conditions.
+
+A bit is `1` for held and `0` for did not, by place in the rules.
+"""
 
 
 def facts_of(snapshot: Snapshot, features: Features, decided: Decided) -> dict[str, Any]:
@@ -37,6 +41,8 @@ def facts_of(snapshot: Snapshot, features: Features, decided: Decided) -> dict[s
     for key, first in plan.kept:
         if first <= decision.walked and key in features:
             facts[key] = _json(features[key])
+    if needs := features["needs"]:
+        facts[NEEDS] = sorted(needs)
     if held := _bits_of_rules(plan, features, decision):
         facts[HELD] = held
     if isinstance(decision, Decision) and decision.split:
@@ -111,6 +117,7 @@ def decide_again(snapshot: Snapshot, facts: Mapping[str, Any], at: datetime) -> 
     values = {key: _value(key, value) for key, value in facts.items() if key not in (SCORES, HELD)}
     values["classification@user"] = Classification(facts["category@user"], facts["confidence@user"], facts[SCORES])
     values["at"] = at
+    values[NEEDS] = frozenset(facts.get(NEEDS, ()))
     values[ARMS] = {int(place): model for place, model in facts.get(ARMS, {}).items()}
     held = str(facts.get(HELD, ""))
     values |= {f"{HELD}.{position}": bit == "1" for position, bit in enumerate(held) if bit != UNSEEN}

@@ -24,6 +24,9 @@ from gateway.runtime.executor import Exhausted
 from gateway.runtime.ports import Clock, CountMeters, Transport
 from gateway.runtime.running import without
 
+NO_OUTPUT_TOKENS = 0
+"""A count has no output, and so no limit on it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Counted:
@@ -87,7 +90,7 @@ class TokenCounter:
         """Ask once; None when it failed, with the failure in the history."""
         step = chain.steps[chosen.position]
         model, provider, target = exchange.upstream_of(step)
-        body = self._dialect.pass_on(exchange.request, model.upstream, step.params)
+        body = self._dialect.pass_on(exchange.request, model, step.params, NO_OUTPUT_TOKENS).body
         headers = self._dialect.headers(target.secret, exchange.request)
         call = Call(provider.name, target.base_url + self._dialect.path, headers, body, step.timeouts)
         began_s = self._clock.monotonic()

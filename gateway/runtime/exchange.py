@@ -55,9 +55,11 @@ class Exchange:
     """The state of one request; it is read by the log when the request has ended.
 
     `started_s` is monotonic, when the body was there. `waited_s` is time spent on providers, which is not the
-    gateway's own. `refusal` says why steps were passed over that could not carry the request, `overspent` which budget
+    gateway's own. `refusals` say why steps were passed over that could not carry the request, `overspent` which budget
     had no room for one and `unread` which one was closed, and `lost` what the last attempt could not carry over.
-    `holds` is money held back for its attempts. `begun` once a part of a stream has left.
+    `holds` is money held back for its attempts. `begun` once a part of a stream has left. `cut` says that the answer
+    ended at a limit on the output, and `defaulted` is the limit that the last attempt was given because nobody gave
+    one. `upstream_id` is the provider's id of the last attempt that had a reply.
     """
 
     id: str
@@ -75,11 +77,14 @@ class Exchange:
     usage: Usage | None = None
     first_content_s: float | None = None
     waited_s: float = 0.0
-    refusal: Refusal | None = None
+    refusals: list[Refusal] = field(default_factory=list)
     overspent: Overspent | None = None
     unread: Unread | None = None
     holds: list[Hold] = field(default_factory=list)
     begun: bool = False
+    cut: bool = False
+    defaulted: int | None = None
+    upstream_id: str = ""
     lost: tuple[str, ...] = ()
 
     def upstream_of(self, step: Step) -> tuple[Model, Provider, Target]:

@@ -7,8 +7,9 @@ from typing import assert_never
 
 from gateway.dialects.base import Answer, Bad, ProviderDialect
 from gateway.dialects.relay import Relay
-from gateway.domain.attempt import ProviderError, Skipped
+from gateway.domain.attempt import Attempt, ProviderError, Skipped
 from gateway.domain.budget import Unread
+from gateway.domain.chat import Stop
 from gateway.domain.health import Rest
 from gateway.domain.refusal import Refusal, RefusalKind
 from gateway.domain.registry import Model
@@ -17,8 +18,9 @@ from gateway.domain.rule import Step
 from gateway.domain.upstream import Call, Reply, UpstreamError
 from gateway.domain.words import Dialect, Failure, Outcome, Skip, Surface
 from gateway.engine.budgets import UNKNOWN_MAX_OUTPUT_TOKENS, words_of, words_of_unread
-from gateway.engine.chain import Halt, Pass, Try, next_step
-from gateway.engine.failure import blame_of, failure_of, final_error, resting_error
+from gateway.engine.capable import refusal_of, strict_refusal
+from gateway.engine.chain import NOBODY_AWAY, Away, Halt, Pass, Try, next_step
+from gateway.engine.failure import OVERLOADED, blame_of, failure_of, final_error, resting_error
 from gateway.engine.fitness import unfit
 from gateway.engine.waits import wait_asked_s
 from gateway.runtime.exchange import Exchange
@@ -95,16 +97,19 @@ class Executor:
         A stream's last attempt is noted when the stream is closed, every other one here. On a cancellation the
         attempt is noted as cancelled and the upstream connection is closed before the cancellation goes on.
         """
-        chain = exchange.decision.chain
+        chain, unfit = exchange.decision.chain, exchange.decision.unfit
         while True:
             elapsed_s = self._clock.monotonic() - exchange.started_s
             resting = self._board.resting()
-            step = next_step(chain, exchange.history, elapsed_s, resting)
+            away = Away(resting, unfit) if resting or unfit else NOBODY_AWAY
+            step = next_step(chain, exchange.history, elapsed_s, away)
             match step:
                 case Halt():
                     return _exhausted(exchange, step.outcome, resting)
                 case Pass():
-                    exchange.history.append(Skipped(step.position, chain.steps[step.position].model, step.skip))
+                    lacks = unfit.get(step.position, ())
+                    skipped = Skipped(step.position, chain.steps[step.position].model, step.skip, lacks)
+                    exchange.history.append(skipped)
                 case Try():
                     result = await self._attempt(exchange, step.position, step.left_s)
                     if isinstance(result, Stream):
@@ -130,11 +135,15 @@ class Executor:
             return None
         step, hold = reserved
         body = _body(exchange, dialect, model, step)
+        if exchange.decision.chain.strict and exchange.dropped and not isinstance(body, Refusal):
+            body = strict_refusal(step.model, exchange.dropped)
         if isinstance(body, Refusal):
             hold.settle(0)
-            exchange.refusal = body
-            exchange.history.append(Skipped(position, step.model, Skip.INCAPABLE))
+            exchange.refusals.append(body)
+            exchange.history.append(Skipped(position, step.model, Skip.INCAPABLE, exchange.lost))
+            exchange.lost = ()
             return None
+        body = _mended(exchange, dialect, position, body)
         headers = dialect.headers(target.secret, exchange.request)
         call = Call(provider.name, target.base_url + dialect.path, headers, body, step.timeouts, target.way)
         trial = self._board.began(model.name)
@@ -166,13 +175,13 @@ class Executor:
     ) -> Answered | None:
         with deadline.until(last_s):
             reply = await self._transport.send(call)
-            attempt.status = reply.status
+            attempt.began(reply, dialect)
             try:
                 body = await reply.read()
             finally:
                 reply.close()
         if not 200 <= reply.status < 300:
-            self._refused(attempt, dialect.read_error(reply.status, body), reply)
+            self._refused(attempt, dialect, call, reply, body)
             return None
         answer = dialect.read_answer(body)
         if isinstance(answer, Bad):
@@ -188,9 +197,13 @@ class Executor:
         exchange.response_model = answer.model
         attempt.answering(self._clock)
         attempt.ended(usage, None, self._clock)
-        if _native(exchange, attempt.model):
+        native = _native(exchange, attempt.model)
+        if native and exchange.defaulted is None:
             return Answered(body)
         reply = dialect.reply(answer)
+        exchange.cut = reply.stop is Stop.LENGTH
+        if native:
+            return Answered(body)
         # the caller is told what the provider reported: a guess of ours would look like that
         return Answered(exchange.caller.write_answer(reply, answer.usage, exchange.about, exchange.request.fields))
 
@@ -204,10 +217,10 @@ class Executor:
         try:
             with deadline.until(min(attempt.started_s + timeouts.headers_s, last_s)):
                 reply = await self._transport.send(call)
-                attempt.status = reply.status
+                attempt.began(reply, dialect)
                 deadline.until(min(self._clock.monotonic() + timeouts.first_content_s, last_s))
                 if not 200 <= reply.status < 300:
-                    self._refused(attempt, dialect.read_error(reply.status, await reply.read()), reply)
+                    self._refused(attempt, dialect, call, reply, await reply.read())
                     return None
                 if reply.headers.get("content-type", "").startswith("application/json"):
                     bad = _not_streamed(dialect.read_answer(await reply.read()))
@@ -227,8 +240,11 @@ class Executor:
         attempt.waited(self._clock)
         return stream
 
-    def _refused(self, attempt: Running, error: ProviderError, reply: Reply) -> None:
+    def _refused(self, attempt: Running, dialect: ProviderDialect, call: Call, reply: Reply, body: bytes) -> None:
         """Note an attempt that was answered with an error status, and when the provider says to come again."""
+        error = dialect.read_error(reply.status, body)
+        if not attempt.exchange.decision.chain.strict:
+            attempt.again = attempt.mends(dialect.mended(call.body, error))
         wait_s = wait_asked_s(reply.status, reply.headers, self._clock.now())
         attempt.failed(Bad(failure_of(error), replace(error, retry_after_s=wait_s)), self._clock)
 
@@ -264,28 +280,45 @@ def _native(exchange: Exchange, model: Model) -> bool:
 
 def _body(exchange: Exchange, dialect: ProviderDialect, model: Model, step: Step) -> bytes | Refusal:
     request = exchange.request
-    exchange.lost = ()
+    exchange.lost, exchange.defaulted = (), None
+    most = model.max_output_tokens or UNKNOWN_MAX_OUTPUT_TOKENS
     kind = exchange.active.snapshot.providers[model.provider].kind
     if words := unfit(model, kind, request.surface):
         return Refusal(RefusalKind.INVALID_REQUEST, words, "model")
     if _native(exchange, model):
-        return dialect.pass_on(request, model.upstream, step.params)
+        passed = dialect.pass_on(request, model, step.params, most)
+        exchange.lost, exchange.defaulted = passed.lost, passed.defaulted
+        return passed.body
     chat = exchange.caller.chat(request.fields)
     if isinstance(chat, Refusal):
         return chat
-    most = model.max_output_tokens or UNKNOWN_MAX_OUTPUT_TOKENS
     written = dialect.write_request(chat, model, step.params, most)
     if isinstance(written, Refusal):
         return written
-    exchange.lost = tuple(exchange.caller.names.get(name, name) for name in written.lost)
+    exchange.lost = tuple(sorted({exchange.caller.names.get(name, name) for name in written.lost}))
+    exchange.defaulted = written.defaulted
     return written.body
+
+
+def _mended(exchange: Exchange, dialect: ProviderDialect, position: int, body: bytes) -> bytes:
+    """Leave out of a request what the provider turned down when this step was asked before."""
+    last = exchange.history[-1] if exchange.history else None
+    if not isinstance(last, Attempt) or last.position != position or not last.again or last.error is None:
+        return body
+    mended = dialect.mended(body, last.error)
+    if mended is None:
+        return body
+    exchange.lost = tuple(sorted({*exchange.lost, *(exchange.caller.names.get(name, name) for name in mended.lost)}))
+    return mended.body
 
 
 def _exhausted(exchange: Exchange, outcome: Outcome, resting: Mapping[str, Rest]) -> Exhausted:
     attempts = exchange.attempts
-    if exchange.refusal is not None and not attempts:
+    if all(isinstance(e, Skipped) and e.skip is Skip.INCAPABLE for e in exchange.history) and exchange.history:
         exchange.outcome = Outcome.REFUSED
-        return Exhausted(exchange.refusal.status, exchange.refusal, "gateway")
+        decision = exchange.decision
+        refusal = refusal_of(decision.chain, decision.unfit, exchange.refusals)
+        return Exhausted(refusal.status, refusal, "gateway")
     cooling = [e.model for e in exchange.history if isinstance(e, Skipped) and e.skip is Skip.COOLING]
     rests = [rest for model in cooling if (rest := resting.get(model)) is not None]
     exchange.outcome = outcome
@@ -301,6 +334,8 @@ def _exhausted(exchange: Exchange, outcome: Outcome, resting: Mapping[str, Rest]
         refusal = Refusal(RefusalKind.OVER_BUDGET, words_of(exchange.overspent))
         return Exhausted(refusal.status, refusal, "gateway")
     status, error = final_error(attempts)
+    if status == OVERLOADED:
+        status = exchange.caller.overloaded
     return Exhausted(status, error, blame_of(attempts))
 
 

@@ -180,7 +180,9 @@ class Recorder:
             rule=decision.rule,
             shadows=decision.shadows,
             category=decision.category,
-            facts=_with_dropped(facts_of(snapshot, exchange.features, decision), exchange.dropped),
+            facts=_with_limit(
+                _with_dropped(facts_of(snapshot, exchange.features, decision), exchange.dropped), exchange
+            ),
             chain=tuple(step.model for step in decision.chain.steps),
             model=model.name if model else "",
             upstream_model=model.upstream if model else "",
@@ -213,6 +215,12 @@ def spender_of(entry: Entry, attempt: Attempt) -> Spender:
 def _with_dropped(facts: dict[str, Any], dropped: tuple[str, ...]) -> dict[str, Any]:
     """Add the names of what the caller sent and the model did not get, if there is anything."""
     return {**facts, "dropped": list(dropped)} if dropped else facts
+
+
+def _with_limit(facts: dict[str, Any], exchange: Exchange) -> dict[str, Any]:
+    """Add the limit on the output that cut the answer short and that nobody had asked for, if it was so."""
+    ours = exchange.cut and exchange.defaulted is not None
+    return {**facts, "defaulted_max_tokens": exchange.defaulted} if ours else facts
 
 
 AT_A_TIME = 16

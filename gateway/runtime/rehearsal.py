@@ -6,12 +6,13 @@ from datetime import UTC, datetime
 from typing import Any, assert_never
 
 from gateway.dialects.base import CallerDialect
-from gateway.domain.decision import Decision, Locked, Unroutable
+from gateway.domain.decision import Decided, Decision, Locked, Unroutable
 from gateway.domain.health import HealthState
 from gateway.domain.problem import Problem
 from gateway.domain.refusal import Refusal
 from gateway.domain.snapshot import RuleTest, Snapshot
 from gateway.domain.words import Surface
+from gateway.engine.capable import can_serve
 from gateway.engine.decide import decide_request
 from gateway.engine.features import Live
 
@@ -56,7 +57,7 @@ def _verdict(test: RuleTest, snapshot: Snapshot, dialect: CallerDialect) -> Verd
     request = replace(request, caller=snapshot.callers.named(test.caller))
     live = Live(lambda model: test.health.get(model, HealthState.OK), lambda budget: test.budgets.get(budget, 0.0))
     features, decision = decide_request(snapshot, request, test.at or NOON, live)
-    got: dict[str, Any] = {"category": features["category@user"], "refused": not isinstance(decision, Decision)}
+    got: dict[str, Any] = {"category": features["category@user"], "refused": not _is_served(decision)}
     match decision:
         case Decision():
             models = [step.model for step in decision.chain.steps]
@@ -75,6 +76,10 @@ def _verdict(test: RuleTest, snapshot: Snapshot, dialect: CallerDialect) -> Verd
         if got[name] != wanted
     )
     return Verdict(test, str(got["rule"]), failed, decision.shadows if isinstance(decision, Decision) else ())
+
+
+def _is_served(decided: Decided) -> bool:
+    return isinstance(decided, Decision) and can_serve(decided.chain, decided.unfit)
 
 
 def _words(value: object) -> str:

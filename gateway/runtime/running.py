@@ -1,10 +1,12 @@
 """An attempt that is under way, and how its end is noted in its exchange."""
 
+import re
 from dataclasses import dataclass, replace
 
-from gateway.dialects.base import Bad
+from gateway.dialects.base import Bad, Outgoing, ProviderDialect
 from gateway.domain.attempt import Attempt, ProviderError
 from gateway.domain.registry import Model
+from gateway.domain.upstream import Reply
 from gateway.domain.usage import Usage
 from gateway.domain.words import Failure
 from gateway.engine.pricing import cost_nano_usd, price_at
@@ -15,6 +17,8 @@ from gateway.runtime.spend import Hold
 
 HIDDEN = "***"
 """What stands in a provider's words where our credential stood."""
+_ID = re.compile(r"[A-Za-z0-9._:/=+-]{1,100}")
+"""An id that a provider gives may be this; anything else is not kept."""
 
 
 @dataclass(slots=True)
@@ -22,7 +26,7 @@ class Running:
     """An attempt that is under way; `status` is that of the reply's head, 0 until one has come.
 
     `trial` says that it finds out whether a model answers again. `hurried` once the request's own deadline ended it,
-    which is not the model's fault.
+    which is not the model's fault. `again` once the provider turned down what can be left out.
     """
 
     exchange: Exchange
@@ -36,6 +40,14 @@ class Running:
     status: int = 0
     garbage: int = 0
     hurried: bool = False
+    again: bool = False
+    upstream_id: str = ""
+
+    def began(self, reply: Reply, dialect: ProviderDialect) -> None:
+        """Take in the head of the reply: its status, and the provider's own id of the request."""
+        self.status = reply.status
+        given = reply.headers.get(dialect.id_header, "")
+        self.exchange.upstream_id = self.upstream_id = given if _ID.fullmatch(given) else ""
 
     def waited(self, clock: Clock) -> None:
         """Count the time since the start, or since the last count, as time spent on the provider."""
@@ -56,6 +68,11 @@ class Running:
     def failed(self, bad: Bad, clock: Clock) -> None:
         """Note that it failed before anything reached the caller; what it used all the same is paid."""
         self._note(clock, bad, bad.usage, committed=False)
+
+    def mends(self, mended: Outgoing | None) -> bool:
+        """Say whether the same step is asked once more, with a request that leaves something out; no third time."""
+        before = (each.again for each in self.exchange.attempts if each.position == self.position)
+        return mended is not None and not any(before)
 
     def ended(self, usage: Usage, bad: Bad | None, clock: Clock) -> None:
         """Note how an attempt ended whose content reached the caller, and what that cost."""
@@ -78,6 +95,8 @@ class Running:
             usage=usage,
             cost_nano_usd=cost,
             garbage=self.garbage,
+            again=self.again,
+            upstream_id=self.upstream_id,
         )
         exchange.history.append(attempt)
         self.hold.settle(cost)

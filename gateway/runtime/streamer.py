@@ -3,6 +3,7 @@
 from gateway.dialects.base import Bad
 from gateway.dialects.relay import Relay
 from gateway.domain.attempt import ProviderError
+from gateway.domain.chat import Stop
 from gateway.domain.upstream import Reply, UpstreamError
 from gateway.domain.words import Failure, Outcome
 from gateway.engine.chain import Halt, next_step
@@ -86,6 +87,7 @@ class Stream:
         self._deadline.close()
         self._reply.close(finished=relay.closed)
         exchange.response_model = relay.model
+        exchange.cut = relay.stop is Stop.LENGTH
         self._running.garbage = relay.garbage
         reported = relay.usage
         whole = reported is not None and relay.closed and not reported.estimated

@@ -252,6 +252,7 @@ def headers_of(parts: Parts, exchange: Exchange, content_type: str) -> CIMultiDi
         {
             "Content-Type": content_type,
             "x-rulegate-request-id": exchange.id,
+            exchange.caller.id_header: exchange.id,
             "x-rulegate-rule": decision.rule,
             "x-rulegate-category": decision.category,
             "x-rulegate-attempts": str(attempts),
@@ -264,6 +265,8 @@ def headers_of(parts: Parts, exchange: Exchange, content_type: str) -> CIMultiDi
         headers["x-rulegate-provider"] = model.provider
     if exchange.usage is not None:
         headers["x-rulegate-cost-usd"] = f"{exchange.cost_nano_usd / 1e9:.9f}"
+    if exchange.upstream_id:
+        headers["x-rulegate-upstream-request-id"] = exchange.upstream_id
     headers.update(naming(exchange.dropped))
     if standings := parts.limits.standings(exchange.request.caller):
         headers.update(exchange.caller.limit_headers(standings, parts.clock.now()))
@@ -280,7 +283,7 @@ def refuse(
 ) -> web.Response:
     """Answer with a refusal of the gateway's own."""
     body = dialect.refusal(refusal, Blame("gateway", ()), request_id)
-    headers = {"Content-Type": JSON, "x-rulegate-request-id": request_id, **more}
+    headers = {"Content-Type": JSON, "x-rulegate-request-id": request_id, dialect.id_header: request_id, **more}
     if refusal.kind is RefusalKind.UNAUTHENTICATED:
         headers["WWW-Authenticate"] = "Bearer"  # RFC 9110, section 11.6.1
     return web.Response(status=refusal.status, body=body, headers=headers)

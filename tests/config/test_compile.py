@@ -279,6 +279,7 @@ DEFAULTS = {
     "retention": ("{days: 7}", "retention_days", 7),
     "allow_empty": ("true", "allow_empty", True),
     "drain_timeout": ("90s", "drain_timeout_s", 90.0),
+    "strict_params": ("true", "strict_params", True),
 }
 
 

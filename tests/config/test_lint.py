@@ -262,6 +262,33 @@ def test_a_window_that_the_input_alone_fills_is_told(when: str, route: str, expe
     assert warnings == ([f"1.yaml:2:12: rule 'r' {expected}"] if expected else [])
 
 
+@pytest.mark.parametrize(
+    ("when", "route", "expected"),
+    [
+        ("has: images", "[blind, other]", "images, and not every model of its route takes those"),
+        ("has: images", "[blind, {split: {blind: 1, deaf: 1}}]", "images, and no model of its route takes those"),
+        ("has: [images, audio]", "[deaf, other]", "audio or images, and not every model of its route takes those"),
+        ("has: [images, tools]", "[deaf, other]", None),
+        ("has: [images, code]", "[deaf, other]", None),
+        ("not: {has: images}", "[blind, other]", None),
+        ("has: images", "[other, small]", None),
+    ],
+)
+def test_a_model_that_takes_nothing_of_what_a_rule_asks_for_is_told(
+    when: str, route: str, expected: str | None
+) -> None:
+    """U-15, U-94: it is passed over for every request that the rule takes."""
+    models = (
+        "models:\n"
+        "  blind: {provider: local, model: b, price: free, takes: []}\n"
+        "  deaf: {provider: local, model: d, price: free, takes: [tools]}\n"
+    )
+    rule = f"name: r, priority: 1, when: {{{when}}}, route: {route}"
+    said = told(models + rules_of(rule, "name: rest, route: [small, large]"))
+    warnings = [each.partition("rule 'r' ")[2].partition(" (")[0] for each in said if "twice" not in each]
+    assert warnings == ([f"takes requests with {expected}"] if expected else [])
+
+
 def test_the_shipped_rules_have_no_warnings() -> None:
     names = [name for name in packaged.names("rules.d") if name.endswith(".yaml")]
     result = COMPILER.compile(tuple(RuleFile(name, packaged.read(f"rules.d/{name}")) for name in names))

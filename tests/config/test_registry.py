@@ -58,6 +58,30 @@ def test_what_a_rule_file_says_holds() -> None:
     assert (made.window_tokens, made.max_output_tokens) == (5, 4)
 
 
+def test_what_a_model_takes_and_refuses_is_the_catalogues_or_what_the_rule_file_says() -> None:
+    """U-15, U-57: an empty list says that it takes text alone; a model of which nothing is known has none."""
+    known = model("model: gpt-5")
+    assert known.known is not None
+    assert (known.takes, known.refuses) == (known.known.capabilities, known.known.refused_parameters)
+    assert known.lacks == {"audio"}
+    own = model("model: gpt-5, takes: [images, thinking], refuses: [seed]")
+    assert own.lacks == {"audio", "documents", "json_schema", "tools"}
+    assert own.refuses == {"seed"}
+    unknown = model("model: m, price: free", '{kind: openai, api_key: none, base_url: "http://h/v1"}')
+    assert (unknown.takes, unknown.lacks, unknown.refuses, unknown.thinks) == (None, frozenset(), frozenset(), None)
+    text_alone = model("model: m, price: free, takes: []", '{kind: openai, api_key: none, base_url: "http://h/v1"}')
+    assert len(text_alone.lacks) == 5
+
+
+@pytest.mark.parametrize(("kind", "field"), [("openai", "reasoning_effort"), ("anthropic", "thinking")])
+def test_a_model_that_does_not_think_refuses_the_field_that_asks_it_to(kind: str, field: str) -> None:
+    for takes, refuses in (("[]", {"seed", field}), ("[thinking]", {"seed"})):
+        written = f"model: m, price: free, takes: {takes}, refuses: [seed]"
+        made = model(written, f'{{kind: {kind}, api_key: none, base_url: "http://h/v1"}}')
+        assert made.refuses == refuses
+        assert made.thinks is (takes != "[]")
+
+
 def test_free_and_unknown_are_different() -> None:
     """U-66."""
     own = '{kind: openai, api_key: none, base_url: "http://127.0.0.1:1/v1"}'

@@ -37,6 +37,7 @@ RULE_KEYS: dict[str, tuple[str, str, Any]] = {
     "mode": ("shadow", "mode", Mode.SHADOW),
     "fall_back_on": ("[timeout, auth]", "route.fall_back_on", frozenset({Failure.TIMEOUT, Failure.AUTH})),
     "deadline": ("9s", "route.deadline_s", 9.0),
+    "strict_params": ("true", "route.settled.strict", True),
     "tags": ("[a, b]", "tags", frozenset({"a", "b"})),
     "timeout": ("{idle: 5s}", "route.places", (Step("small", Timeouts(idle_s=5.0), window_tokens=8000),)),
     "params": (

@@ -63,7 +63,17 @@ def model(provider: str = "", *, can: str = "", refuses: str = "") -> Model:
     known = CatalogueModel(
         provider, "up", prices, capabilities=frozenset(can.split()), refused_parameters=frozenset(refuses.split())
     )
-    return Model("m", "p", "up", Prefer.COST, prices, "rules", known=known if provider else None)
+    return Model(
+        "m",
+        "p",
+        "up",
+        Prefer.COST,
+        prices,
+        "rules",
+        takes=known.capabilities or None,
+        refuses=known.refused_parameters,
+        known=known if provider else None,
+    )
 
 
 MODEL = model()

@@ -3,7 +3,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from gateway.dialects import edit
@@ -12,6 +12,7 @@ from gateway.domain.refusal import Refusal
 from gateway.domain.request import Request
 from gateway.domain.rule import NO_PARAMS, Params
 from gateway.domain.words import Surface
+from tests.dialects.exchanges import MODEL, model
 
 LIMITS = ("max_completion_tokens", "max_tokens")
 json_texts = st.one_of(
@@ -62,7 +63,7 @@ def request(body: bytes) -> Request:
 
 
 def passed(body: bytes, params: Params = NO_PARAMS, extra: Mapping[str, Any] | None = None) -> bytes:
-    return edit.pass_on(request(body), "up", params, extra or {}, LIMITS)
+    return edit.pass_on(request(body), MODEL, params, extra or {}, LIMITS).body
 
 
 def params(**parts: Any) -> Params:  # noqa: ANN401 - JSON values
@@ -211,7 +212,7 @@ def test_a_body_that_is_taken_can_be_walked_over_from_deeper_in_the_stack() -> N
     def deeper(levels: int, asked: Request) -> bytes:
         if levels:
             return deeper(levels - 1, asked)
-        return edit.pass_on(asked, "up", params(drop=["b"]), {}, LIMITS)
+        return edit.pass_on(asked, MODEL, params(drop=["b"]), {}, LIMITS).body
 
     taken = []
     for depth in range(500, 1001):
@@ -266,3 +267,64 @@ def test_members_are_taken_off_and_every_other_byte_stays(members: list[tuple[st
     ]
     if kept:
         assert out == f"{{{before}{f'{between},{between}'.join(kept)}{after}}}".encode()
+
+
+gpt = model("openai", refuses="temperature max_tokens reasoning_effort thinking")
+
+
+def kept(body: bytes, edits: Params = NO_PARAMS) -> tuple[bytes, tuple[str, ...]]:
+    outgoing = edit.pass_on(request(body), gpt, edits, {}, LIMITS)
+    return outgoing.body, outgoing.lost
+
+
+@given(bodies())
+def test_a_body_without_what_the_model_refuses_is_passed_on_byte_for_byte(
+    parts: tuple[bytes, bytes, dict[str, Any]],
+) -> None:
+    """U-42, U-57."""
+    before, after, others = parts
+    assume(gpt.refuses.isdisjoint(others))
+    assert kept(before + b'"m"' + after) == (before + b'"up"' + after, ())
+
+
+@given(bodies(), json_values, st.sampled_from(["temperature", "reasoning_effort"]))
+def test_what_the_model_refuses_is_left_out_and_named(
+    parts: tuple[bytes, bytes, dict[str, Any]], value: object, name: str
+) -> None:
+    """U-57: named where it asked for something; every other value keeps its bytes."""
+    before, after, others = parts
+    assume(name not in others)
+    member = f'"{name}": {json.dumps(value)},'.encode()
+    body, lost = kept(b"{" + member + before[1:] + b'"m"' + after)
+    assert json.loads(body) == {**others, "model": "up"}
+    nothing = value in (None, "none") or (isinstance(value, dict) and value.get("type") == "disabled")
+    assert lost == (() if nothing else (name,))
+
+
+@pytest.mark.parametrize(
+    ("sent", "edits", "expected", "lost"),
+    [
+        ({"max_tokens": 5}, {}, {"max_completion_tokens": 5}, ()),
+        ({"max_tokens": 5, "max_completion_tokens": None}, {}, {"max_completion_tokens": 5}, ()),
+        ({"max_tokens": 5, "max_completion_tokens": 7}, {}, {"max_completion_tokens": 7}, ("max_tokens",)),
+        ({"max_tokens": None}, {}, {}, ()),
+        ({"max_tokens": 5}, {"cap": {"max_tokens": 3}}, {"max_completion_tokens": 3}, ()),
+        ({}, {"cap": {"max_tokens": 3}}, {"max_completion_tokens": 3}, ()),
+        ({"temperature": 0.5, "top_p": 0.1}, {"set": {"n": 2}}, {"top_p": 0.1, "n": 2}, ("temperature",)),
+        ({"thinking": {"type": "disabled"}, "reasoning_effort": "none"}, {}, {}, ()),
+        ({"thinking": {"type": "enabled"}, "reasoning_effort": "low"}, {}, {}, ("reasoning_effort", "thinking")),
+    ],
+)
+def test_an_output_limit_goes_on_under_the_name_that_the_model_takes(
+    sent: Mapping[str, Any], edits: Mapping[str, Any], expected: Mapping[str, Any], lost: tuple[str, ...]
+) -> None:
+    """U-57: it keeps its value and is not named as dropped; the limits of rules and budgets arrive too."""
+    body, named = kept(json.dumps({"model": "m", **sent}).encode(), params(**edits) if edits else NO_PARAMS)
+    assert json.loads(body) == {"model": "up", **expected}
+    assert named == lost
+
+
+def test_a_limit_that_the_model_takes_under_no_name_is_named() -> None:
+    refusing = model("openai", refuses="max_tokens max_completion_tokens")
+    outgoing = edit.pass_on(request(b'{"model":"m","max_tokens":5}'), refusing, NO_PARAMS, {}, LIMITS)
+    assert (json.loads(outgoing.body), outgoing.lost) == ({"model": "up"}, ("max_tokens",))

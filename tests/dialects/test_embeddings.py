@@ -15,7 +15,7 @@ from gateway.domain.request import Request
 from gateway.domain.rule import NO_PARAMS, Params
 from gateway.domain.usage import Usage
 from gateway.domain.words import Failure, Surface
-from tests.dialects.exchanges import odd_values
+from tests.dialects.exchanges import MODEL, odd_values
 
 TOKENS = st.lists(st.integers(0, 200_000), min_size=1, max_size=5)
 INPUTS = st.one_of(
@@ -86,16 +86,16 @@ def test_what_names_another_place_is_dropped() -> None:
 def test_a_body_without_edits_keeps_every_byte_but_those_of_the_model(asked: Any, form: str) -> None:  # noqa: ANN401 - any input
     """U-42."""
     request = request_of(asked, encoding_format=form, x=[1.0, {"b": None}])
-    sent = EmbeddingsUpstream(request).pass_on(request, "upstream-1", NO_PARAMS)
-    assert sent == request.body.replace(b'"auto"', b'"upstream-1"', 1)
+    sent = EmbeddingsUpstream(request).pass_on(request, MODEL, NO_PARAMS, 0)
+    assert sent.body == request.body.replace(b'"auto"', b'"up"', 1)
 
 
 def test_the_edits_of_a_rule_are_carried_out_but_never_an_output_limit() -> None:
     """What a budget caps is no field of this surface."""
     request = request_of("x", dimensions=900)
     edits = Params({"user": "u"}, {}, {"dimensions": 512, "max_tokens": 9}, ())
-    sent = json.loads(EmbeddingsUpstream(request).pass_on(request, "v", edits))
-    assert sent == {"model": "v", "input": "x", "dimensions": 512, "user": "u"}
+    sent = json.loads(EmbeddingsUpstream(request).pass_on(request, MODEL, edits, 0).body)
+    assert sent == {"model": "up", "input": "x", "dimensions": 512, "user": "u"}
 
 
 @given(INPUTS)

@@ -32,7 +32,7 @@ def test_where_to_connect_and_as_whom_is_dropped_and_named(dialect: OpenAIChat |
     plain = json.dumps(PLAIN).encode()
     request = read(dialect, json.dumps({name: "http://elsewhere.example/v1", **PLAIN}).encode())
     assert (request.dropped, request.body, request.fields) == ((name,), plain, PLAIN)
-    assert dialect.pass_on(request, "up", NO_PARAMS) == plain.replace(b"auto", b"up")
+    assert dialect.pass_on(request, MODEL, NO_PARAMS, 4096).body == plain.replace(b"auto", b"up")
     chat = dialect.chat(request.fields)
     assert isinstance(chat, Chat)
     written = dialect.write_request(chat, MODEL, NO_PARAMS, 9)

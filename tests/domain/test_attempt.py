@@ -12,11 +12,23 @@ EVENTS: dict[str, tuple[Event, dict[str, object]]] = {
         Attempt(0, "small", "local", None, status=200, duration_s=0.123456),
         {"model": "small", "status": 200, "failure": None, "seconds": 0.1235},
     ),
+    "an answer with the provider's id": (
+        Attempt(0, "small", "local", None, status=200, upstream_id="req_1"),
+        {"model": "small", "status": 200, "failure": None, "seconds": 0.0, "upstream_id": "req_1"},
+    ),
     "a failure without what the provider said": (
         Attempt(1, "large", "local", Failure.BAD_REQUEST, error=QUOTING, status=400),
         {"model": "large", "status": 400, "failure": "bad_request", "seconds": 0.0},
     ),
+    "a failure that was mended": (
+        Attempt(1, "large", "local", Failure.BAD_REQUEST, error=QUOTING, status=400, again=True),
+        {"model": "large", "status": 400, "failure": "bad_request", "seconds": 0.0, "again": True},
+    ),
     "a skip": (Skipped(2, "other", Skip.COOLING), {"model": "other", "skip": "cooling"}),
+    "a skip for what the model lacks": (
+        Skipped(2, "other", Skip.INCAPABLE, ("images",)),
+        {"model": "other", "skip": "incapable", "lacks": ["images"]},
+    ),
 }
 
 

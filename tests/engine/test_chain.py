@@ -1,7 +1,7 @@
 """What a chain promises: the next step is a function of the history, every walk ends, and a split stays put."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain as joined
 from itertools import repeat
@@ -14,7 +14,7 @@ from gateway.domain.attempt import Event, Skipped
 from gateway.domain.health import Rest
 from gateway.domain.rule import Chain, Route, Split, Step
 from gateway.domain.words import DEFAULT_FALL_BACK_ON, Failure, Outcome, Skip
-from gateway.engine.chain import NONE_RESTS, Halt, Pass, Try, next_step, settle
+from gateway.engine.chain import NONE_RESTS, Away, Halt, Pass, Try, next_step, settle
 from tests import strategies
 from tests.fakes.values import attempt, counted, within
 
@@ -24,14 +24,18 @@ Ending = tuple[Failure | None, bool] | Skip
 
 
 def drive(
-    chain: Chain, endings: Iterable[Ending], seconds_each: float = 0.0, resting: Mapping[str, Rest] = NONE_RESTS
+    chain: Chain,
+    endings: Iterable[Ending],
+    seconds_each: float = 0.0,
+    resting: Mapping[str, Rest] = NONE_RESTS,
+    unfit: Container[int] = (),
 ) -> tuple[list[Event], Halt]:
     """Walk a chain as the executor does, until it halts; a walk longer than any may be fails."""
     history: list[Event] = []
     ends: Iterator[Ending] = iter(endings)
     longest = sum(step.tries for step in chain.steps) + len(chain.steps) + 1  # one more for a last resort
     for passed in range(longest + 1):
-        step = next_step(chain, tuple(history), passed * seconds_each, resting)
+        step = next_step(chain, tuple(history), passed * seconds_each, Away(resting, unfit))
         match step:
             case Halt():
                 return history, step
@@ -120,11 +124,38 @@ def test_resting_models_are_passed_over_and_one_is_a_last_resort(rests: list[tup
     ]
 
 
+@given(strategies.chains, st.lists(endings, max_size=30), st.sets(st.integers(0, 5)))
+def test_a_place_that_cannot_serve_is_passed_over_once_and_never_tried(
+    chain: Chain, ends: list[Ending], unfit: set[int]
+) -> None:
+    """U-15: as incapable, also where its model rests, and not as a last resort either."""
+    resting = {step.model: rest(5.0) for step in chain.steps[::2]}
+    history, _ = drive(chain, joined(ends, always(Failure.TIMEOUT)), resting=resting, unfit=unfit)
+    here = [event for event in history if event.position in unfit]
+    assert all(isinstance(event, Skipped) and event.skip is Skip.INCAPABLE for event in here)
+    assert len({event.position for event in here}) == len(here)
+
+
+@given(chain=strategies.chains, tries=st.integers(0, 3), rests=st.booleans())
+def test_a_step_that_turned_down_what_can_be_left_out_is_asked_once_more(
+    chain: Chain, tries: int, *, rests: bool
+) -> None:
+    """U-48: whatever the rule falls back on, also where the model rests, and it takes none of the step's tries."""
+    refused = replace(attempt(0, Failure.BAD_REQUEST), again=True)
+    resting = {chain.steps[0].model: rest(5.0)} if rests else NONE_RESTS
+    assert next_step(chain, (refused,), 1.0, Away(resting)) == Try(0, chain.deadline_s - 1.0)
+    assert next_step(chain, (refused,), chain.deadline_s) == Halt(Outcome.FAILED)
+    step = next_step(chain, (refused, refused), 0.0)
+    assert step == next_step(chain, (attempt(0, Failure.BAD_REQUEST),), 0.0)
+    fails = (attempt(0, Failure.TIMEOUT),) * (tries + 1)
+    assert next_step(chain, (refused, *fails), 0.0) == next_step(chain, fails, 0.0)
+
+
 def test_a_second_try_is_for_models_that_do_not_rest() -> None:
     chain = Chain(steps_of(None, None, tries=2), 60.0, ALL)
     history = (attempt(0, Failure.OVERLOADED),)
     assert next_step(chain, history, 0.0) == Try(0, 60.0)
-    assert next_step(chain, history, 0.0, {"model-0": rest(5.0)}) == Try(1, 60.0)
+    assert next_step(chain, history, 0.0, Away({"model-0": rest(5.0)})) == Try(1, 60.0)
 
 
 def test_a_last_resort_that_answers_is_no_fallback() -> None:

@@ -321,6 +321,9 @@ facts = st.fixed_dictionaries(
         "prefer": st.sampled_from(["cost", "quality"]),
         "category@user": st.just("unsure"),
         "confidence@user": st.just(0.0),
+        "needs": st.just(frozenset()),
+        "has": st.just(frozenset()),
+        "max_tokens": st.none(),
     }
 )
 

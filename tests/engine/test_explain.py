@@ -102,6 +102,7 @@ def test_the_account_of_a_decision() -> None:
         "provider": "local",
         "chain_name": "paid",
         "chain": [arm, "other"],
+        "incapable": [],
         "split": {"0": arm},
         "shadows": ["dark"],
         "estimated_cost_usd": (tokens * input_usd + ASSUMED_OUTPUT_TOKENS * output_usd) / 1e6,

@@ -42,7 +42,7 @@ def sent(surface: Surface, request: Request) -> None:
     request.read()
     if surface in SAME:
         for params in EDITS:
-            passed = json.loads(PROVIDERS[SAME[surface]].pass_on(request, "up", params))
+            passed = json.loads(PROVIDERS[SAME[surface]].pass_on(request, MODELS[0], params, 4096).body)
             assert passed["model"] == "up"
     chat = dialect.chat(request.fields)
     if isinstance(chat, Refusal):

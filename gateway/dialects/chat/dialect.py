@@ -69,6 +69,8 @@ class OpenAIChat:
 
     name = Dialect.OPENAI
     path = "/chat/completions"
+    id_header = "x-request-id"
+    overloaded = 503
     names: Mapping[str, str] = NAMES
 
     # -- the caller's side
@@ -97,7 +99,7 @@ class OpenAIChat:
 
     def refusal(self, refusal: Refusal, blame: Blame, request_id: str) -> bytes:
         """Give `{"error": {...}}` with OpenAI's words."""
-        kind, code = _ERROR_TYPES.get(refusal.status, ("server_error", None))
+        kind, code = _type_of(refusal.status)
         if refusal.kind is RefusalKind.NOT_FOUND:
             code = "unknown_url"
         return _error(kind, code, refusal.message, blame, refusal.param or None)
@@ -113,7 +115,7 @@ class OpenAIChat:
 
     def failure(self, status: int, error: ProviderError, blame: Blame, request_id: str) -> bytes:
         """Give `{"error": {...}}`, the provider's type and code where it gave some."""
-        kind, code = _ERROR_TYPES.get(status, ("server_error", None))
+        kind, code = _type_of(status)
         return _error(error.type or kind, error.code or code, error.message, blame)
 
     def error_event(self, error: ProviderError, blame: Blame, request_id: str) -> bytes:
@@ -123,18 +125,25 @@ class OpenAIChat:
     # -- the provider's side
 
     def headers(self, secret: str | None, request: Request) -> dict[str, str]:
-        """Give a bearer credential."""
-        return {"Authorization": f"Bearer {secret}"} if secret else {}
+        """Give a bearer credential, and the betas that the caller of this dialect asked for."""
+        headers = {"Authorization": f"Bearer {secret}"} if secret else {}
+        if request.surface is Surface.CHAT and "openai-beta" in request.headers:
+            headers["openai-beta"] = request.headers["openai-beta"]
+        return headers
 
-    def pass_on(self, request: Request, upstream_model: str, params: Params) -> bytes:
-        """Pass the body on; a stream is asked to report its usage."""
+    def pass_on(self, request: Request, model: Model, params: Params, max_output_tokens: int) -> Outgoing:
+        """Pass the body on; a stream is asked to report its usage, and a limit on the output is not needed."""
         extra: dict[str, Any] = {}
         if self.hides_usage(request):
             options = request.fields.get("stream_options")
             extra["stream_options"] = (
                 {**options, "include_usage": True} if isinstance(options, dict) else {"include_usage": True}
             )
-        return edit.pass_on(request, upstream_model, params, extra, LIMITS)
+        return edit.pass_on(request, model, params, extra, LIMITS)
+
+    def mended(self, body: bytes, error: ProviderError) -> Outgoing | None:
+        """Give None: no part of a request of this dialect is signed by its provider."""
+        return None
 
     def write_request(self, chat: Chat, model: Model, params: Params, max_output_tokens: int) -> Outgoing | Refusal:
         """Give a chat completions request; without a limit on the output the model's own maximum holds."""
@@ -144,7 +153,7 @@ class OpenAIChat:
         except CannotCarryError as error:
             return error.refusal()
         edit.apply(body, params, (limit_name(model),))
-        edit.withhold(body, model, lost)
+        edit.withhold(body, model, LIMITS, lost)
         return Outgoing(_encode(body), lost.names)
 
     def read_answer(self, body: bytes) -> Answer | Bad:
@@ -184,6 +193,12 @@ class OpenAIChat:
         """Say whether a stream did not ask for its usage block."""
         options = request.fields.get("stream_options")
         return request.stream and not (isinstance(options, dict) and options.get("include_usage"))
+
+
+def _type_of(status: int) -> tuple[str, str | None]:
+    """Give the type and the code that go with a status."""
+    other = "invalid_request_error" if 400 <= status < 500 else "server_error"
+    return _ERROR_TYPES.get(status, (other, None))
 
 
 def _duration(seconds: float) -> str:

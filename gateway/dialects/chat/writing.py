@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from gateway.dialects.carry import CannotCarryError, Lost, short_id
+from gateway.dialects.carry import CannotCarryError, Lost, lowered, short_id
 from gateway.dialects.media import url_of
 from gateway.domain.chat import Role
 from gateway.domain.message import (
@@ -49,8 +49,8 @@ def body_of(chat: Chat, model: Model, lost: Lost) -> dict[str, Any]:
     body: dict[str, Any] = {"model": model.upstream, "messages": messages}
     if chat.stream:
         body |= {"stream": True, "stream_options": {"include_usage": True}}
-    if chat.max_tokens is not None:
-        body[limit_name(model)] = chat.max_tokens
+    if (limit := lowered(chat.max_tokens, model, lost)) is not None:
+        body[limit_name(model)] = limit
     if chat.tools:
         body["tools"] = [_tool(tool, lost) for tool in chat.tools]
         body |= _choice(chat.tool_choice)
@@ -71,7 +71,7 @@ def _settings(chat: Chat, lost: Lost) -> dict[str, Any]:
 def limit_name(model: Model) -> str:
     """Give the name of the output limit: OpenAI's own models refuse the older one, many others know no other."""
     ours = model.known is not None and model.known.provider == "openai"
-    return "max_completion_tokens" if ours else "max_tokens"
+    return "max_completion_tokens" if ours or "max_tokens" in model.refuses else "max_tokens"
 
 
 def _plain(part: Text, lost: Lost) -> str:
@@ -229,7 +229,7 @@ def _effort(effort: Effort | None, model: Model, lost: Lost) -> dict[str, Any]:
     """Say how much to think to a model that is known to think: others answer the parameter with an error."""
     if effort is None:
         return {}
-    if model.known is None or "thinking" not in model.known.capabilities:
+    if not model.thinks:
         if effort.level != "none":
             lost.add("effort")
         return {}

@@ -1,6 +1,6 @@
 """What conditions see of a messages request."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -9,7 +9,8 @@ from gateway.dialects.base import Fields
 from gateway.dialects.fields import dict_of, list_of, text_of
 from gateway.domain.chat import Conversation, Role, Turn
 
-_KINDS = {"image": "images", "document": "documents", "search_result": "documents"}
+_PLAIN = "plain documents"
+_KINDS = {"image": "images", "document": "documents", "search_result": _PLAIN}
 _encode = msgspec.json.encode
 
 
@@ -18,7 +19,7 @@ def conversation_of(fields: Fields) -> Conversation:
     system = [_text_within(fields.get("system"))]
     turns: list[Turn] = []
     has: set[str] = set()
-    attachments = 0
+    attachments, needs_documents = 0, False
     for message in filter(None, map(dict_of, fields["messages"])):
         texts: list[str] = []
         tool_texts: list[str] = []
@@ -32,7 +33,8 @@ def conversation_of(fields: Fields) -> Conversation:
                     has.add(kind)
                     tool_texts.append(text)
                 case _:
-                    has.add(kind)
+                    has.add("documents" if kind == _PLAIN else kind)
+                    needs_documents = needs_documents or kind == "documents"
                     attachments += 1
         if message.get("role") == "system":
             system += texts
@@ -54,11 +56,14 @@ def conversation_of(fields: Fields) -> Conversation:
         has=frozenset(has | {name for name, present in marks.items() if present}),
         attachments=attachments,
         tools_text=_encode(schemas).decode() if schemas else "",
+        plain_documents=not needs_documents,
     )
 
 
 def _blocks(content: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401 - decoded JSON
-    """Give the blocks of a message as (kind, text); kind is `text`, `tool_use` or a word of the `has` condition.
+    """Give the blocks of a message as (kind, text).
+
+    The kind is `text`, `tool_use`, a word of the `has` condition, or _PLAIN for documents that hold no more than text.
 
     What a tool result holds beside text follows it.
     """
@@ -72,12 +77,19 @@ def _blocks(content: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401 - decode
                 yield "tool_use", _encode(block.get("input")).decode()
             case "tool_result":
                 yield "tool_results", _text_within(block.get("content"))
-                inner = [text_of(dict_of(part).get("type")) for part in list_of(block.get("content"))]
-                yield from ((_KINDS[kind], "") for kind in inner if kind in _KINDS)
-            case kind if kind in _KINDS:
-                yield _KINDS[kind], ""
+                inner = [dict_of(part) for part in list_of(block.get("content"))]
+                yield from ((kind, "") for part in inner if (kind := _kind_of(part)))
+            case _ if kind := _kind_of(block):
+                yield kind, ""
             case _:
                 pass
+
+
+def _kind_of(block: Mapping[str, Any]) -> str:
+    """Give what a block attaches, empty for nothing; a document may hold no more than text."""
+    kind = _KINDS.get(text_of(block.get("type")), "")
+    plain = kind == "documents" and dict_of(block.get("source")).get("type") in ("text", "content")
+    return _PLAIN if plain else kind
 
 
 def _text_within(content: Any) -> str:  # noqa: ANN401 - decoded JSON

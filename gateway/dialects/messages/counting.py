@@ -8,11 +8,12 @@ from typing import Final
 import msgspec
 
 from gateway.dialects import edit
-from gateway.dialects.base import NOT_JSON, Answer, Bad
+from gateway.dialects.base import NOT_JSON, Answer, Bad, Outgoing
 from gateway.dialects.fields import count_of, object_of
 from gateway.dialects.messages.dialect import AnthropicMessages
 from gateway.dialects.messages.stream import bad_of
 from gateway.domain.attempt import ProviderError
+from gateway.domain.registry import Model
 from gateway.domain.request import Request
 from gateway.domain.rule import NO_PARAMS, Params
 from gateway.domain.words import Failure
@@ -33,9 +34,9 @@ class CountTokens(AnthropicMessages):
 
     path = "/messages/count_tokens"
 
-    def pass_on(self, request: Request, upstream_model: str, params: Params) -> bytes:
+    def pass_on(self, request: Request, model: Model, params: Params, max_output_tokens: int) -> Outgoing:
         """Pass the body on; of a rule's edits those are carried out that change the input."""
-        return edit.pass_on(request, upstream_model, _of_the_input(params, request), {}, ())
+        return edit.pass_on(request, model, _of_the_input(params, request), {}, ())
 
     def read_answer(self, body: bytes) -> Answer | Bad:
         """Read `{"input_tokens": N}`."""

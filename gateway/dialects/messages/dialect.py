@@ -26,7 +26,8 @@ from gateway.dialects.messages.stream import (
     stop_of,
     usage_of,
 )
-from gateway.dialects.messages.writing import body_of
+from gateway.dialects.messages.thoughts import Without, has_unsigned, turned_down, without_thoughts
+from gateway.dialects.messages.writing import body_of, fit_thinking
 from gateway.domain.attempt import ProviderError
 from gateway.domain.chat import Stop
 from gateway.domain.limit import LimitKind, Standing
@@ -40,7 +41,7 @@ from gateway.domain.words import Dialect, Surface
 
 VERSION = "2023-06-01"
 OVERLOADED = 529
-"""The status that this dialect alone has; callers get the 503 that all others use, with this one's type."""
+"""The status that this dialect alone has, and by which its clients know an overload."""
 _ERROR_TYPES = {
     400: "invalid_request_error",
     401: "authentication_error",
@@ -73,6 +74,8 @@ class AnthropicMessages:
 
     name = Dialect.ANTHROPIC
     path = "/messages"
+    id_header = "request-id"
+    overloaded = OVERLOADED
     names: Mapping[str, str] = NAMES
 
     # -- the caller's side
@@ -98,7 +101,7 @@ class AnthropicMessages:
 
     def refusal(self, refusal: Refusal, blame: Blame, request_id: str) -> bytes:
         """Give `{"type": "error", ...}` with Anthropic's words."""
-        return _error(_ERROR_TYPES.get(refusal.status, "api_error"), refusal.message, blame, request_id)
+        return _error(_type_of(refusal.status), refusal.message, blame, request_id)
 
     def limit_headers(self, standings: Mapping[LimitKind, Standing], now: datetime) -> dict[str, str]:
         """Give `anthropic-ratelimit-*`; a reset is a moment of RFC 3339, rounded up to a second."""
@@ -111,9 +114,8 @@ class AnthropicMessages:
         return headers
 
     def failure(self, status: int, error: ProviderError, blame: Blame, request_id: str) -> bytes:
-        """Give `{"type": "error", ...}`; the type goes with the status, or says that the provider is overloaded."""
-        kind = _ERROR_TYPES.get(error.status if error.status == OVERLOADED else status, "api_error")
-        return _error(kind, error.message, blame, request_id)
+        """Give `{"type": "error", ...}`; the type is the one that goes with the status."""
+        return _error(_type_of(status), error.message, blame, request_id)
 
     def error_event(self, error: ProviderError, blame: Blame, request_id: str) -> bytes:
         """Give an error event; no `message_stop` follows it."""
@@ -131,9 +133,25 @@ class AnthropicMessages:
             headers["x-api-key"] = secret
         return headers
 
-    def pass_on(self, request: Request, upstream_model: str, params: Params) -> bytes:
-        """Pass the body on; usage is always reported."""
-        return edit.pass_on(request, upstream_model, params, {}, LIMITS)
+    def pass_on(self, request: Request, model: Model, params: Params, max_output_tokens: int) -> Outgoing:
+        """Pass the body on; usage is always reported, and a limit on the output is always needed."""
+        ours = None
+        if request.fields.get("max_tokens") is None or "max_tokens" in params.drop:
+            ours = None if edit.limits_output(params) else max_output_tokens
+            params = _limited(params, max_output_tokens)
+        passed = edit.pass_on(request, model, params, {}, LIMITS)
+        if has_unsigned(request.fields, request.body):
+            without = without_thoughts(passed.body, signed=False)
+            lost = {*passed.lost, *(NAMES[name] for name in _lost(without))}
+            passed = Outgoing(without.body, tuple(sorted(lost)))
+        return passed if ours is None else replace(passed, defaulted=ours)
+
+    def mended(self, body: bytes, error: ProviderError) -> Outgoing | None:
+        """Give a request without the thoughts that the provider did not take back."""
+        if not turned_down(error):
+            return None
+        without = without_thoughts(body, signed=True)
+        return Outgoing(without.body, _lost(without)) if without.thoughts or without.asked else None
 
     def write_request(self, chat: Chat, model: Model, params: Params, max_output_tokens: int) -> Outgoing | Refusal:
         """Give a messages request; `max_tokens` is required here, so the model's maximum stands in for none."""
@@ -142,10 +160,11 @@ class AnthropicMessages:
             body = body_of(chat, model, max_output_tokens, lost)
         except CannotCarryError as error:
             return error.refusal()
-        edit.apply(body, params, LIMITS)
-        edit.withhold(body, model, lost)
-        body.setdefault("max_tokens", max_output_tokens)
-        return Outgoing(_encode(body), lost.names)
+        ours = chat.max_tokens is None and not edit.limits_output(params)
+        edit.apply(body, _limited(params, max_output_tokens), LIMITS)
+        edit.withhold(body, model, LIMITS, lost)
+        fit_thinking(body, lost)
+        return Outgoing(_encode(body), lost.names, max_output_tokens if ours else None)
 
     def read_answer(self, body: bytes) -> Answer | Bad:
         """Look through a message object; one with an error in it, or with no content, is none."""
@@ -182,6 +201,21 @@ class AnthropicMessages:
     def hides_usage(self, request: Request) -> bool:
         """Usage is a part of this dialect's own events, never a block of its own."""
         return False
+
+
+def _type_of(status: int) -> str:
+    """Give the type that goes with a status."""
+    return _ERROR_TYPES.get(status, "invalid_request_error" if 400 <= status < 500 else "api_error")
+
+
+def _lost(without: Without) -> tuple[str, ...]:
+    """Name what a body is without, in our words."""
+    return (*(("thinking",) if without.thoughts else ()), *(("effort",) if without.asked else ()))
+
+
+def _limited(params: Params, most_tokens: int) -> Params:
+    """Give edits that end in a limit on the output, which this dialect needs; one that a rule gives comes before it."""
+    return replace(params, default={**params.default, "max_tokens": params.default.get("max_tokens", most_tokens)})
 
 
 def _thinks(fields: Fields) -> bool:

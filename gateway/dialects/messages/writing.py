@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from gateway.dialects import carry
-from gateway.dialects.carry import CannotCarryError, Lost, arguments_of
+from gateway.dialects.carry import CannotCarryError, Lost, arguments_of, lowered
 from gateway.dialects.messages.schemas import taken
 from gateway.domain.chat import Role
 from gateway.domain.message import (
@@ -47,16 +47,17 @@ _WITHOUT_SCHEMA = {"type": "object", "properties": {}}
 
 
 def body_of(chat: Chat, model: Model, most_tokens: int, lost: Lost) -> dict[str, Any]:
-    """Give the body, without the edits of a rule, and name what it leaves out.
+    """Give the body, without the edits of a rule, and name what it leaves out. Raises CannotCarryError.
 
-    `max_tokens` is required here, so `most_tokens` stands in for none. Raises CannotCarryError.
+    `max_tokens` is required here: `most_tokens` is what will stand in for none.
     """
     if not chat.messages or chat.messages[-1].role is Role.ASSISTANT:
         # this dialect goes on with the assistant's last words, the others answer them
         raise CannotCarryError("messages", "must end with a message of the user or of a tool")
     messages = [said for message in chat.messages if (said := _message(message, lost))["content"]]
     body: dict[str, Any] = {"model": model.upstream, "messages": messages}
-    body["max_tokens"] = chat.max_tokens if chat.max_tokens is not None else most_tokens
+    if (limit := lowered(chat.max_tokens, model, lost)) is not None:
+        body["max_tokens"] = limit
     if chat.system:
         body["system"] = _system(chat.system, lost)
     if chat.stream:
@@ -71,7 +72,7 @@ def body_of(chat: Chat, model: Model, most_tokens: int, lost: Lost) -> dict[str,
     if chat.user:
         body["metadata"] = {"user_id": chat.user}
     config = _format(chat.output, lost)
-    thinking = _thinking(chat, body["max_tokens"], model, lost)
+    thinking = _thinking(chat, body.get("max_tokens", most_tokens), model, lost)
     if "effort" in thinking:
         config["effort"] = thinking.pop("effort")
     if config:
@@ -210,12 +211,11 @@ def _thinking(chat: Chat, max_tokens: int, model: Model, lost: Lost) -> dict[str
     effort = chat.effort
     if effort is None or effort.level == "none":
         return {}
-    known = model.known
     forced = chat.tool_choice is not None and chat.tool_choice.choosing in (Choosing.REQUIRED, Choosing.NAMED)
-    if forced or _in_tool_turn(chat) or (known is not None and "thinking" not in known.capabilities):
+    if forced or _in_tool_turn(chat) or model.thinks is False:
         lost.add("effort")
         return {}
-    if known is not None and "temperature" in known.refused_parameters:
+    if "temperature" in model.refuses:
         level = effort.level or _level_of(effort.budget_tokens)
         written: dict[str, Any] = {"thinking": {"type": "adaptive"}}
         return written | {"effort": _EFFORTS.get(level, level)} if level else written
@@ -224,6 +224,19 @@ def _thinking(chat: Chat, max_tokens: int, model: Model, lost: Lost) -> dict[str
         lost.add("effort")
         return {}
     return {"thinking": {"type": "enabled", "budget_tokens": budget}}
+
+
+def fit_thinking(body: dict[str, Any], lost: Lost) -> None:
+    """Lower what a model may think to less than its output limit, which a rule may have lowered, or leave it out."""
+    budget = body.get("thinking", {}).get("budget_tokens")
+    most = body.get("max_tokens")
+    if type(budget) is not int or type(most) is not int or budget < most:
+        return
+    if most <= LEAST_BUDGET_TOKENS:
+        del body["thinking"]
+        lost.add("effort")
+    else:
+        body["thinking"] = {**body["thinking"], "budget_tokens": most - 1}
 
 
 def _level_of(budget_tokens: int | None) -> str:

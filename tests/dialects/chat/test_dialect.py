@@ -13,7 +13,7 @@ from gateway.domain.refusal import Refusal, RefusalKind
 from gateway.domain.request import Request
 from gateway.domain.rule import NO_PARAMS
 from gateway.domain.words import Prefer, Surface
-from tests.dialects.exchanges import ID, chat, edits, odd_messages, odd_values
+from tests.dialects.exchanges import ID, MODEL, chat, edits, odd_messages, odd_values
 
 OPENAI = OpenAIChat()
 IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
@@ -170,7 +170,7 @@ def test_system_text_stands_apart_and_schemas_are_kept_as_text() -> None:
 def test_no_body_with_a_list_of_messages_is_too_odd_to_read(fields: dict[str, Any]) -> None:
     request = read(fields)
     request.read()
-    OPENAI.pass_on(request, "up", NO_PARAMS)
+    OPENAI.pass_on(request, MODEL, NO_PARAMS, 4096)
     OPENAI.stream_writer(fields, ID)
 
 
@@ -179,7 +179,7 @@ def test_a_stream_is_asked_for_its_usage_on_the_callers_behalf(options: Mapping[
     """U-31: metered although the caller did not ask."""
     request = read(chat(stream=True, **({} if options is None else {"stream_options": options})))
     assert OPENAI.hides_usage(request)
-    sent = json.loads(OPENAI.pass_on(request, "up", NO_PARAMS))
+    sent = json.loads(OPENAI.pass_on(request, MODEL, NO_PARAMS, 4096).body)
     assert sent["stream_options"] == {**(options or {}), "include_usage": True}
 
 
@@ -188,12 +188,12 @@ def test_what_needs_no_edit_gets_none(fields: Mapping[str, Any]) -> None:
     """U-42: byte for byte but for the model."""
     request = read(fields)
     assert not OPENAI.hides_usage(request)
-    assert OPENAI.pass_on(request, "up", NO_PARAMS) == request.body.replace(b'"auto"', b'"up"')
+    assert OPENAI.pass_on(request, MODEL, NO_PARAMS, 4096).body == request.body.replace(b'"auto"', b'"up"')
 
 
 @pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens"])
 def test_a_cap_of_the_output_holds_under_the_name_the_caller_used(name: str) -> None:
-    sent = json.loads(OPENAI.pass_on(read(chat(**{name: 9000})), "up", edits(cap={"max_tokens": 500})))
+    sent = json.loads(OPENAI.pass_on(read(chat(**{name: 9000})), MODEL, edits(cap={"max_tokens": 500}), 4096).body)
     assert sent == {**chat(), "model": "up", name: 500}
 
 

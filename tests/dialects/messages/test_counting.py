@@ -12,7 +12,7 @@ from gateway.dialects.messages.dialect import AnthropicMessages
 from gateway.domain.request import Request
 from gateway.domain.rule import NO_PARAMS, Params
 from gateway.domain.words import Failure
-from tests.dialects.exchanges import odd_values
+from tests.dialects.exchanges import MODEL, odd_values
 
 BODY = b'{ "model":"auto","messages": [ ],  "metadata": {"user_id": "u"},"x":1.0}'
 
@@ -33,13 +33,13 @@ def request() -> Request:
 )
 def test_a_body_keeps_every_byte_but_those_of_the_model(edits: Params) -> None:
     """U-42: edits that change no count are left out, for the endpoint refuses such fields."""
-    assert CountTokens().pass_on(request(), "claude-1", edits) == BODY.replace(b'"auto"', b'"claude-1"')
+    assert CountTokens().pass_on(request(), MODEL, edits, 0).body == BODY.replace(b'"auto"', b'"up"')
 
 
 def test_edits_of_the_input_are_carried_out() -> None:
     edits = Params({"system": "s", "top_p": 1}, {"tools": [], "top_k": 1}, {}, ("metadata", "seed"))
-    sent = json.loads(CountTokens().pass_on(request(), "claude-1", edits))
-    assert sent == {"model": "claude-1", "messages": [], "x": 1.0, "system": "s", "tools": []}
+    sent = json.loads(CountTokens().pass_on(request(), MODEL, edits, 0).body)
+    assert sent == {"model": "up", "messages": [], "x": 1.0, "system": "s", "tools": []}
 
 
 def test_the_callers_version_and_betas_go_with_it() -> None:

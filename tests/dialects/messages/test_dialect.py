@@ -6,15 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.dialects.base import Outgoing
 from gateway.dialects.chat.dialect import OpenAIChat
 from gateway.dialects.messages.conversation import conversation_of
 from gateway.dialects.messages.dialect import AnthropicMessages
 from gateway.domain.chat import Role, Turn
+from gateway.domain.message import Chat
 from gateway.domain.refusal import Refusal, RefusalKind
 from gateway.domain.request import Request
 from gateway.domain.rule import NO_PARAMS
 from gateway.domain.words import Surface
-from tests.dialects.exchanges import chat, odd_messages, odd_values
+from tests.dialects.exchanges import MODEL, chat, edits, model, odd_messages, odd_values
 
 OPENAI = OpenAIChat()
 ANTHROPIC = AnthropicMessages()
@@ -22,6 +24,12 @@ SOURCE = {"type": "base64", "media_type": "image/png", "data": "AAAA"}
 IMAGE = {"type": "image", "source": SOURCE}
 TOOL = {"name": "f", "input_schema": {"type": "object"}}
 FORMAT = {"type": "json_schema", "schema": {"type": "object"}}
+
+
+def asked(fields: Mapping[str, Any]) -> Chat:
+    conversation = OPENAI.chat(fields)
+    assert isinstance(conversation, Chat)
+    return conversation
 
 
 def read(fields: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Request:
@@ -132,6 +140,25 @@ def test_system_messages_are_system_text_too() -> None:
     assert (seen.system, seen.turns) == ("A\n\nB", (Turn(Role.USER, "x"),))
 
 
+@pytest.mark.parametrize(
+    ("block", "needs"),
+    [
+        ({"type": "document", "source": SOURCE}, {"documents"}),
+        ({"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "Hello"}}, set()),
+        ({"type": "document", "source": {"type": "content", "content": "Hello"}}, set()),
+        ({"type": "search_result", "source": "https://a", "title": "A", "content": []}, set()),
+        (IMAGE, {"images"}),
+    ],
+)
+def test_a_document_of_text_asks_nothing_of_a_model(block: Mapping[str, Any], needs: set[str]) -> None:
+    """U-15: `has` sees documents there all the same, also within the result of a tool."""
+    for content in (block, {"type": "tool_result", "content": [block]}):
+        seen = conversation_of(user(content))
+        assert seen.needs == needs
+        assert seen.attachments == 1
+        assert not seen.has.isdisjoint({"documents", "images"})
+
+
 def test_schemas_are_kept_as_text() -> None:
     assert json.loads(conversation_of(chat(tools=[TOOL], output_format=FORMAT)).tools_text) == [[TOOL], FORMAT]
 
@@ -148,14 +175,14 @@ def test_schemas_are_kept_as_text() -> None:
 def test_no_body_with_a_list_of_messages_is_too_odd_to_read(fields: dict[str, Any]) -> None:
     request = read(fields)
     request.read()
-    ANTHROPIC.pass_on(request, "up", NO_PARAMS)
+    ANTHROPIC.pass_on(request, MODEL, NO_PARAMS, 4096)
 
 
 def test_what_needs_no_edit_gets_none() -> None:
     """U-42 and U-49: byte for byte but for the model, cache markers included."""
     marked = {"type": "text", "text": "x", "cache_control": {"type": "ephemeral"}}
-    request = read({**user(marked), "model": "auto", "stream": True})
-    assert ANTHROPIC.pass_on(request, "up", NO_PARAMS) == request.body.replace(b'"auto"', b'"up"')
+    request = read({**user(marked), "model": "auto", "stream": True, "max_tokens": 9})
+    assert ANTHROPIC.pass_on(request, MODEL, NO_PARAMS, 4096).body == request.body.replace(b'"auto"', b'"up"')
     assert not ANTHROPIC.hides_usage(request)
 
 
@@ -166,3 +193,59 @@ def test_version_and_betas_are_the_callers_and_the_credential_is_not() -> None:
     other = OPENAI.read_request(json.dumps(chat()).encode(), asked)
     assert isinstance(other, Request)
     assert ANTHROPIC.headers(None, other) == {"anthropic-version": "2023-06-01"}
+
+
+@pytest.mark.parametrize(
+    ("parts", "sent", "defaulted"),
+    [
+        ({}, 4096, 4096),
+        ({"cap": {"max_tokens": 500}}, 500, None),
+        ({"cap": {"max_output_tokens": 9000}}, 4096, None),
+        ({"default": {"max_tokens": 700}}, 700, None),
+        ({"default": {"max_completion_tokens": 700}}, 700, None),
+        ({"set": {"max_tokens": 800}}, 800, None),
+        ({"set": {"top_p": 1}}, 4096, 4096),
+    ],
+)
+@pytest.mark.parametrize("fields", [{}, {"max_tokens": None}], ids=["absent", "null"])
+def test_an_output_limit_that_nobody_gave_is_the_models_own(
+    parts: Mapping[str, Any], sent: int, defaulted: int | None, fields: Mapping[str, Any]
+) -> None:
+    """U-56: within the dialect and across; a rule's limit comes before it, and is not said to be ours."""
+    params = edits(**parts) if parts else NO_PARAMS
+    passed = ANTHROPIC.pass_on(read(chat(**fields)), MODEL, params, 4096)
+    translated = ANTHROPIC.write_request(asked(chat(**fields)), MODEL, params, 4096)
+    assert isinstance(translated, Outgoing)
+    for outgoing in (passed, translated):
+        assert (json.loads(outgoing.body)["max_tokens"], outgoing.defaulted) == (sent, defaulted)
+
+
+def test_an_output_limit_that_the_caller_gave_stays() -> None:
+    """U-42, U-56: unless a rule takes it out, for the dialect needs one."""
+    given = read(chat(max_tokens=7))
+    assert ANTHROPIC.pass_on(given, MODEL, NO_PARAMS, 4096) == Outgoing(given.body.replace(b'"auto"', b'"up"'))
+    dropped = ANTHROPIC.pass_on(given, MODEL, edits(drop=["max_tokens"]), 4096)
+    assert (json.loads(dropped.body)["max_tokens"], dropped.defaulted) == (4096, 4096)
+
+
+@pytest.mark.parametrize(
+    ("cap", "thinking", "lost"),
+    [
+        (20_000, {"type": "enabled", "budget_tokens": 16_384}, ()),
+        (16_384, {"type": "enabled", "budget_tokens": 16_383}, ()),
+        (1_025, {"type": "enabled", "budget_tokens": 1_024}, ()),
+        (1_024, None, ("effort",)),
+        (10, None, ("effort",)),
+    ],
+)
+def test_thinking_fits_the_limit_that_a_rule_gives(
+    cap: int, thinking: Mapping[str, Any] | None, lost: tuple[str, ...]
+) -> None:
+    """A budget for thinking that is not below the limit on the output is an error."""
+    thinker = model("anthropic", can="thinking")
+    written = ANTHROPIC.write_request(
+        asked(chat(reasoning_effort="high")), thinker, edits(cap={"max_tokens": cap}), 64_000
+    )
+    assert isinstance(written, Outgoing)
+    body = json.loads(written.body)
+    assert (body["max_tokens"], body.get("thinking"), written.lost) == (cap, thinking, lost)

@@ -72,7 +72,7 @@ def test_a_request_is_no_more_than_what_was_asked_for() -> None:
     ("parts", "expected"),
     [
         ({}, 64_000),
-        ({"default": {"max_tokens": 1000}}, 64_000),
+        ({"default": {"max_tokens": 1000}}, 1000),
         ({"cap": {"max_tokens": 500}}, 500),
         ({"cap": {"max_completion_tokens": 500}}, 500),
         ({"set": {"max_completion_tokens": 9}}, 9),
