@@ -51,7 +51,7 @@ from gateway.wiring.rules import (
 )
 from gateway.wiring.serving import followed, served, simulator, supervised
 from gateway.wiring.stores import StartError, mendable, opened, stores
-from gateway.wiring.surfaces import PROVIDERS
+from gateway.wiring.surfaces import SPOKEN
 
 logger = logging.getLogger("gateway")
 
@@ -143,7 +143,7 @@ async def running(settings: Settings, drain: Drain | None = None) -> AsyncIterat
         watching = await stack.enter_async_context(alerts_of(around, VERSION))
         transport = HttpTransport()
         stack.push_async_callback(transport.close)
-        executor, decider = Executor(transport, clock, PROVIDERS, board, spend), Decider(board, spend)
+        executor, decider = Executor(transport, clock, SPOKEN, board, spend), Decider(board, spend)
         names = frozenset(each.host.lower() for each in (settings.listen, settings.ops) if each is not None)
         door, limits = Door(names, any_name=settings.allow_anonymous), LimitBoard(clock)
         parts = Parts(

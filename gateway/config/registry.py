@@ -33,7 +33,25 @@ def provider_of(name: str, node: Node, findings: Findings) -> Provider:
     address = (written.value if written and _is_address(written, findings) else PUBLIC_ADDRESSES[kind]).rstrip("/")
     if kind is Dialect.ANTHROPIC and not urlsplit(address).path.endswith("/v1"):
         address += "/v1"  # Anthropic's own clients take the address without it
-    return Provider(name, kind, address, secret_of(node["api_key"]), node.document.file, node.key_mark)
+    return Provider(
+        name,
+        kind,
+        address,
+        secret_of(node["api_key"]),
+        node.document.file,
+        node.key_mark,
+        _responses(node, kind, findings),
+    )
+
+
+def _responses(node: Node, kind: Dialect, findings: Findings) -> bool | None:
+    """Say whether a provider has the endpoint of OpenAI's responses, None where that is left to the catalogue."""
+    written = node.get("responses")
+    if written is None:
+        return None
+    if written.value and kind is not Dialect.OPENAI:
+        findings.add(written.problem("only a provider of kind openai has /responses", "leave 'responses' out here"))
+    return bool(written.value)
 
 
 def _is_address(node: Node, findings: Findings) -> bool:
@@ -88,7 +106,16 @@ def model_of(
         window_tokens=window.value if window else known.context_window_tokens if known else None,
         max_output_tokens=most.value if most else known.max_output_tokens if known else None,
         known=known,
+        responses=_takes_responses(provider, known),
     )
+
+
+def _takes_responses(provider: Provider, known: CatalogueModel | None) -> bool:
+    """Say whether a model takes responses: as its provider's file says, else one of OpenAI's own that is known to."""
+    if provider.responses is not None:
+        return provider.responses
+    own = known is not None and known.provider == "openai" and provider.kind is Dialect.OPENAI
+    return own and known is not None and "responses" in known.capabilities
 
 
 def _known(provider: Provider, upstream: str, catalogue: Catalogue) -> CatalogueModel | None:

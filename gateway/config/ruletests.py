@@ -85,8 +85,17 @@ def _body(request: Node, surface: Surface) -> bytes:
     if "body" in request.value:
         return msgspec.json.encode({**model, **request["body"].value})
     prompt = request["prompt"].value
-    asked = {"prompt": prompt} if surface is Surface.EXECUTE else {"messages": [{"role": "user", "content": prompt}]}
-    return msgspec.json.encode({**model, **asked})
+    return msgspec.json.encode({**model, **_asked(prompt, surface)})
+
+
+def _asked(prompt: str, surface: Surface) -> dict[str, object]:
+    match surface:
+        case Surface.EXECUTE:
+            return {"prompt": prompt}
+        case Surface.RESPONSES:
+            return {"input": prompt}
+        case _:
+            return {"messages": [{"role": "user", "content": prompt}]}
 
 
 def _moment(node: Node, findings: Findings) -> datetime | None:

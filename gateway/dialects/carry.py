@@ -14,7 +14,6 @@ from gateway.dialects.fields import UNREADABLE
 from gateway.domain.message import Message
 from gateway.domain.refusal import Refusal, RefusalKind
 
-
 OTHERS = "others"
 MOST_NAMES = 20
 _NAME = re.compile(r"[A-Za-z0-9_.\-\[\]]{1,80}")

@@ -34,6 +34,7 @@ class Provider:
     """An upstream account.
 
     `base_url` has no trailing slash and ends before the dialect's own path; `file` and `mark` say where it stands.
+    `responses` says whether it has OpenAI's endpoint of that name, None where its file does not say.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Provider:
     api_key: Secret
     file: str
     mark: Mark
+    responses: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,8 @@ class Model:
     """A registry entry: a provider's model under the name that rules, rows and metrics use.
 
     `upstream` is the provider's id. `price` is what the rule file says or else what the catalogue says.
-    `price_version` names which: `rules`, or the date of the catalogue.
+    `price_version` names which: `rules`, or the date of the catalogue. `responses` says that it takes the bodies of
+    OpenAI's responses as they are.
     """
 
     name: str
@@ -61,3 +64,4 @@ class Model:
     window_tokens: int | None = None
     max_output_tokens: int | None = None
     known: CatalogueModel | None = None
+    responses: bool = False

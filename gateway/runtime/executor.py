@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import assert_never
 
-from gateway.dialects.base import Answer, Bad, ProviderDialect
+from gateway.dialects.base import Answer, Bad, Endpoint, ProviderDialect
 from gateway.dialects.relay import Relay
 from gateway.domain.attempt import ProviderError, Skipped
 from gateway.domain.budget import Overspent
@@ -28,7 +28,7 @@ from gateway.runtime.spend import SpendBook
 from gateway.runtime.streamer import CALLER_LEFT, Stream
 
 NATIVE = {Surface.CHAT: Dialect.OPENAI, Surface.MESSAGES: Dialect.ANTHROPIC}
-"""Surfaces whose bodies a provider of that dialect takes as they are."""
+"""Surfaces whose bodies every provider of that dialect takes as they are; of responses a model says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,17 @@ class Exhausted:
     blame: str
 
 
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """How providers are spoken to: in the dialect of their kind, but for surfaces with an endpoint of their own.
+
+    That one takes only what it can pass on as it is.
+    """
+
+    dialects: Mapping[Dialect, ProviderDialect]
+    apart: Mapping[Surface, Endpoint]
+
+
 class Executor:
     """Runs exchanges; what it learns of the models stays on the board."""
 
@@ -57,13 +68,13 @@ class Executor:
         self,
         transport: Transport,
         clock: Clock,
-        dialects: Mapping[Dialect, ProviderDialect],
+        spoken: Spoken,
         board: HealthBoard,
         book: SpendBook,
     ) -> None:
         self._transport = transport
         self._clock = clock
-        self._dialects = dialects
+        self._spoken = spoken
         self._board = board
         self._book = book
 
@@ -97,27 +108,30 @@ class Executor:
         """Make one attempt; None when it failed, with the failure in the history."""
         step = exchange.decision.chain.steps[position]
         model, provider, target = exchange.upstream_of(step)
-        dialect = self._dialects[provider.kind]
+        native, translator = _native(exchange, model), self._spoken.dialects[provider.kind]
+        endpoint: Endpoint = translator
+        if native:
+            endpoint = self._spoken.apart.get(exchange.request.surface, translator)
         reserved = reserve(exchange, step, model, self._book)
         if isinstance(reserved, Overspent):
             exchange.overspent = reserved
             exchange.history.append(Skipped(position, step.model, Skip.OVER_BUDGET))
             return None
         step, hold = reserved
-        body = _body(exchange, dialect, model, step)
+        body = _passed_on(exchange, endpoint, model, step) if native else _translated(exchange, translator, model, step)
         if isinstance(body, Refusal):
             hold.settle(0)
             exchange.refusal = body
             exchange.history.append(Skipped(position, step.model, Skip.INCAPABLE))
             return None
-        headers = dialect.headers(target.secret, exchange.request)
-        call = Call(provider.name, target.base_url + dialect.path, headers, body, step.timeouts)
+        headers = endpoint.headers(target.secret, exchange.request)
+        call = Call(provider.name, target.base_url + endpoint.path, headers, body, step.timeouts)
         trial = self._board.began(model.name)
         attempt = Running(exchange, position, model, self._clock.monotonic(), self._board, hold, trial)
         try:
             if exchange.request.stream:
-                return await self._stream(attempt, call, dialect, left_s)
-            return await self._whole(attempt, call, dialect, left_s)
+                return await self._stream(attempt, call, endpoint, left_s)
+            return await self._whole(attempt, call, endpoint, left_s)
         except UpstreamError as error:
             attempt.failed(Bad(error.failure, ProviderError(0, message=str(error))), self._clock)
         except TimeoutError:
@@ -130,7 +144,7 @@ class Executor:
             raise
         return None
 
-    async def _whole(self, attempt: Running, call: Call, dialect: ProviderDialect, left_s: float) -> Answered | None:
+    async def _whole(self, attempt: Running, call: Call, endpoint: Endpoint, left_s: float) -> Answered | None:
         async with asyncio.timeout(min(call.timeouts.total_s, left_s)):
             reply = await self._transport.send(call)
             attempt.status = reply.status
@@ -139,15 +153,15 @@ class Executor:
             finally:
                 reply.close()
         if not 200 <= reply.status < 300:
-            self._refused(attempt, dialect.read_error(reply.status, body), reply)
+            self._refused(attempt, endpoint.read_error(reply.status, body), reply)
             return None
-        answer = dialect.read_answer(body)
+        answer = endpoint.read_answer(body)
         if isinstance(answer, Bad):
             attempt.failed(answer, self._clock)
             return None
-        return self._answered(attempt, dialect, answer, body)
+        return self._answered(attempt, answer, body)
 
-    def _answered(self, attempt: Running, dialect: ProviderDialect, answer: Answer, body: bytes) -> Answered:
+    def _answered(self, attempt: Running, answer: Answer, body: bytes) -> Answered:
         exchange = attempt.exchange
         usage = answer.usage
         if usage is None or usage.estimated:
@@ -157,11 +171,12 @@ class Executor:
         attempt.ended(usage, None, self._clock)
         if _native(exchange, attempt.model):
             return Answered(body)
-        reply = dialect.reply(answer)
+        kind = exchange.active.snapshot.providers[attempt.model.provider].kind
+        reply = self._spoken.dialects[kind].reply(answer)
         # the caller is told what the provider reported: a guess of ours would look like that
         return Answered(exchange.caller.write_answer(reply, answer.usage, exchange.about, exchange.request.fields))
 
-    async def _stream(self, attempt: Running, call: Call, dialect: ProviderDialect, left_s: float) -> Stream | None:
+    async def _stream(self, attempt: Running, call: Call, endpoint: Endpoint, left_s: float) -> Stream | None:
         """Wait for the head, then for the first content; each has its limit, and both end with the whole attempt's."""
         timeouts, exchange = call.timeouts, attempt.exchange
         began_s = asyncio.get_running_loop().time()
@@ -174,13 +189,13 @@ class Executor:
                 attempt.status = reply.status
                 limit.reschedule(min(asyncio.get_running_loop().time() + timeouts.first_content_s, last_s))
                 if not 200 <= reply.status < 300:
-                    self._refused(attempt, dialect.read_error(reply.status, await reply.read()), reply)
+                    self._refused(attempt, endpoint.read_error(reply.status, await reply.read()), reply)
                     return None
                 if reply.headers.get("content-type", "").startswith("application/json"):
-                    bad = _not_streamed(dialect.read_answer(await reply.read()))
+                    bad = _not_streamed(endpoint.read_answer(await reply.read()))
                     attempt.failed(bad, self._clock)
                     return None
-                relay = _relay(exchange, dialect, attempt.model)
+                relay = _relay(exchange, endpoint, attempt.model)
                 first = await _first_content(reply, relay)
             if relay.bad is not None:
                 attempt.garbage = relay.garbage
@@ -200,11 +215,11 @@ class Executor:
         attempt.failed(Bad(failure_of(error), replace(error, retry_after_s=wait_s)), self._clock)
 
 
-def _relay(exchange: Exchange, dialect: ProviderDialect, model: Model) -> Relay:
+def _relay(exchange: Exchange, endpoint: Endpoint, model: Model) -> Relay:
     if _native(exchange, model):
-        return Relay(dialect.stream_reader(pieces=False), None, hide_usage=dialect.hides_usage(exchange.request))
+        return Relay(endpoint.stream_reader(pieces=False), None, hide_usage=endpoint.hides_usage(exchange.request))
     writer = exchange.caller.stream_writer(exchange.request.fields, exchange.id)
-    return Relay(dialect.stream_reader(pieces=True), writer, hide_usage=False)
+    return Relay(endpoint.stream_reader(pieces=True), writer, hide_usage=False)
 
 
 async def _first_content(reply: Reply, relay: Relay) -> bytes:
@@ -225,16 +240,22 @@ def _not_streamed(answer: Answer | Bad) -> Bad:
 
 
 def _native(exchange: Exchange, model: Model) -> bool:
-    provider = exchange.active.snapshot.providers[model.provider]
-    return NATIVE.get(exchange.request.surface) is provider.kind
+    """Say whether a model takes the body as it is."""
+    surface = exchange.request.surface
+    if surface is Surface.RESPONSES:
+        return model.responses
+    return NATIVE.get(surface) is exchange.active.snapshot.providers[model.provider].kind
 
 
-def _body(exchange: Exchange, dialect: ProviderDialect, model: Model, step: Step) -> bytes | Refusal:
-    request = exchange.request
+def _passed_on(exchange: Exchange, endpoint: Endpoint, model: Model, step: Step) -> bytes:
+    names, request = exchange.caller.names, exchange.request
+    exchange.lost = tuple(names.get(name, name) for name in endpoint.unsaid(request))
+    return endpoint.pass_on(request, model.upstream, step.params)
+
+
+def _translated(exchange: Exchange, dialect: ProviderDialect, model: Model, step: Step) -> bytes | Refusal:
     exchange.lost = ()
-    if _native(exchange, model):
-        return dialect.pass_on(request, model.upstream, step.params)
-    chat = exchange.caller.chat(request.fields)
+    chat = exchange.caller.chat(exchange.request.fields)
     if isinstance(chat, Refusal):
         return chat
     most = model.max_output_tokens or UNKNOWN_MAX_OUTPUT_TOKENS

@@ -43,8 +43,10 @@ def route_handler(surfaces: Mapping[Surface, CallerDialect]) -> Handler:
 
 
 def surface_of(body: bytes, headers: Mapping[str, str]) -> Surface:
-    """Tell whose body it is: a prompt alone is execute's, a system text beside the messages is Anthropic's."""
+    """Tell whose body it is: a prompt is execute's, an input that of responses, a system text Anthropic's."""
     fields = object_of(body) or {}
+    if "input" in fields and "messages" not in fields:
+        return Surface.RESPONSES
     if "prompt" in fields:
         return Surface.EXECUTE
     return Surface.MESSAGES if "system" in fields else _client_of(headers)

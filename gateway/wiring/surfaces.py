@@ -6,11 +6,13 @@ from aiohttp import web
 from prometheus_client.aiohttp import make_aiohttp_handler
 
 from gateway.adapters.metrics import Metrics
-from gateway.dialects.base import CallerDialect, ProviderDialect
+from gateway.dialects.base import CallerDialect
 from gateway.dialects.chat.dialect import OpenAIChat
 from gateway.dialects.execute import Execute
 from gateway.dialects.messages.dialect import AnthropicMessages
+from gateway.dialects.responses.dialect import OpenAIResponses
 from gateway.domain.words import Dialect, Surface
+from gateway.runtime.executor import Spoken
 from gateway.web.alerts import accept, alerts, hush, silence, unhush
 from gateway.web.budgets import budgets, override
 from gateway.web.catalogue import models_handler, nothing_here, route_handler, unless_stopping
@@ -31,15 +33,17 @@ from gateway.web.operations import (
     status,
 )
 
-OPENAI, ANTHROPIC = OpenAIChat(), AnthropicMessages()
+OPENAI, RESPONSES, ANTHROPIC = OpenAIChat(), OpenAIResponses(), AnthropicMessages()
 SURFACES: Mapping[Surface, CallerDialect] = {
     Surface.CHAT: OPENAI,
+    Surface.RESPONSES: RESPONSES,
     Surface.MESSAGES: ANTHROPIC,
     Surface.EXECUTE: Execute(),
 }
-PROVIDERS: Mapping[Dialect, ProviderDialect] = {Dialect.OPENAI: OPENAI, Dialect.ANTHROPIC: ANTHROPIC}
+SPOKEN = Spoken({Dialect.OPENAI: OPENAI, Dialect.ANTHROPIC: ANTHROPIC}, {Surface.RESPONSES: RESPONSES})
 PATHS = {
     Surface.CHAT: "/v1/chat/completions",
+    Surface.RESPONSES: "/v1/responses",
     Surface.MESSAGES: "/v1/messages",
     Surface.EXECUTE: "/v1/execute",
 }

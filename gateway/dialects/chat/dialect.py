@@ -74,7 +74,7 @@ class OpenAIChat(OpenAI):
             created_at(request_id), wants_usage=isinstance(options, dict) and bool(options.get("include_usage"))
         )
 
-    def error_event(self, error: ProviderError, blame: Blame, request_id: str) -> bytes:
+    def error_event(self, error: ProviderError, blame: Blame, request_id: str, sent: int = 0) -> bytes:
         """Give a data event with an error object; no `[DONE]` follows it."""
         words = error_object(error.type or "server_error", error.code or None, error.message, blame)
         return sse.event(_encode({"error": words}))
@@ -90,6 +90,10 @@ class OpenAIChat(OpenAI):
                 {**options, "include_usage": True} if isinstance(options, dict) else {"include_usage": True}
             )
         return edit.pass_on(request, upstream_model, params, extra, LIMITS)
+
+    def unsaid(self, request: Request) -> tuple[str, ...]:
+        """Name nothing: a body of this dialect is passed on whole."""
+        return ()
 
     def write_request(self, chat: Chat, model: Model, params: Params, max_output_tokens: int) -> Outgoing | Refusal:
         """Give a chat completions request; without a limit on the output the model's own maximum holds."""

@@ -110,7 +110,7 @@ class AnthropicMessages:
         """Give `{"type": "error", ...}`; the type is the one that goes with the status."""
         return _error(_ERROR_TYPES.get(status, "api_error"), error.message, blame, request_id)
 
-    def error_event(self, error: ProviderError, blame: Blame, request_id: str) -> bytes:
+    def error_event(self, error: ProviderError, blame: Blame, request_id: str, sent: int = 0) -> bytes:
         """Give an error event; no `message_stop` follows it."""
         kind = error.type if error.type.endswith("_error") else "api_error"
         return sse.event(_error(kind, error.message, blame, request_id), "error")
@@ -129,6 +129,10 @@ class AnthropicMessages:
     def pass_on(self, request: Request, upstream_model: str, params: Params) -> bytes:
         """Pass the body on; usage is always reported."""
         return edit.pass_on(request, upstream_model, params, {}, LIMITS)
+
+    def unsaid(self, request: Request) -> tuple[str, ...]:
+        """Name nothing: a body of this dialect is passed on whole."""
+        return ()
 
     def write_request(self, chat: Chat, model: Model, params: Params, max_output_tokens: int) -> Outgoing | Refusal:
         """Give a messages request; `max_tokens` is required here, so the model's maximum stands in for none."""
