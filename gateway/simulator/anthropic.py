@@ -118,7 +118,7 @@ def opening(question: Question, answer: Answer) -> tuple[bytes, ...]:
     return (start, *((block,) if answer.text else ()), _event("ping", {}))
 
 
-def piece(_question: Question, text: str) -> bytes:
+def piece(_question: Question, text: str, _place: int) -> bytes:
     """Give one content_block_delta."""
     return _event("content_block_delta", {"index": 0, "delta": {"type": "text_delta", "text": text}})
 
@@ -142,7 +142,7 @@ def closing(_question: Question, answer: Answer) -> tuple[bytes, ...]:
     return (*stop, *(_event("message_delta", fields) for fields in told))
 
 
-def marker() -> bytes:
+def marker(_question: Question, _answer: Answer) -> bytes:
     """Give the last event of every stream."""
     return _event("message_stop", {})
 

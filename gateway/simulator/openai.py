@@ -146,12 +146,12 @@ def whole(question: Question, answer: Answer) -> Reply:
     if answer.usage is not None:
         document["usage"] = _told(answer.usage, answer.telling)
     document |= {"service_tier": "default", "system_fingerprint": _fingerprint(question)}
-    return Reply(200, (JSON_TYPE, *_identity(question)), encode(document))
+    return Reply(200, (JSON_TYPE, *identity(question)), encode(document))
 
 
 def stream_headers(question: Question) -> tuple[tuple[str, str], ...]:
     """Give the headers of a streamed answer."""
-    return (("content-type", "text/event-stream; charset=utf-8"), ("cache-control", "no-cache"), *_identity(question))
+    return (("content-type", "text/event-stream; charset=utf-8"), ("cache-control", "no-cache"), *identity(question))
 
 
 def opening(question: Question, answer: Answer) -> tuple[bytes, ...]:
@@ -164,7 +164,7 @@ def opening(question: Question, answer: Answer) -> tuple[bytes, ...]:
     return (_chunk(question, {"role": "assistant", "content": "", "refusal": None}, usage=known),)
 
 
-def piece(question: Question, text: str) -> bytes:
+def piece(question: Question, text: str, _place: int) -> bytes:
     """Give one chunk of content."""
     return _chunk(question, {"content": text})
 
@@ -184,7 +184,7 @@ def closing(question: Question, answer: Answer) -> tuple[bytes, ...]:
     return (_chunk(question, {}, reason, early), last)
 
 
-def marker() -> bytes:
+def marker(_question: Question, _answer: Answer) -> bytes:
     """Give the last line of every stream."""
     return b"data: [DONE]\n\n"
 
@@ -204,6 +204,16 @@ def models(names: Sequence[str]) -> Reply:
     """List models as GET /v1/models does."""
     listed = [{"id": name, "object": "model", "created": _EPOCH_S, "owned_by": "simulator"} for name in names]
     return Reply(200, (JSON_TYPE,), encode({"object": "list", "data": listed}))
+
+
+def complaint(message: str, param: str | None = None, code: str | None = None) -> Reply:
+    """Say what is wrong with a request."""
+    return _error(400, message, param=param, code=code)
+
+
+def created(question: Question) -> int:
+    """Give when an answer began, in seconds."""
+    return _EPOCH_S + int.from_bytes(question.digest[21:24])
 
 
 def _error(
@@ -236,7 +246,8 @@ def _finish_reason(finish: Finish) -> str:
             assert_never(finish)
 
 
-def _identity(question: Question) -> tuple[tuple[str, str], ...]:
+def identity(question: Question) -> tuple[tuple[str, str], ...]:
+    """Give the headers that name an answer."""
     return (("x-request-id", f"req_{question.digest[:16].hex()}"), ("openai-version", "2020-10-01"))
 
 
@@ -245,11 +256,10 @@ def _fingerprint(question: Question) -> str:
 
 
 def _frame(question: Question, kind: str) -> dict[str, object]:
-    created = _EPOCH_S + int.from_bytes(question.digest[21:24])
     return {
         "id": f"chatcmpl-{question.digest[:14].hex()}",
         "object": kind,
-        "created": created,
+        "created": created(question),
         "model": question.model,
     }
 

@@ -14,7 +14,7 @@ from types import MappingProxyType
 
 from aiohttp import web
 
-from gateway.simulator import anthropic, openai
+from gateway.simulator import anthropic, openai, responses
 from gateway.simulator.control import fault_as_document, read_fault
 from gateway.simulator.faults import Faults
 from gateway.simulator.journal import TOLD_HEADERS, Entry, Journal
@@ -46,6 +46,7 @@ class Simulator:
             for prefix in ("", "/{provider}")
             for route in (
                 web.post(f"{prefix}/v1/chat/completions", self._handler(openai)),
+                web.post(f"{prefix}/v1/responses", self._handler(responses)),
                 web.post(f"{prefix}/v1/messages", self._handler(anthropic)),
                 web.get(f"{prefix}/v1/models", self._list_models),
             )

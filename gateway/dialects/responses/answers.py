@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from gateway.dialects import usage
-from gateway.dialects.fields import dict_of, list_of, reported_in, text_of
+from gateway.dialects.fields import dict_of, list_of, text_of
 from gateway.dialects.responses.items import Item, Numbered, output_of
 from gateway.domain.chat import Stop
 from gateway.domain.message import Declined, Reply
@@ -102,9 +102,11 @@ def usage_object(used: Usage) -> Item:
     }
 
 
-def usage_of(response: Mapping[str, Any]) -> Usage | None:
-    """Give what a provider reported, None where it reported nothing; without an output it is a guess to be mended."""
-    reported = reported_in(response.get("usage"))
+def usage_of(response: Mapping[str, Any], reported: Mapping[str, Any]) -> Usage | None:
+    """Give what a provider reported, None where it reported nothing; without an output it is a guess to be mended.
+
+    `reported` are the counters, which may have stood in several events; tier and searches stand in the last.
+    """
     if not usage.counts(reported, COUNTERS):
         return None
     searches = sum(item.get("type") == "web_search_call" for item in _items(response))

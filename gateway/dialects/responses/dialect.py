@@ -12,7 +12,16 @@ import msgspec
 from gateway.dialects import edit, envelope, sse
 from gateway.dialects.base import NOT_JSON, NOTHING, REFUSED, About, Answer, Bad, Blame, Fields
 from gateway.dialects.carry import CannotCarryError
-from gateway.dialects.fields import count_of, created_at, list_of, metadata_of, object_of, prefer_of, text_of
+from gateway.dialects.fields import (
+    count_of,
+    created_at,
+    list_of,
+    metadata_of,
+    object_of,
+    prefer_of,
+    reported_in,
+    text_of,
+)
 from gateway.dialects.openai import OpenAI, bad_of, error_object
 from gateway.dialects.responses.answers import characters_in, response_of, says_something, stop_of, usage_of
 from gateway.dialects.responses.conversation import conversation_of
@@ -125,7 +134,7 @@ class OpenAIResponses(OpenAI):
             return NOT_JSON
         if answer.get("error") or answer.get("status") in _FAILED:
             return bad_of(answer.get("error") or {})
-        used = usage_of(answer)
+        used = usage_of(answer, reported_in(answer.get("usage")))
         if not says_something(answer):
             return replace(REFUSED if stop_of(answer) is Stop.REFUSAL else NOTHING, usage=used)
         characters = 0 if used and not used.estimated else characters_in(answer)

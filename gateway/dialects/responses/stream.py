@@ -9,7 +9,7 @@ from typing import Any
 from gateway.dialects import sse
 from gateway.dialects.base import Block, Kind
 from gateway.dialects.events import EventReader
-from gateway.dialects.fields import dict_of, object_of, text_of
+from gateway.dialects.fields import dict_of, object_of, reported_in, text_of
 from gateway.dialects.openai import bad_of
 from gateway.dialects.responses.answers import ended, frame, reason_of, stop_of, usage_of
 from gateway.dialects.responses.items import Item, Numbered
@@ -25,7 +25,7 @@ _BEFORE_TEXT = ("message", "reasoning")
 class Reader(EventReader):
     """Reads response.created ... response.completed of a provider whose streams are passed on as they are.
 
-    What it used and why it ended stands in the last event.
+    What it used and why it ended stands in the last event; some servers tell a part of it in the first.
     """
 
     def __init__(self) -> None:
@@ -34,8 +34,8 @@ class Reader(EventReader):
 
     @property
     def usage(self) -> Usage | None:
-        """What the last event reported."""
-        return usage_of(self._last)
+        """What the events reported so far, the last value of each counter that was not null."""
+        return usage_of(self._last, self.reported)
 
     def block(self, raw: bytes) -> Block:
         """Say what one event means, and take in what it says."""
@@ -53,7 +53,7 @@ class Reader(EventReader):
             case "response.output_item.added":
                 begun = dict_of(said.get("item")).get("type") not in _BEFORE_TEXT
                 return Block(raw, Kind.CONTENT if begun else Kind.PREAMBLE)
-            case "response.created":
+            case "response.created" | "response.in_progress":
                 self._take(dict_of(said.get("response")))
                 return Block(raw, Kind.PREAMBLE)
             case "response.completed" | "response.incomplete":
@@ -75,6 +75,7 @@ class Reader(EventReader):
 
     def _take(self, response: Mapping[str, Any]) -> None:
         self._last = response
+        self.reported |= reported_in(response.get("usage"))
         self.id, self.model = text_of(response.get("id")) or self.id, text_of(response.get("model")) or self.model
 
 
