@@ -49,6 +49,8 @@ CELLS = {
         Cell("stream-1", "/v1/chat/completions", "chat.stream", 1),
         Cell("stream-64", "/v1/chat/completions", "chat.stream", 64),
         Cell("messages-64", "/v1/messages", "messages", 64),
+        Cell("translated-64", "/v1/chat/completions", "chat.other", 64),
+        Cell("translated-stream-64", "/v1/chat/completions", "chat.other.stream", 64),
     )
 }
 
@@ -117,6 +119,7 @@ class Bench:
         self._expect_rule(process, port, CELLS["chat-1"], workload.CATCH_ALL)
         elapsed_s = process.since_start_s()
         self._expect_rule(process, port, CELLS["messages-64"], workload.CATCH_MESSAGES)
+        self._expect_rule(process, port, CELLS["translated-64"], workload.BY_NAME)
         return elapsed_s
 
     def _expect_rule(self, process: Process, port: int, cell: Cell, rule: str) -> None:

@@ -8,6 +8,8 @@ from typing import Any
 
 CATCH_ALL = "everything-else"
 CATCH_MESSAGES = "messages-elsewhere"
+BY_NAME = "requested-model"
+"""What an answer says that came by no rule: the request named its model."""
 RULES_IN_A_FILE = 20
 SERIAL = "########"
 """Where the driver writes the number of the request."""
@@ -57,11 +59,11 @@ def numbered(prompt: str, number: int) -> str:
     return prompt.replace(SERIAL, f"{number:08d}") if SERIAL in prompt else f"{prompt} (No. {number})"
 
 
-def chat_body(last: str = LAST, *, stream: bool = False) -> dict[str, Any]:
+def chat_body(last: str = LAST, *, model: str = "auto", stream: bool = False) -> dict[str, Any]:
     """Give a chat completions request of about 1.2 KB."""
     turns = [("system", SYSTEM), *TURNS, ("user", last)]
     body: dict[str, Any] = {
-        "model": "auto",
+        "model": model,
         "messages": [{"role": role, "content": text} for role, text in turns],
         "temperature": 0.2,
         "max_tokens": 256,
@@ -82,7 +84,13 @@ def messages_body() -> dict[str, Any]:
 
 def write_bodies(directory: Path) -> None:
     """Write the request bodies, a file each."""
-    bodies = {"chat": chat_body(), "chat.stream": chat_body(stream=True), "messages": messages_body()}
+    bodies = {
+        "chat": chat_body(),
+        "chat.stream": chat_body(stream=True),
+        "chat.other": chat_body(model="haiku"),
+        "chat.other.stream": chat_body(model="haiku", stream=True),
+        "messages": messages_body(),
+    }
     directory.mkdir()
     for name, body in bodies.items():
         (directory / name).write_bytes(_compact(body))

@@ -1,13 +1,16 @@
-"""What the tests of several dialects say and expect: blame, facts about an answer, and plain chats."""
+"""What the tests of several dialects say and expect: blame, facts about an answer, models, and odd JSON."""
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 from hypothesis import strategies as st
 
 from gateway.dialects.base import About, Blame
-from gateway.domain.chat import PlainChat, Role, Turn
+from gateway.domain.price import FREE, CatalogueModel, DatedPrice, PriceHistory
+from gateway.domain.registry import Model
 from gateway.domain.rule import Params
+from gateway.domain.words import Prefer
 
 ID = "018f3c5e-7b00-7000-8000-000000000000"
 CREATED = 0x018F3C5E7B00 // 1000
@@ -21,13 +24,16 @@ NAMES = [
     "thinking", "prompt_tokens", "input_tokens", "cache_control",
 ]
 # fmt: on
+ROLES = ("user", "assistant", "system")
 numbers = st.one_of(st.integers(-5, 5), st.floats(-5, 5))
 odd_values = st.recursive(
     st.one_of(
         st.none(),
         st.booleans(),
         numbers,
-        st.sampled_from(["", "text", "tool_result", "tool_use", "image", "image_url", "user", "assistant", "system"]),
+        st.sampled_from(
+            ["", "text", "tool_result", "tool_use", "image", "image_url", "function", "user", "assistant", "system"]
+        ),
     ),
     lambda inner: st.one_of(
         st.lists(inner, max_size=3),
@@ -49,17 +55,19 @@ odd_messages = st.lists(
     ),
     max_size=4,
 )
-words = st.text(st.characters(codec="utf-8"), min_size=1, max_size=12).filter(str.strip)
-turns = st.builds(Turn, st.sampled_from(Role), words)
-plain_chats = st.builds(
-    PlainChat,
-    system=st.one_of(st.just(""), words),
-    turns=st.builds(lambda before, last: (*before, Turn(Role.USER, last)), st.lists(turns, max_size=4), words),
-    stream=st.booleans(),
-    max_tokens=st.integers(0, 9999),
-    stop_sequences=st.lists(words, max_size=3).map(tuple),
-    sampling=st.fixed_dictionaries({}, optional={"temperature": st.floats(0, 1), "top_p": st.floats(0, 1)}),
-)
+
+
+def model(provider: str = "", *, can: str = "", refuses: str = "") -> Model:
+    """Give a model; with a provider it is one that the catalogue knows, with words for what it can and refuses."""
+    prices = PriceHistory((DatedPrice(date.min, FREE),))
+    known = CatalogueModel(
+        provider, "up", prices, capabilities=frozenset(can.split()), refused_parameters=frozenset(refuses.split())
+    )
+    return Model("m", "p", "up", Prefer.COST, prices, "rules", known=known if provider else None)
+
+
+MODEL = model()
+"""A model of which nothing is known."""
 
 
 def edits(**parts: Any) -> Params:  # noqa: ANN401 - JSON values

@@ -1,12 +1,13 @@
 """Streams of both dialects as providers send them, event by event."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from gateway.dialects.messages.stream import Reader as AnthropicReader
-from gateway.dialects.base import StreamReader
+from gateway.dialects.base import Block, StreamReader
 from gateway.dialects.chat.stream import Reader as OpenAIReader
+from gateway.dialects.messages.stream import Reader as AnthropicReader
+from gateway.domain.message import DeclinedPiece, TextPiece
 
 READERS: dict[str, Callable[[], StreamReader]] = {"openai": OpenAIReader, "anthropic": AnthropicReader}
 
@@ -72,3 +73,9 @@ TEXT = "Héllo 🙂"
 def whole(dialect: str) -> bytes:
     """Give a whole stream."""
     return b"".join((*PREAMBLE[dialect], *CONTENT[dialect], *TAIL[dialect], END[dialect]))
+
+
+def text_in(blocks: Iterable[Block]) -> str:
+    """Give the text that blocks of a stream say, and the words with which the model declined."""
+    said = [piece for block in blocks for piece in block.pieces if isinstance(piece, TextPiece | DeclinedPiece)]
+    return "".join(piece.text for piece in said)

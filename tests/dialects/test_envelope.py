@@ -5,14 +5,15 @@ from typing import Any
 
 import pytest
 
-from gateway.dialects.messages.dialect import AnthropicMessages
-from gateway.dialects.base import CallerDialect
-from gateway.dialects.edit import ELSEWHERE
+from gateway.dialects.base import CallerDialect, Outgoing
 from gateway.dialects.chat.dialect import OpenAIChat
-from gateway.domain.chat import PlainChat
+from gateway.dialects.edit import ELSEWHERE
+from gateway.dialects.messages.dialect import AnthropicMessages
+from gateway.domain.message import Chat
 from gateway.domain.refusal import Refusal
 from gateway.domain.request import Request
 from gateway.domain.rule import NO_PARAMS
+from tests.dialects.exchanges import MODEL
 
 DIALECTS = [OpenAIChat(), AnthropicMessages()]
 PLAIN: dict[str, Any] = {"model": "auto", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]}
@@ -32,9 +33,11 @@ def test_where_to_connect_and_as_whom_is_dropped_and_named(dialect: OpenAIChat |
     request = read(dialect, json.dumps({name: "http://elsewhere.example/v1", **PLAIN}).encode())
     assert (request.dropped, request.body, request.fields) == ((name,), plain, PLAIN)
     assert dialect.pass_on(request, "up", NO_PARAMS) == plain.replace(b"auto", b"up")
-    chat = dialect.plain(request.fields)
-    assert isinstance(chat, PlainChat)
-    assert b"elsewhere" not in dialect.write_request(chat, "up", NO_PARAMS, 9)
+    chat = dialect.chat(request.fields)
+    assert isinstance(chat, Chat)
+    written = dialect.write_request(chat, MODEL, NO_PARAMS, 9)
+    assert isinstance(written, Outgoing)
+    assert b"elsewhere" not in written.body
 
 
 @pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)

@@ -4,7 +4,8 @@ from typing import Any
 import pytest
 
 from gateway.dialects.execute import Execute
-from gateway.domain.chat import PlainAnswer, PlainChat, Role, Stop, Turn
+from gateway.domain.chat import Role, Stop, Turn
+from gateway.domain.message import Chat, Declined, Message, Part, Reply, Text, Thinking
 from gateway.domain.refusal import Refusal
 from gateway.domain.request import AUTO, Request
 from gateway.domain.words import Prefer, Surface
@@ -23,7 +24,7 @@ def test_a_prompt_is_a_chat_of_one_turn() -> None:
         Prefer.COST,
     )
     assert request.read().turns == (Turn(Role.USER, "Why?"),)
-    assert EXECUTE.plain(request.fields) == PlainChat("", (Turn(Role.USER, "Why?"),), False, None, (), {})
+    assert EXECUTE.chat(request.fields) == Chat((), (Message(Role.USER, (Text("Why?"),)),))
 
 
 @pytest.mark.parametrize("body", [b'{"prompt": "x"}', b'{"prompt": "x", "prefer": null}'])
@@ -57,8 +58,11 @@ def test_a_body_that_is_no_object_is_refused(body: bytes) -> None:
     assert isinstance(EXECUTE.read_request(body, {}), Refusal)
 
 
-def test_an_answer_says_who_answered_and_for_how_much() -> None:
-    body = EXECUTE.write_answer(PlainAnswer("c1", "gpt-4o-mini-2024", "Because", Stop.END), None, ABOUT)
+@pytest.mark.parametrize("part", [Text("Because"), Declined("Because")])
+def test_an_answer_says_who_answered_and_for_how_much(part: Part) -> None:
+    """Its text is what the model wrote, or else the words with which it declined; never what it thought."""
+    reply = Reply("c1", "gpt-4o-mini-2024", (Thinking("Hm"), part), Stop.END)
+    body = EXECUTE.write_answer(reply, None, ABOUT, {})
     assert json.loads(body) == {
         "text": "Because",
         "model": "mini",

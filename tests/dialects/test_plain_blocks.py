@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.dialects import sse
-from gateway.dialects.chat import stream as openai_stream
-from gateway.dialects.messages import stream as anthropic_stream
 from gateway.dialects.base import Kind
+from gateway.dialects.chat import stream as openai_stream
 from gateway.dialects.events import Alike
+from gateway.dialects.messages import stream as anthropic_stream
 from gateway.dialects.relay import Relay
 from tests.dialects.portions import cuts, portions
 
@@ -59,8 +59,8 @@ def events(draw: st.DrawFn) -> bytes:
 @given(st.lists(chunks(), min_size=2, max_size=8), cuts())
 def test_openais_chunks_pass_as_if_decoded(parts: list[bytes], lengths: list[int]) -> None:
     stream = b"".join(parts) + b"data: [DONE]\n\n"
-    quick = Relay(openai_stream.Reader(texts=False), None, hide_usage=True)
-    slow = Relay(openai_stream.Reader(texts=True), None, hide_usage=True)
+    quick = Relay(openai_stream.Reader(pieces=False), None, hide_usage=True)
+    slow = Relay(openai_stream.Reader(pieces=True), None, hide_usage=True)
     assert b"".join(map(quick.feed, portions(stream, lengths))) == slow.feed(stream)
     assert (quick.bad, quick.closed, quick.committed, quick.usage) == (
         slow.bad,
@@ -74,8 +74,8 @@ def test_openais_chunks_pass_as_if_decoded(parts: list[bytes], lengths: list[int
 def test_anthropics_deltas_pass_as_if_decoded(parts: list[bytes], lengths: list[int]) -> None:
     start = sse.event(compact({"type": "message_start", "message": {"id": "m", "model": "c"}}), "message_start")
     stream = start + b"".join(parts) + sse.event(compact({"type": "message_stop"}), "message_stop")
-    quick = Relay(anthropic_stream.Reader(texts=False), None, hide_usage=False)
-    slow = Relay(anthropic_stream.Reader(texts=True), None, hide_usage=False)
+    quick = Relay(anthropic_stream.Reader(pieces=False), None, hide_usage=False)
+    slow = Relay(anthropic_stream.Reader(pieces=True), None, hide_usage=False)
     assert b"".join(map(quick.feed, portions(stream, lengths))) == slow.feed(stream)
     assert (quick.bad, quick.closed, quick.committed) == (slow.bad, slow.closed, slow.committed)
 
@@ -103,7 +103,7 @@ def test_the_plain_blocks_of_real_streams_are_not_decoded() -> None:
         assert alike.characters(raw.replace(b'"Hello"', b'"","tool_calls":[1]')) == 0
 
 
-@pytest.mark.parametrize("reader", [openai_stream.Reader(texts=False), anthropic_stream.Reader(texts=False)])
+@pytest.mark.parametrize("reader", [openai_stream.Reader(pieces=False), anthropic_stream.Reader(pieces=False)])
 def test_an_unfinished_block_is_never_taken_for_plain(reader: openai_stream.Reader | anthropic_stream.Reader) -> None:
     """Half an event at the end of a connection is nobody's text."""
     for raw in (

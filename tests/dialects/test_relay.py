@@ -5,13 +5,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.dialects import anthropic_stream, openai_stream, sse
+from gateway.dialects import sse
 from gateway.dialects.base import StreamWriter
+from gateway.dialects.chat import stream as openai_stream
+from gateway.dialects.messages import stream as anthropic_stream
 from gateway.dialects.relay import Relay
+from gateway.domain.message import TextPiece
 from gateway.domain.usage import Usage
 from gateway.domain.words import Failure
 from tests.dialects.portions import cuts, halves, portions
-from tests.dialects.streams import CONTENT, END, ERROR, GARBAGE, PREAMBLE, READERS, TAIL, TEXT, USAGE_BLOCK, whole
+from tests.dialects.streams import (
+    CONTENT,
+    END,
+    ERROR,
+    GARBAGE,
+    PREAMBLE,
+    READERS,
+    TAIL,
+    TEXT,
+    USAGE_BLOCK,
+    text_in,
+    whole,
+)
 
 DIALECTS = sorted(READERS)
 both = pytest.mark.parametrize("dialect", DIALECTS)
@@ -196,13 +211,15 @@ def test_text_crosses_dialects_unchanged(dialect: str, said: list[str], lengths:
     source = writer_of(dialect)
     used = Usage(fresh_input_tokens=7, cache_read_tokens=2, output_tokens=5)
     stop = anthropic_stream.STOPS["max_tokens"]
-    stream = source.start("a1", "m") + b"".join(map(source.text, said)) + source.finish(stop, used)
+    stream = (
+        source.start("a1", "m") + b"".join(source.piece(TextPiece(each)) for each in said) + source.finish(stop, used)
+    )
     relay = relay_of(dialect, writer_of(other))
     crossed = passed(relay, portions(stream, lengths))
     assert (relay.closed, relay.bad, relay.model) == (True, None, "m")
     reader = READERS[other]()
     blocks = [block for part in sse.Splitter().feed(crossed) for block in reader.feed(part)]
-    assert "".join(block.text for block in blocks) == "".join(said)
+    assert text_in(blocks) == "".join(said)
     assert (reader.id, reader.model, reader.stop, reader.usage) == ("a1", "m", stop, used)
 
 

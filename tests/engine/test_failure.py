@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.dialects.messages.dialect import AnthropicMessages
 from gateway.dialects.base import ProviderDialect
 from gateway.dialects.chat.dialect import OpenAIChat
+from gateway.dialects.messages.dialect import AnthropicMessages
 from gateway.domain.attempt import Attempt, ProviderError
 from gateway.domain.health import Rest
 from gateway.domain.words import Failure

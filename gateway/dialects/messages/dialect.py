@@ -39,6 +39,8 @@ from gateway.domain.usage import Usage
 from gateway.domain.words import Dialect, Surface
 
 VERSION = "2023-06-01"
+OVERLOADED = 529
+"""The status that this dialect alone has; callers get the 503 that all others use, with this one's type."""
 _ERROR_TYPES = {
     400: "invalid_request_error",
     401: "authentication_error",
@@ -48,7 +50,7 @@ _ERROR_TYPES = {
     413: "request_too_large",
     429: "rate_limit_error",
     504: "timeout_error",
-    529: "overloaded_error",
+    OVERLOADED: "overloaded_error",
 }
 _PASSED_HEADERS = ("anthropic-version", "anthropic-beta")
 NAMES = {
@@ -107,8 +109,9 @@ class AnthropicMessages:
         return headers
 
     def failure(self, status: int, error: ProviderError, blame: Blame, request_id: str) -> bytes:
-        """Give `{"type": "error", ...}`; the type is the one that goes with the status."""
-        return _error(_ERROR_TYPES.get(status, "api_error"), error.message, blame, request_id)
+        """Give `{"type": "error", ...}`; the type goes with the status, or says that the provider is overloaded."""
+        kind = _ERROR_TYPES.get(error.status if error.status == OVERLOADED else status, "api_error")
+        return _error(kind, error.message, blame, request_id)
 
     def error_event(self, error: ProviderError, blame: Blame, request_id: str, sent: int = 0) -> bytes:
         """Give an error event; no `message_stop` follows it."""

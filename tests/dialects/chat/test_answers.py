@@ -1,9 +1,10 @@
-"""Answers and errors of the chat completions dialect; `test_openai_chat.py` has its requests."""
+"""Answers and errors of the chat completions dialect."""
 
 import json
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,13 +12,14 @@ from hypothesis import strategies as st
 from gateway.dialects.base import Answer, Bad, Blame
 from gateway.dialects.chat.dialect import OpenAIChat
 from gateway.domain.attempt import ProviderError
-from gateway.domain.chat import PlainAnswer, Stop
+from gateway.domain.chat import Stop
 from gateway.domain.limit import LimitKind, Standing
+from gateway.domain.message import Reply, Text
 from gateway.domain.refusal import Refusal, RefusalKind
 from gateway.domain.usage import Usage
 from gateway.domain.words import Failure
 from gateway.engine.waits import wait_asked_s
-from tests.dialects.exchanges import ABOUT, BLAME, CREATED, ID, odd_values
+from tests.dialects.exchanges import ABOUT, BLAME, CREATED, ID, chat, odd_values
 
 OPENAI = OpenAIChat()
 
@@ -33,10 +35,11 @@ def choice(reason: object, **message: Any) -> list[dict[str, Any]]:  # noqa: ANN
 
 def test_an_answer_is_read() -> None:
     body = answer(usage={"prompt_tokens": 3, "completion_tokens": 2}, service_tier="flex")
-    expected = Answer(
-        PlainAnswer("c1", "gpt-x", "Hi", Stop.END), Usage(fresh_input_tokens=3, output_tokens=2, service_tier="flex")
-    )
-    assert OPENAI.read_answer(body) == expected
+    used = Usage(fresh_input_tokens=3, output_tokens=2, service_tier="flex")
+    read = OPENAI.read_answer(body)
+    assert isinstance(read, Answer)
+    assert read == Answer("gpt-x", used, json.loads(body))
+    assert OPENAI.reply(read) == Reply("c1", "gpt-x", (Text("Hi"),), Stop.END)
 
 
 @pytest.mark.parametrize("usage", [None, {}, {"prompt_tokens": None, "completion_tokens": None}, [], 7])
@@ -83,7 +86,9 @@ def test_a_whole_answer_that_is_none_is_the_failure_it_stands_for(body: bytes, f
 
 @given(st.dictionaries(st.sampled_from(["choices", "usage", "id", "model", "error"]), odd_values))
 def test_no_answer_is_too_odd_to_read(fields: dict[str, Any]) -> None:
-    OPENAI.read_answer(json.dumps(fields).encode())
+    read = OPENAI.read_answer(json.dumps(fields).encode())
+    if isinstance(read, Answer):
+        OPENAI.reply(read)
     OPENAI.read_error(500, json.dumps(fields).encode())
 
 
@@ -100,16 +105,20 @@ def test_no_answer_is_too_odd_to_read(fields: dict[str, Any]) -> None:
 def test_an_answer_is_written_and_reads_as_it_was(stop: Stop, reason: str) -> None:
     """U-44: the whole table of reasons."""
     used = Usage(fresh_input_tokens=5, cache_read_tokens=4, output_tokens=3, reasoning_tokens=2)
-    body = OPENAI.write_answer(PlainAnswer("m1", "claude", "Hi", stop), used, ABOUT)
+    there = Reply("m1", "claude", (Text("Hi"),), stop)
+    body = OPENAI.write_answer(there, used, ABOUT, chat())
     fields = json.loads(body)
     assert (fields["created"], fields["choices"][0]["finish_reason"]) == (CREATED, reason)
     assert fields["usage"]["prompt_tokens"] == 9
-    back = Stop.END if stop is Stop.STOP_SEQUENCE else stop
-    assert OPENAI.read_answer(body) == Answer(PlainAnswer("m1", "claude", "Hi", back), used)
+    read = OPENAI.read_answer(body)
+    assert isinstance(read, Answer)
+    assert read == Answer("claude", used, fields)
+    assert OPENAI.reply(read) == msgspec.structs.replace(there, stop=Stop.END if stop is Stop.STOP_SEQUENCE else stop)
 
 
 def test_an_answer_without_usage_says_none() -> None:
-    assert "usage" not in json.loads(OPENAI.write_answer(PlainAnswer("m1", "claude", "Hi", Stop.END), None, ABOUT))
+    there = Reply("m1", "claude", (Text("Hi"),), Stop.END)
+    assert "usage" not in json.loads(OPENAI.write_answer(there, None, ABOUT, chat()))
 
 
 @pytest.mark.parametrize(

@@ -6,17 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.dialects.messages.dialect import AnthropicMessages
-from gateway.dialects.chat.dialect import OpenAIChat, conversation_of
-from gateway.domain.chat import PlainChat, Role, Turn
+from gateway.dialects.chat.conversation import conversation_of
+from gateway.dialects.chat.dialect import OpenAIChat
+from gateway.domain.chat import Role, Turn
 from gateway.domain.refusal import Refusal, RefusalKind
 from gateway.domain.request import Request
 from gateway.domain.rule import NO_PARAMS
 from gateway.domain.words import Prefer, Surface
-from tests.dialects.exchanges import ID, chat, edits, odd_messages, odd_values, plain_chats
+from tests.dialects.exchanges import ID, chat, edits, odd_messages, odd_values
 
 OPENAI = OpenAIChat()
-ANTHROPIC = AnthropicMessages()
 IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
 CALL = {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": '{"x": 1}'}}
 TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
@@ -27,12 +26,6 @@ def read(fields: Mapping[str, Any], headers: Mapping[str, str] | None = None) ->
     request = OPENAI.read_request(json.dumps(fields).encode(), headers or {})
     assert isinstance(request, Request)
     return request
-
-
-def plain(fields: Mapping[str, Any]) -> PlainChat:
-    there = OPENAI.plain(fields)
-    assert isinstance(there, PlainChat), there
-    return there
 
 
 def test_a_request_is_read() -> None:
@@ -177,79 +170,8 @@ def test_system_text_stands_apart_and_schemas_are_kept_as_text() -> None:
 def test_no_body_with_a_list_of_messages_is_too_odd_to_read(fields: dict[str, Any]) -> None:
     request = read(fields)
     request.read()
-    there = OPENAI.plain(fields)
-    if isinstance(there, PlainChat):
-        OPENAI.write_request(there, "up", NO_PARAMS, 1)
-        ANTHROPIC.write_request(there, "up", NO_PARAMS, 1)
-    else:
-        assert there.param.split("[")[0].split(".")[0] in fields
     OPENAI.pass_on(request, "up", NO_PARAMS)
     OPENAI.stream_writer(fields, ID)
-
-
-def test_a_plain_chat_carries_all_that_crosses_dialects() -> None:
-    messages = [
-        {"role": "system", "content": "Be brief", "name": None},
-        {"role": "user", "content": [{"type": "text", "text": "One"}, {"type": "text", "text": "two"}]},
-        {"role": "assistant", "content": None, "refusal": "No", "tool_calls": [], "audio": None},
-        {"role": "user", "content": ""},
-        {"role": "user", "content": "Why?"},
-    ]
-    fields = chat(messages=messages, stream=True, max_tokens=5, temperature=0.5, top_p=1, stop="END", n=1)
-    neutral = {"presence_penalty": 0, "response_format": {"type": "text"}, "tools": [], "user": None, "logprobs": False}
-    assert plain({**fields, **neutral, "stream_options": {"include_usage": True}}) == PlainChat(
-        "Be brief",
-        (Turn(Role.USER, "One\ntwo"), Turn(Role.ASSISTANT, "No"), Turn(Role.USER, "Why?")),
-        True,
-        5,
-        ("END",),
-        {"temperature": 0.5, "top_p": 1},
-    )
-
-
-@pytest.mark.parametrize(
-    ("fields", "name"),
-    [
-        (chat(tools=[TOOL], seed=1), "tools"),
-        (chat(seed=0), "seed"),
-        (chat(n=2), "n"),
-        (chat(presence_penalty=0.1), "presence_penalty"),
-        (chat(response_format=SCHEMA), "response_format"),
-        (chat(temperature="hot"), "temperature"),
-        (chat(top_p=True), "top_p"),
-        (chat(max_tokens=1.5), "max_tokens"),
-        (chat(stop=7), "stop"),
-        (chat(stop=["a", 7]), "stop"),
-        (chat(messages=[]), "messages"),
-        (chat(messages=[{"role": "system", "content": "alone"}]), "messages"),
-        (chat(messages=[{"role": "user", "content": " "}]), "messages"),
-        (chat(messages=[{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]), "messages"),
-        (chat(messages=["Hello"]), "messages[0]"),
-        (chat(messages=[{"role": "user", "content": [IMAGE]}]), "messages[0].content"),
-        (chat(messages=[{"role": "user", "content": 7}]), "messages[0].content"),
-        (chat(messages=[{"role": "user", "content": "x", "name": "ann"}]), "messages[0].name"),
-        (chat(messages=[{"role": "assistant", "tool_calls": [CALL]}]), "messages[0].tool_calls"),
-        (chat(messages=[{"role": "tool", "content": "42"}]), "messages[0].role"),
-        (chat(messages=[{"content": "x"}]), "messages[0].role"),
-        (
-            chat(messages=[{"role": "user", "content": [{"type": "text", "text": "x", "cache_control": {"a": 1}}]}]),
-            "messages[0].content.cache_control",
-        ),
-    ],
-)
-def test_the_first_field_that_cannot_be_carried_is_named(fields: Mapping[str, Any], name: str) -> None:
-    """U-46: never silently."""
-    refusal = OPENAI.plain(fields)
-    assert isinstance(refusal, Refusal)
-    assert (refusal.kind, refusal.param) == (RefusalKind.INVALID_REQUEST, name)
-    assert f"'{name}'" in refusal.message
-
-
-@given(plain_chats)
-def test_a_plain_chat_survives_the_way_there_and_back(there: PlainChat) -> None:
-    """Roles, order, text, system, stops, sampling and limits, through either dialect."""
-    assert plain(json.loads(OPENAI.write_request(there, "up", NO_PARAMS, 1))) == there
-    assert ANTHROPIC.plain(json.loads(ANTHROPIC.write_request(there, "up", NO_PARAMS, 1))) == there
 
 
 @pytest.mark.parametrize("options", [None, {"include_usage": False}, {"include_obfuscation": False}])
@@ -273,12 +195,6 @@ def test_what_needs_no_edit_gets_none(fields: Mapping[str, Any]) -> None:
 def test_a_cap_of_the_output_holds_under_the_name_the_caller_used(name: str) -> None:
     sent = json.loads(OPENAI.pass_on(read(chat(**{name: 9000})), "up", edits(cap={"max_tokens": 500})))
     assert sent == {**chat(), "model": "up", name: 500}
-
-
-def test_a_request_from_another_dialect_is_capped_once() -> None:
-    there = plain(chat(max_tokens=9000))
-    sent = json.loads(OPENAI.write_request(there, "up", edits(cap={"max_tokens": 500}), 1))
-    assert sent == {**chat(), "model": "up", "max_completion_tokens": 500}
 
 
 def test_the_credential_is_a_bearer() -> None:

@@ -12,6 +12,7 @@ from gateway.dialects.chat.dialect import OpenAIChat
 from gateway.dialects.chat.stream import FAILURES, Reader, Writer
 from gateway.domain.attempt import ProviderError
 from gateway.domain.chat import Stop
+from gateway.domain.message import CallPiece, DeclinedPiece, Piece, TextPiece, ThoughtPiece
 from gateway.domain.usage import Usage
 from gateway.domain.words import Failure
 from tests.dialects.exchanges import BLAME, ID, odd_values
@@ -27,31 +28,35 @@ CALLS = [{"index": 0, "id": "call_1", "function": {"name": "f", "arguments": '{"
 
 
 @pytest.mark.parametrize(
-    ("event", "kind", "text", "characters"),
+    ("event", "kind", "characters", "pieces"),
     [
-        (b": comment\n\n", Kind.PREAMBLE, "", 0),
-        (b"event: x\n\n", Kind.PREAMBLE, "", 0),
-        (chunk({"role": "assistant", "content": "", "tool_calls": [], "annotations": ["x"]}), Kind.PREAMBLE, "", 0),
-        (chunk({"content": "Hi"}), Kind.CONTENT, "Hi", 2),
-        (chunk({"content": "Hi"}, "stop"), Kind.CONTENT, "Hi", 2),
-        (chunk({"reasoning_content": "Hmm"}), Kind.CONTENT, "", 3),
-        (chunk({"refusal": "No"}), Kind.CONTENT, "No", 2),
-        (chunk({"tool_calls": CALLS}), Kind.CONTENT, "", 4),
-        (chunk({}, "stop"), Kind.TAIL, "", 0),
-        (chunk(), Kind.PREAMBLE, "", 0),
-        (chunk(usage={"prompt_tokens": 1}), Kind.USAGE, "", 0),
-        (DONE, Kind.END, "", 0),
-        (b"data:[DONE]\r\n\r\n", Kind.END, "", 0),
-        (b"data: [DONE]\r\n\n", Kind.END, "", 0),
-        (b"data: {\n\n", Kind.GARBAGE, "", 0),
-        (b"data: []\n\n", Kind.GARBAGE, "", 0),
-        (b'data: {"id": "\xff"}\n\n', Kind.GARBAGE, "", 0),
-        (b'data: {"error": "x"}\n\n', Kind.ERROR, "", 0),
+        (b": comment\n\n", Kind.PREAMBLE, 0, ()),
+        (b"event: x\n\n", Kind.PREAMBLE, 0, ()),
+        (chunk({"role": "assistant", "content": "", "tool_calls": [], "annotations": ["x"]}), Kind.PREAMBLE, 0, ()),
+        (chunk({"content": "Hi"}), Kind.CONTENT, 2, (TextPiece("Hi"),)),
+        (chunk({"content": "Hi"}, "stop"), Kind.CONTENT, 2, (TextPiece("Hi"),)),
+        (chunk({"reasoning_content": "Hmm"}), Kind.CONTENT, 3, (ThoughtPiece("Hmm"),)),
+        (chunk({"reasoning": "Hmm", "content": ""}), Kind.CONTENT, 3, (ThoughtPiece("Hmm"),)),
+        (chunk({"reasoning": "Hmm", "reasoning_content": "Hmm"}), Kind.CONTENT, 6, (ThoughtPiece("Hmm"),)),
+        (chunk({"refusal": "No"}), Kind.CONTENT, 2, (DeclinedPiece("No"),)),
+        (chunk({"tool_calls": CALLS}), Kind.CONTENT, 4, (CallPiece(0, "call_1", "f", '{"x"'),)),
+        (chunk({}, "stop"), Kind.TAIL, 0, ()),
+        (chunk(), Kind.PREAMBLE, 0, ()),
+        (chunk(usage={"prompt_tokens": 1}), Kind.USAGE, 0, ()),
+        (DONE, Kind.END, 0, ()),
+        (b"data:[DONE]\r\n\r\n", Kind.END, 0, ()),
+        (b"data: [DONE]\r\n\n", Kind.END, 0, ()),
+        (b"data: {\n\n", Kind.GARBAGE, 0, ()),
+        (b"data: []\n\n", Kind.GARBAGE, 0, ()),
+        (b'data: {"id": "\xff"}\n\n', Kind.GARBAGE, 0, ()),
+        (b'data: {"error": "x"}\n\n', Kind.ERROR, 0, ()),
     ],
 )
-def test_an_event_is_what_it_means_for_the_caller(event: bytes, kind: Kind, text: str, characters: int) -> None:
+def test_an_event_is_what_it_means_for_the_caller(
+    event: bytes, kind: Kind, characters: int, pieces: tuple[Piece, ...]
+) -> None:
     _, blocks = read(event)
-    assert blocks == [Block(event, kind, text, characters)]
+    assert blocks == [Block(event, kind, characters, pieces)]
 
 
 @given(odd_values)
@@ -162,7 +167,9 @@ async def asked(body: bytes) -> list[Any]:
 async def test_the_official_sdk_reads_what_is_written(wants_usage: bool) -> None:  # noqa: FBT001
     writer = Writer(7, wants_usage=wants_usage)
     used = Usage(fresh_input_tokens=3, cache_read_tokens=4, output_tokens=2)
-    written = writer.start("m1", "c") + writer.text("Hé") + writer.text("llo\n🙂") + writer.finish(Stop.LENGTH, used)
+    begun = writer.start("m1", "c")
+    written = begun + b"".join(writer.piece(TextPiece(text)) for text in ("Hé", "llo\n🙂"))
+    written += writer.finish(Stop.LENGTH, used)
     chunks = await asked(written)
     choices = [each.choices[0] for each in chunks if each.choices]
     assert "".join(choice.delta.content or "" for choice in choices) == "Héllo\n🙂"
@@ -176,4 +183,4 @@ async def test_the_official_sdk_raises_for_an_error_event() -> None:
     event = OpenAIChat().error_event(ProviderError(200, message="broken off"), BLAME, ID)
     writer = Writer(7, wants_usage=False)
     with pytest.raises(APIError, match="broken off"):
-        await asked(writer.start("m1", "c") + writer.text("Hé") + event)
+        await asked(writer.start("m1", "c") + writer.piece(TextPiece("Hé")) + event)

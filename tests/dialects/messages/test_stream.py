@@ -7,11 +7,12 @@ from aiohttp.test_utils import TestServer
 from anthropic import APIStatusError, AsyncAnthropic
 from hypothesis import given
 
+from gateway.dialects.base import Answer, Block, Kind
 from gateway.dialects.messages.dialect import AnthropicMessages
 from gateway.dialects.messages.stream import FAILURES, STOPS, Reader, Writer
-from gateway.dialects.base import Answer, Block, Kind
 from gateway.domain.attempt import ProviderError
 from gateway.domain.chat import Stop
+from gateway.domain.message import CallPiece, Piece, TextPiece, ThoughtPiece
 from gateway.domain.usage import Usage
 from gateway.domain.words import Failure
 from tests.dialects.exchanges import BLAME, ID, odd_values
@@ -31,33 +32,46 @@ def changed(**part: object) -> bytes:
     return named("content_block_delta", index=0, delta=part)
 
 
+WHOLE_CALL = CallPiece(0, "t", "f", '{"x":1}')
+
+
 @pytest.mark.parametrize(
-    ("event", "kind", "text", "characters"),
+    ("event", "kind", "characters", "pieces"),
     [
-        (named("message_start", message={"id": "m1"}), Kind.PREAMBLE, "", 0),
-        (named("ping"), Kind.PREAMBLE, "", 0),
-        (named("new_event"), Kind.PREAMBLE, "", 0),
-        (b": comment\n\n", Kind.PREAMBLE, "", 0),
-        (started(type="text", text=""), Kind.PREAMBLE, "", 0),
-        (started(type="thinking", thinking="", signature=""), Kind.PREAMBLE, "", 0),
-        (started(type="redacted_thinking", data="x"), Kind.CONTENT, "", 0),
-        (started(type="tool_use", id="t", name="f", input={}), Kind.CONTENT, "", 0),
-        (delta(""), Kind.PREAMBLE, "", 0),
-        (delta("Hi"), Kind.CONTENT, "Hi", 2),
-        (changed(type="thinking_delta", thinking="Hmm"), Kind.CONTENT, "", 3),
-        (changed(type="input_json_delta", partial_json='{"x"'), Kind.CONTENT, "", 4),
-        (changed(type="signature_delta", signature="s"), Kind.CONTENT, "", 0),
-        (named("content_block_stop", index=0), Kind.PREAMBLE, "", 0),
-        (named("message_delta", delta={"stop_reason": "end_turn"}), Kind.TAIL, "", 0),
-        (STOP, Kind.END, "", 0),
-        (b"event: x\ndata: {\n\n", Kind.GARBAGE, "", 0),
-        (b'data: "\xff"\n\n', Kind.GARBAGE, "", 0),
-        (named("error", error={"type": "api_error"}), Kind.ERROR, "", 0),
+        (named("message_start", message={"id": "m1"}), Kind.PREAMBLE, 0, ()),
+        (named("ping"), Kind.PREAMBLE, 0, ()),
+        (named("new_event"), Kind.PREAMBLE, 0, ()),
+        (b": comment\n\n", Kind.PREAMBLE, 0, ()),
+        (started(type="text", text=""), Kind.PREAMBLE, 0, ()),
+        (started(type="text", text="Hi"), Kind.CONTENT, 2, (TextPiece("Hi"),)),
+        (started(type="thinking", thinking="", signature=""), Kind.PREAMBLE, 0, ()),
+        (started(type="redacted_thinking", data="x"), Kind.CONTENT, 0, (ThoughtPiece(redacted="x"),)),
+        (started(type="tool_use", id="t", name="f", input={}), Kind.CONTENT, 0, (CallPiece(0, "t", "f"),)),
+        (
+            started(type="tool_use", id="t", name="f", input={"x": 1}),
+            Kind.CONTENT,
+            0,
+            (CallPiece(0, "t", "f", '{"x":1}'),),
+        ),
+        (started(type="server_tool_use", id="t", name="web_search", input={}), Kind.CONTENT, 0, ()),
+        (delta(""), Kind.PREAMBLE, 0, ()),
+        (delta("Hi"), Kind.CONTENT, 2, (TextPiece("Hi"),)),
+        (changed(type="thinking_delta", thinking="Hmm"), Kind.CONTENT, 3, (ThoughtPiece("Hmm"),)),
+        (changed(type="input_json_delta", partial_json='{"x"'), Kind.CONTENT, 4, ()),
+        (changed(type="signature_delta", signature="s"), Kind.CONTENT, 0, (ThoughtPiece(signature="s"),)),
+        (named("content_block_stop", index=0), Kind.PREAMBLE, 0, ()),
+        (named("message_delta", delta={"stop_reason": "end_turn"}), Kind.TAIL, 0, ()),
+        (STOP, Kind.END, 0, ()),
+        (b"event: x\ndata: {\n\n", Kind.GARBAGE, 0, ()),
+        (b'data: "\xff"\n\n', Kind.GARBAGE, 0, ()),
+        (named("error", error={"type": "api_error"}), Kind.ERROR, 0, ()),
     ],
 )
-def test_an_event_is_what_it_means_for_the_caller(event: bytes, kind: Kind, text: str, characters: int) -> None:
+def test_an_event_is_what_it_means_for_the_caller(
+    event: bytes, kind: Kind, characters: int, pieces: tuple[Piece, ...]
+) -> None:
     _, blocks = read(event)
-    assert blocks == [Block(event, kind, text, characters)]
+    assert blocks == [Block(event, kind, characters, pieces)]
 
 
 @given(odd_values)
@@ -155,7 +169,9 @@ async def asked(body: bytes) -> list[Any]:
 async def test_the_official_sdk_reads_what_is_written() -> None:
     writer = Writer()
     used = Usage(fresh_input_tokens=3, cache_read_tokens=4, cache_write_5m_tokens=5, output_tokens=2)
-    written = writer.start("c1", "gpt") + writer.text("Hé") + writer.text("llo\n🙂") + writer.finish(Stop.LENGTH, used)
+    begun = writer.start("c1", "gpt")
+    written = begun + b"".join(writer.piece(TextPiece(text)) for text in ("Hé", "llo\n🙂"))
+    written += writer.finish(Stop.LENGTH, used)
     events = await asked(written)
     assert [event.type for event in events] == [
         "message_start",
@@ -186,7 +202,7 @@ async def test_the_official_sdk_raises_for_an_error_event(kind: str, expected: s
     event = AnthropicMessages().error_event(ProviderError(200, kind, message="broken off"), BLAME, ID)
     writer = Writer()
     with pytest.raises(APIStatusError, match="broken off") as raised:
-        await asked(writer.start("c1", "gpt") + writer.text("Hé") + event)
+        await asked(writer.start("c1", "gpt") + writer.piece(TextPiece("Hé")) + event)
     body = raised.value.body
     assert isinstance(body, dict)
     assert body["error"]["type"] == expected
