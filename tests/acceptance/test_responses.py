@@ -70,7 +70,8 @@ class App:
     async def respond(self, model: str, *, streamed: bool, **asked: Any) -> Response:  # noqa: ANN401 - the client's own
         """Give a response, in one piece or by the client's own way of putting a stream together."""
         if not streamed:
-            return await self.client.responses.create(model=model, **asked)
+            whole: Response = await self.client.responses.create(model=model, **asked)
+            return whole
         async with self.client.responses.stream(model=model, **asked) as stream:
             return await stream.get_final_response()
 

@@ -210,8 +210,9 @@ class Messages:
         yield event({"type": "message_start", "message": {**whole, "content": [], "stop_reason": None}})
         for index, block in enumerate(whole["content"]):
             kind, names = block["type"], {"thinking": "thinking", "text": "text", "tool_use": "partial_json"}
-            empty = {"thinking": {"thinking": "", "signature": ""}, "text": {"text": ""}, "tool_use": {"input": {}}}
-            yield event({"type": "content_block_start", "index": index, "content_block": {**block, **empty[kind]}})
+            empty: Mapping[str, Json] = {"thinking": {"thinking": "", "signature": ""}, "text": {"text": ""}}
+            started = {**block, **empty.get(kind, {"input": {}})}
+            yield event({"type": "content_block_start", "index": index, "content_block": started})
             text = json.dumps(block["input"]) if kind == "tool_use" else block[kind]
             delta_type = "input_json_delta" if kind == "tool_use" else f"{kind}_delta"
             for half in halves(text):
@@ -221,8 +222,8 @@ class Messages:
                 delta = {"type": "signature_delta", "signature": block["signature"]}
                 yield event({"type": "content_block_delta", "index": index, "delta": delta})
             yield event({"type": "content_block_stop", "index": index})
-        delta = {"stop_reason": whole["stop_reason"], "stop_sequence": None}
-        yield event({"type": "message_delta", "delta": delta, "usage": {"output_tokens": 7}})
+        end = {"stop_reason": whole["stop_reason"], "stop_sequence": None}
+        yield event({"type": "message_delta", "delta": end, "usage": {"output_tokens": 7}})
         yield event({"type": "message_stop"})
 
 
@@ -288,8 +289,9 @@ class Responses:
         yield {"type": "response.in_progress", "response": begun}
         for index, item in enumerate(whole["output"]):
             place = {"item_id": item["id"], "output_index": index}
-            empty = {"message": {"content": []}, "function_call": {"arguments": ""}, "reasoning": {}}[item["type"]]
-            yield {"type": "response.output_item.added", "output_index": index, "item": {**item, **empty}}
+            empty: Mapping[str, Json] = {"message": {"content": []}, "function_call": {"arguments": ""}}
+            begun_item = {**item, **empty.get(item["type"], {})}
+            yield {"type": "response.output_item.added", "output_index": index, "item": begun_item}
             if item["type"] == "message":
                 part = item["content"][0]
                 within = {**place, "content_index": 0}

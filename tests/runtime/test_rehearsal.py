@@ -114,7 +114,7 @@ def test_an_advisory_test_is_told_and_gates_nothing() -> None:
 
 
 def test_every_surface_that_takes_traffic_can_be_rehearsed() -> None:
-    assert set(SURFACES) == {Surface.CHAT, Surface.MESSAGES, Surface.EXECUTE}
+    assert set(SURFACES) == {Surface.CHAT, Surface.RESPONSES, Surface.MESSAGES, Surface.EXECUTE}
     for surface in SURFACES:
         test = f"{{name: t, request: {{prompt: hello, surface: {surface}}}, expect: {{rule: greeting}}}}"
         assert verdict_of(test).failed == ()

@@ -25,6 +25,7 @@ from gateway.dialects.fields import (
 from gateway.dialects.openai import OpenAI, bad_of, error_object
 from gateway.dialects.responses.answers import characters_in, response_of, says_something, stop_of, usage_of
 from gateway.dialects.responses.conversation import conversation_of
+from gateway.dialects.responses.placing import placed
 from gateway.dialects.responses.reading import LIMITS, chat_of
 from gateway.dialects.responses.sealing import is_ours
 from gateway.dialects.responses.state import stateful
@@ -121,7 +122,8 @@ class OpenAIResponses(OpenAI):
         extra: dict[str, Any] = {} if request.fields.get("store") is False else {"store": False}
         if self.unsaid(request):
             extra["input"] = [raw for raw, item in _items(request) if not is_ours(item)]
-        return edit.pass_on(request, upstream_model, params, extra, LIMITS)
+        params, within = placed(params, request.fields)
+        return edit.pass_on(request, upstream_model, params, extra | within, LIMITS)
 
     def unsaid(self, request: Request) -> tuple[str, ...]:
         """Name the thoughts that stay behind, if there are any."""

@@ -43,12 +43,12 @@ def message_item(item_id: str, content: Sequence[Item], status: str = "completed
 
 
 def call_item(item_id: str, call: ToolCall, status: str = "completed") -> Item:
-    """Give the call of a function."""
+    """Give the call of a function; one that came without an id goes by that of its item."""
     return {
         "id": item_id,
         "type": "function_call",
         "status": status,
-        "call_id": call.id,
+        "call_id": call.id or item_id,
         "name": call.name,
         "arguments": call.arguments,
     }

@@ -107,7 +107,11 @@ def _read(item: Mapping[str, Any], where: str, system: list[Text], messages: lis
             result = ToolResult(carry.text(item.get("call_id"), f"{where}.call_id"), content)
             messages.append(Message(Role.USER, (result,)))
         case "reasoning", _:
-            messages.append(Message(Role.ASSISTANT, (thought_of(item),)))
+            thought = thought_of(item)
+            if thought.signature or thought.redacted:
+                messages.append(Message(Role.ASSISTANT, (thought,)))
+            else:
+                lost.add("thinking")  # nobody takes back what nobody signed, or what OpenAI keeps to itself
         case kind, _:
             raise CannotCarryError(where, f"is of type {str(kind)[:60]!r}, which cannot be carried over")
 
