@@ -176,6 +176,12 @@ def test_an_incomplete_response_ends_with_an_incomplete_item() -> None:
     assert [item["status"] for item in events[-1]["response"]["output"]] == ["completed", "incomplete"]
 
 
+def test_a_call_that_waited_for_arguments_is_complete_where_others_came_after_it() -> None:
+    events = stream_of([CallPiece(0, "c", "f"), CallPiece(1, "d", "f"), CallPiece(1, arguments='{"a')], Stop.LENGTH)
+    items = [(item["arguments"], item["status"]) for item in events[-1]["response"]["output"]]
+    assert items == [("{}", "completed"), ('{"a', "incomplete")]
+
+
 def test_logprobs_come_with_the_text() -> None:
     told = [{"token": "x", "logprob": -0.5, "bytes": [120], "top_logprobs": []}]
     events = stream_of([TextPiece("x", {"content": told}), TextPiece("y")])
