@@ -221,13 +221,14 @@ def _told(usage: Usage, telling: Telling) -> dict[str, object]:
     """Give the usage object; a wrong one counts no output, and more cached tokens than there were in the input."""
     if telling is not Telling.WRONG:
         return _usage(usage)
-    return _usage(usage) | {"output_tokens": 0, "input_tokens_details": {"cached_tokens": usage.input_tokens * 3}}
+    details = {"cached_tokens": usage.input_tokens * 3, "cache_write_tokens": 0}
+    return _usage(usage) | {"output_tokens": 0, "input_tokens_details": details}
 
 
 def _usage(usage: Usage) -> dict[str, object]:
     return {
         "input_tokens": usage.input_tokens,
-        "input_tokens_details": {"cached_tokens": usage.cache_read_tokens},
+        "input_tokens_details": {"cached_tokens": usage.cache_read_tokens, "cache_write_tokens": 0},
         "output_tokens": usage.output_tokens,
         "output_tokens_details": {"reasoning_tokens": 0},
         "total_tokens": usage.input_tokens + usage.output_tokens,

@@ -358,3 +358,38 @@ async def test_an_answer_that_ran_out_of_tokens_is_incomplete(simulated: Daemon,
     assert response.output[-1].status == "incomplete"
     assert response.usage is not None
     assert response.usage.output_tokens == 16
+
+
+@pytest.mark.parametrize(
+    ("fault", "error", "code"),
+    [
+        ("rate_limited", openai.RateLimitError, "rate_limit_exceeded"),
+        ("context_length", openai.BadRequestError, "context_length_exceeded"),
+        ("auth", openai.InternalServerError, None),
+        ("overloaded", openai.InternalServerError, None),
+    ],
+)
+@pytest.mark.parametrize("model", ["nano", "compatible"])
+@STREAMED
+async def test_a_failure_raises_what_the_client_raises_for_it(
+    simulated: Daemon, model: str, fault: str, error: type[openai.APIStatusError], code: str | None, *, streamed: bool
+) -> None:
+    """U-61, U-62: whichever endpoint failed, and whose fault it is stands beside the provider's words."""
+    await simulated.fault("gpt-5-nano", fault)
+    async with openai.AsyncOpenAI(base_url=f"{simulated.url}/v1", api_key="none", max_retries=0) as client:
+        with pytest.raises(error) as caught:
+            await client.responses.create(model=model, input="Hello", stream=streamed)
+    assert caught.value.code == code
+    assert isinstance(caught.value.body, dict)
+    assert caught.value.body["rulegate"]["blame"] == ("gateway" if fault == "auth" else "provider")
+    if fault == "rate_limited":
+        assert caught.value.response.headers["retry-after"]
+
+
+async def test_what_would_be_decided_is_told_without_asking_a_model(simulated: Daemon) -> None:
+    """`/v1/route` knows the body by its `input`."""
+    body = {"model": "auto", "input": "Hello", "instructions": "Be brief."}
+    async with simulated.http.post(f"{simulated.url}/v1/route", json=body) as answer:
+        account = await answer.json()
+    assert (answer.status, account["rule"]) == (200, "all")
+    assert (await simulated.upstream())["total"] == 0
