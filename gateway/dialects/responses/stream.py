@@ -8,7 +8,7 @@ from typing import Any
 
 from gateway.dialects import sse
 from gateway.dialects.base import Block, Kind
-from gateway.dialects.events import EventReader
+from gateway.dialects.events import EventReader, text_length
 from gateway.dialects.fields import dict_of, object_of, reported_in, text_of
 from gateway.dialects.openai import bad_of
 from gateway.dialects.responses.answers import ended, frame, reason_of, stop_of, usage_of
@@ -39,6 +39,8 @@ class Reader(EventReader):
 
     def block(self, raw: bytes) -> Block:
         """Say what one event means, and take in what it says."""
+        if size := plain_text(raw):
+            return Block(raw, Kind.CONTENT, size)
         _, data = sse.fields(raw)
         if not data:
             return Block(raw, Kind.PREAMBLE)
@@ -77,6 +79,24 @@ class Reader(EventReader):
         self._last = response
         self.reported |= reported_in(response.get("usage"))
         self.id, self.model = text_of(response.get("id")) or self.id, text_of(response.get("model")) or self.model
+
+
+_OPENING = b"event: response.output_text.delta\ndata: {"
+_DELTA = b'"delta":"'
+_BACKSLASH = ord("\\")
+
+
+def plain_text(raw: bytes) -> int:
+    """Count the text in an event that surely is a delta of text, without decoding it; 0 where it must be decoded.
+
+    A quotation mark within a JSON string is escaped, so that none of these bytes can stand in what a model wrote; a
+    text that has one, or ends with a backslash, is for the decoder.
+    """
+    start = raw.find(_DELTA) + len(_DELTA)
+    if start < len(_DELTA) or not raw.startswith(_OPENING) or raw.find(b"\n", len(_OPENING)) != len(raw) - 2:
+        return 0
+    end = raw.find(b'"', start)
+    return text_length(raw[start:end]) if end > start and raw[end - 1] != _BACKSLASH else 0
 
 
 class Writer:

@@ -1,5 +1,6 @@
 """The streams of a provider of responses: passed on byte for byte, metered, and told from what is none."""
 
+import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -7,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.dialects import sse
 from gateway.dialects.base import Kind
 from gateway.dialects.relay import Relay
-from gateway.dialects.responses.stream import Reader
+from gateway.dialects.responses.stream import Reader, plain_text
 from gateway.domain.chat import Stop
 from gateway.domain.usage import Usage
 from gateway.domain.words import Failure
@@ -74,6 +76,20 @@ def test_any_portions_of_any_stream_come_to_the_same(chosen: list[bytes], length
     cut, whole = relay(), relay()
     assert passed(cut, portions(stream, lengths)) == passed(whole, [stream])
     assert facts(cut) == facts(whole)
+
+
+@given(text=st.text(alphabet=st.sampled_from('ab"\\{}:,ü漢\n[]'), max_size=12), ascii_only=st.booleans())
+def test_a_plain_delta_is_counted_as_if_it_were_decoded(text: str, *, ascii_only: bool) -> None:
+    """Whatever is in the text, and however it is escaped."""
+    fields = {"type": "response.output_text.delta", "item_id": "m", "delta": text, "logprobs": [], "sequence_number": 4}
+    data = json.dumps(fields, separators=(",", ":"), ensure_ascii=ascii_only).encode()
+    raw = sse.event(data, "response.output_text.delta")
+    [block] = Reader().feed(raw)
+    assert (block.kind, block.characters) == (Kind.CONTENT if text else Kind.PREAMBLE, len(text))
+    if text and '"' not in text and not text.endswith("\\"):
+        assert plain_text(raw) == len(text), "else there would be nothing gained"
+    assert plain_text(raw.replace(b"output_text", b"refusal")) == 0
+    assert plain_text(raw[:-1]) == 0
 
 
 def test_nothing_is_passed_on_before_the_first_content() -> None:
