@@ -18,11 +18,13 @@ from gateway.adapters.clock import SystemClock
 from gateway.adapters.metrics import Metrics
 from gateway.adapters.model_states import ModelStates
 from gateway.adapters.systemd import Systemd
+from gateway.adapters.tls import Contexts
 from gateway.adapters.transport import HttpTransport
 from gateway.config import catalogue
 from gateway.config.compile import Compiler
 from gateway.config.settings import Settings
 from gateway.domain.snapshot import Rejected
+from gateway.runtime.counting import TokenCounter
 from gateway.runtime.decider import Decider
 from gateway.runtime.deliveries import Deliveries
 from gateway.runtime.drain import Drain
@@ -46,12 +48,12 @@ from gateway.wiring.rules import (
     nothing_lacking,
     open_to_anybody,
     reader,
-    real_targets,
     simulated_targets,
 )
-from gateway.wiring.serving import followed, served, simulator, supervised
+from gateway.wiring.serving import beside, followed, served, simulator, supervised
 from gateway.wiring.stores import StartError, mendable, opened, stores
-from gateway.wiring.surfaces import SPOKEN
+from gateway.wiring.surfaces import COUNTS, SPOKEN
+from gateway.wiring.ways import Ways, real_targets
 
 logger = logging.getLogger("gateway")
 
@@ -99,13 +101,14 @@ async def running(settings: Settings, drain: Drain | None = None) -> AsyncIterat
         disable_created_metrics()  # type: ignore[no-untyped-call] # the library has no types here
         metrics = Metrics(CollectorRegistry(), VERSION, simulated=settings.simulate)
         simulated = await stack.enter_async_context(simulator(settings.simulate_speed)) if settings.simulate else ""
-        board, spend, tally = HealthBoard(clock), SpendBook(clock), Tally(clock)
-        compiler = Compiler(catalogue.load())
+        spend, tally = SpendBook(clock), Tally(clock)
+        compiler, contexts = Compiler(catalogue.load()), Contexts()
         metrics.catalogue(compiler.catalogue.date, lambda: clock.now().date())
         kept = await stores(data, state, metrics, lambda: reloader.active.snapshot.defaults)
+        board = HealthBoard(clock, kept.coolings.keep)
         books = Books(kept.journal, metrics, spend, (tally.note,))
         recorder = Recorder(books, clock, kept.hash_key, _a_moment_later, simulated=settings.simulate)
-        openings = Openings(spend, recorder, kept.sums)
+        openings = Openings(spend, recorder, kept.sums, lambda: metrics.store_failed("ledger"))
         reload_parts = ReloadParts(
             read=reader(settings),
             compiler=compiler,
@@ -114,7 +117,7 @@ async def running(settings: Settings, drain: Drain | None = None) -> AsyncIterat
                 *(nothing_lacking if settings.simulate else lacking)(snapshot),
                 *open_to_anybody(snapshot, settings),
             ),
-            resolve=simulated_targets(simulated) if settings.simulate else real_targets,
+            resolve=simulated_targets(simulated) if settings.simulate else real_targets(contexts, os.environ),
             addresses=no_addresses if settings.simulate else addresses,
             generations=state,
             meters=metrics,
@@ -135,13 +138,14 @@ async def running(settings: Settings, drain: Drain | None = None) -> AsyncIterat
             for name, override in kept.overrides.all().items():
                 spend.override(name, override)
             openings.take_up(snapshot, await openings.read(snapshot))
+        board.resume(await asyncio.to_thread(kept.coolings.all), snapshot.models)
         metrics.prepare(snapshot)
         metrics.reloaded(snapshot, reloader.active.loaded_at)
         ModelStates(metrics.registry, lambda: board.states(reloader.active.snapshot.models))
         BudgetGauges(metrics.registry, lambda: map(_gauged, spend.standings()))
         around = Around(reloader, spend, tally, metrics, clock, data / "state.db", kept.hash_key, settings.simulate)
         watching = await stack.enter_async_context(alerts_of(around, VERSION))
-        transport = HttpTransport()
+        transport = Ways(HttpTransport(contexts=contexts, clock=clock))
         stack.push_async_callback(transport.close)
         executor, decider = Executor(transport, clock, SPOKEN, board, spend), Decider(board, spend)
         names = frozenset(each.host.lower() for each in (settings.listen, settings.ops) if each is not None)
@@ -149,6 +153,7 @@ async def running(settings: Settings, drain: Drain | None = None) -> AsyncIterat
         parts = Parts(
             reloader=reloader,
             executor=executor,
+            counter=TokenCounter(transport, clock, COUNTS, metrics),
             decider=decider,
             board=board,
             spend=spend,
@@ -162,9 +167,9 @@ async def running(settings: Settings, drain: Drain | None = None) -> AsyncIterat
             alerts=watching.alerting,
             deliveries=watching.deliveries,
         )
-        rules = str(settings.rules) if settings.rules else "the shipped rules"
-        daemon = Daemon(VERSION, rules, settings.simulate, kept.log, lambda: kept.journal.healthy)
+        daemon = Daemon(VERSION, _rules_of(settings), settings.simulate, kept.log, lambda: kept.journal.healthy)
         await stack.enter_async_context(followed(settings.rules, reloader, clock))
+        await stack.enter_async_context(beside(openings.run(clock)))
         main, ops = await stack.enter_async_context(served(parts, daemon, metrics, settings))
         _freeze_memory()
         await stack.enter_async_context(supervised(systemd, drain, reloader, clock))
@@ -185,7 +190,17 @@ def _freeze_memory() -> None:
 
 
 def _gauged(standing: Standing) -> Gauged:
-    return Gauged(standing.budget.name, standing.spent_nano_usd, standing.held_nano_usd, standing.limit_nano_usd)
+    return Gauged(
+        standing.budget.name,
+        standing.spent_nano_usd,
+        standing.held_nano_usd,
+        standing.limit_nano_usd,
+        standing.unread_attempts,
+    )
+
+
+def _rules_of(settings: Settings) -> str:
+    return str(settings.rules) if settings.rules else "the shipped rules"
 
 
 def _a_moment_later(note: Callable[[], None]) -> None:

@@ -103,7 +103,7 @@ requests: st.SearchStrategy[Request] = st.builds(
     conversations,
     st.fixed_dictionaries(
         {
-            "surface": st.sampled_from([Surface.CHAT, Surface.MESSAGES, Surface.EXECUTE]),
+            "surface": st.sampled_from([Surface.CHAT, Surface.MESSAGES, Surface.EXECUTE, Surface.EMBEDDINGS]),
             "model": st.sampled_from([AUTO, AUTO, AUTO, "small", "up-large", "up-twin", "nobody"]),
             "stream": st.booleans(),
             "max_tokens": st.none() | st.integers(1, 4000),
@@ -207,7 +207,7 @@ routes = st.lists(
 def rule_lists(
     draw: st.DrawFn, modes: tuple[str, ...] = ("live", "live", "shadow", "off"), most: int = 5
 ) -> list[Written]:
-    """Give the entries of a `rules` section, in the order they are written."""
+    """Give the entries of a `rules` section, in the order they are written; a few are for embeddings."""
     written = draw(
         st.lists(
             st.fixed_dictionaries(
@@ -218,7 +218,24 @@ def rule_lists(
             max_size=most,
         )
     )
-    return [{"name": f"rule-{place}", **rule} for place, rule in enumerate(written)]
+    apart = draw(st.lists(st.sampled_from([False, False, True]), min_size=len(written), max_size=len(written)))
+    rules = [_for_embeddings(rule) if alone else rule for rule, alone in zip(written, apart, strict=True)]
+    return [{"name": f"rule-{place}", **rule} for place, rule in enumerate(rules)]
+
+
+ASKS_FOR_EMBEDDINGS: Written = {"surface": "embeddings"}
+
+
+def _for_embeddings(rule: Written) -> Written:
+    """Give a rule for embeddings with the conditions of another; a chain of one model, of one size."""
+    when = [rule["when"]] if "when" in rule else []
+    return {**rule, "when": {"all": [ASKS_FOR_EMBEDDINGS, *when]}, "route": ["small"]}
+
+
+def sees(rule: Written, request: Request) -> bool:
+    """Say whether a rule that `rule_lists` gave sees a request at all."""
+    alone = rule.get("when", {}).get("all", [None])[0] is ASKS_FOR_EMBEDDINGS
+    return alone or request.surface is not Surface.EMBEDDINGS
 
 
 def file_of(rules: list[Written]) -> str:

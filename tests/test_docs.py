@@ -7,6 +7,7 @@ models and chains. A table is found by its first line.
 import json
 import re
 import shlex
+import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,7 @@ from gateway.app import running
 from gateway.cli import COMMANDS, main
 from gateway.cli.prices.case import RATES
 from gateway.cli.serve import NOT_BUILT
-from gateway.config import alerting, catalogue, packaged
+from gateway.config import alerting, catalogue, packaged, providers
 from gateway.config.compile import Compiler
 from gateway.config.settings import Address, Settings
 from gateway.dialects.reported import Api
@@ -41,6 +42,7 @@ from gateway.runtime.rehearsal import failures_of, rehearse
 from gateway.simulator.faults import Fault
 from gateway.web.keys import Parts
 from gateway.web.operations import Daemon
+from gateway.wiring import ways
 from gateway.wiring.rules import shipped_rules
 from gateway.wiring.surfaces import SURFACES, build_web, inference_routes, operations_routes
 from tests.fakes.daemon import body_of
@@ -290,12 +292,23 @@ def test_every_field_of_a_rule_and_every_operator_is_described() -> None:
     assert set(names_of(rows_of("docs/rules.md", "| operator | for | meaning |"))) == operators
     limits = definitions["caller"]["properties"]["limits"]
     for header, definition in (
+        ("| field of a provider | meaning |", definitions["provider"]),
         ("| edit | effect |", definitions["params"]),
         ("| limit | for | default |", definitions["timeout"]),
         ("| caller | meaning |", definitions["caller"]),
         ("| limit of a caller | what it counts |", limits),
     ):
         assert set(names_of(rows_of("docs/rules.md", header))) == definition["properties"].keys()
+
+
+def test_every_cloud_is_described() -> None:
+    provider = SCHEMA["$defs"]["provider"]["properties"]
+    rows = rows_of("docs/rules.md", "| cloud | `kind` | fields | `api_key` | with `api_key: none` |")
+    assert {names_of([row])[0]: row[1].strip("`") for row in rows} == providers.KIND_OF_CLOUD
+    for row in rows:
+        assert set(CODE.findall(row[2])) == provider[names_of([row])[0]]["properties"].keys()
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert set(ways.EXTRAS.values()) <= extras.keys()
 
 
 def test_every_field_and_kind_of_an_alert_is_described() -> None:
@@ -417,8 +430,10 @@ async def test_every_header_of_an_answer_is_described(tmp_path: Path) -> None:
         running(settings) as daemon,
         aiohttp.ClientSession() as http,
         http.post(f"{daemon.address}/v1/chat/completions", json=body_of("chat") | {"api_key": "x"}) as answer,
+        http.post(f"{daemon.address}/v1/messages/count_tokens", json=body_of("chat", model="mini")) as count,
     ):
-        got = {name.lower() for name in answer.headers if name.lower().startswith("x-rulegate-")}
+        names = {name.lower() for each in (answer, count) for name in each.headers}
+        got = {name for name in names if name.startswith("x-rulegate-")}
     assert set(names_of(rows_of("docs/http.md", "| header | meaning |", "Response headers"))) == got
 
 

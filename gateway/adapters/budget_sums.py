@@ -6,8 +6,12 @@ from collections.abc import Mapping, Sequence
 from gateway.adapters import ledger_sqlite
 from gateway.adapters.journal import Journal
 from gateway.adapters.ledger_sqlite import LedgerReader
+from gateway.adapters.log_sqlite import LogReader
+from gateway.adapters.spent_rows import spent_between
 from gateway.domain.budget import Dimension, Spender, Wanted
 from gateway.domain.ledger import Account, Amounts
+from gateway.domain.problem import StoreError
+from gateway.domain.window import QUARTER_HOUR_S
 
 _LEDGERS: Mapping[Dimension, ledger_sqlite.Dimension] = {
     Dimension.TEAM: "team",
@@ -22,20 +26,23 @@ _LEDGERS: Mapping[Dimension, ledger_sqlite.Dimension] = {
 
 
 class BudgetSums:
-    """Asks the journal, which answers between two batches."""
+    """Asks the journal, which answers between two batches: the ledger, or the log where its grain is too coarse."""
 
-    def __init__(self, journal: Journal, reader: LedgerReader) -> None:
+    def __init__(self, journal: Journal, reader: LedgerReader, log: LogReader) -> None:
         self._journal = journal
         self._reader = reader
+        self._log = log
 
     async def spent(self, wanted: Sequence[Wanted]) -> dict[str, Mapping[int, int]]:
-        """Give nano-dollars by quarter hour for each budget, of all that was put before. Raises StoreError."""
+        """Give nano-dollars by stretch for each budget, of all that was put before. Raises StoreError."""
         return await asyncio.wrap_future(
             self._journal.ask(lambda waiting: {each.budget: self._sums(each, waiting) for each in wanted})
         )
 
     def _sums(self, wanted: Wanted, waiting: Mapping[Account, Amounts]) -> dict[int, int]:
-        first, last = wanted.first_quarter, wanted.last_quarter
+        if wanted.grain_s < QUARTER_HOUR_S:
+            return self._sums_of_rows(wanted)
+        first, last = wanted.first, wanted.last
         dimensions = [_LEDGERS[dimension] for dimension, _ in wanted.scope.parts]
         names = tuple(name for _, name in wanted.scope.parts)
         booked = self._reader.spend(first, last, ("quarter", *dimensions))
@@ -43,6 +50,16 @@ class BudgetSums:
         for account, amounts in waiting.items():
             if first <= account.quarter <= last and wanted.scope.covers(_spender(account)):
                 sums[account.quarter] = sums.get(account.quarter, 0) + amounts.nano_usd
+        return sums
+
+    def _sums_of_rows(self, wanted: Wanted) -> dict[int, int]:
+        if self._journal.rows_wait:
+            raise StoreError("what was spent in this minute cannot be read: rows of the log are not written yet")
+        sums: dict[int, int] = {}
+        for at, spent in spent_between(self._log, wanted.first, wanted.last + wanted.grain_s):
+            if wanted.scope.covers(_spender(spent.account)):
+                start = int(at.timestamp()) // wanted.grain_s * wanted.grain_s
+                sums[start] = sums.get(start, 0) + spent.nano_usd
         return sums
 
 

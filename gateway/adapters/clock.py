@@ -1,8 +1,85 @@
-"""The system's clock."""
+"""The system's clock, and the moments at which it ends a wait."""
 
 import asyncio
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Protocol
+
+
+class Alarm(Protocol):
+    """A call that is to come."""
+
+    def cancel(self) -> None:
+        """Let it not come."""
+        ...
+
+
+class Deadline:
+    """The moment at which what a task waits for is given up: `with deadline.until(moment)` raises TimeoutError then.
+
+    It is for one wait after another, each with a moment of its own. One alarm serves them all: it is set anew only
+    where it would ring too late, and where it rings too early it looks when it has to ring instead. So a piece of a
+    stream costs no alarm. Cancellations are counted as `asyncio.Timeout` does, so that one that means something else,
+    such as the caller's leaving, goes on as what it is.
+    """
+
+    __slots__ = ("_alarm", "_clock", "_others", "_passed", "_rings_s", "_task", "when_s")
+
+    def __init__(self, clock: "SystemClock") -> None:
+        self._clock = clock
+        self._alarm: Alarm | None = None
+        self._rings_s = 0.0
+        self._task: asyncio.Task[Any] | None = None
+        self._others = 0
+        self._passed = False
+        self.when_s = 0.0
+
+    def until(self, when_s: float) -> "Deadline":
+        """Give up at a moment of the clock's monotonic seconds; also in the middle of a wait."""
+        self.when_s = when_s
+        if self._alarm is None or when_s < self._rings_s:
+            self._set()
+        return self
+
+    def close(self) -> None:
+        """Let no alarm ring any more."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+
+    def __enter__(self) -> None:
+        task: asyncio.Task[Any] | None = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("a task waits, nobody else")
+        self._task, self._others = task, task.cancelling()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        task, self._task = self._task, None
+        if not self._passed or task is None:
+            return
+        self._passed = False
+        others = task.uncancel() > self._others
+        if kind is not None and issubclass(kind, asyncio.CancelledError) and not others:
+            raise TimeoutError from error
+
+    def _set(self) -> None:
+        self.close()
+        self._rings_s = self.when_s
+        self._alarm = self._clock.call_at(self.when_s, self._ring)
+
+    def _ring(self) -> None:
+        self._alarm = None
+        if self._task is None or self._passed:
+            return  # nobody waits: the next wait sets it anew
+        if self._clock.monotonic() < self.when_s:
+            self._set()
+            return
+        self._passed = True
+        self._task.cancel()
 
 
 class SystemClock:
@@ -19,3 +96,11 @@ class SystemClock:
     async def sleep(self, seconds: float) -> None:
         """Wait."""
         await asyncio.sleep(seconds)
+
+    def call_at(self, when_s: float, call: Callable[[], object]) -> Alarm:
+        """Have the running loop call something at a moment of the monotonic seconds, or a little before."""
+        return asyncio.get_running_loop().call_later(when_s - self.monotonic(), call)
+
+    def deadline(self) -> Deadline:
+        """Give the deadline of a task of the running loop, which has no moment yet."""
+        return Deadline(self)

@@ -107,6 +107,11 @@ class Journal:
         """Whether the last write to each store succeeded."""
         return self._rows.good and self._money.good
 
+    @property
+    def rows_wait(self) -> bool:
+        """Whether rows are known that no file has yet; for questions, which are asked between batches."""
+        return bool(self._late)
+
     def start(self) -> None:
         """Begin to write."""
         self._thread.start()

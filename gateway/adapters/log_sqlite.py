@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.adapters.log_rows import shown_row
+from gateway.domain.problem import StoreError
 
 logger = logging.getLogger(__name__)
 
@@ -20,6 +21,7 @@ NAMED = "requests-????????.db"
 _DIGITS = slice(len("requests-"), len("requests-YYYYMMDD"))
 _PAGE = "select * from requests where id < ? order by id desc limit ?"
 _ONE = "select * from requests where id = ?"
+_BETWEEN = "select * from requests where id >= ? and id < ?"
 _PAST = "select rowid as number, * from requests where rowid > ? order by rowid limit ?"
 
 
@@ -56,6 +58,16 @@ class LogReader:
         """Give up to `most` rows of a day as they are stored, in their order, that come after the row `number`."""
         return _read(self._directory / file_name(day), lambda database: database.execute(_PAST, (number, most)))
 
+    def between(self, first_s: int, end_s: int) -> list[dict[str, Any]]:
+        """Give the rows as they are stored of requests that came in some seconds of one day. Raises StoreError."""
+        path = self._directory / file_name(datetime.fromtimestamp(first_s, UTC).date())
+        if not path.exists():
+            return []
+        try:
+            return _asked(path, lambda database: database.execute(_BETWEEN, (_id_at(first_s), _id_at(end_s))))
+        except sqlite3.Error as error:
+            raise StoreError(f"the log file {path.name} cannot be read: {error}") from error
+
     def days(self) -> list[date]:
         """Give the days that have a file, oldest first."""
         return days_in(self._directory)
@@ -72,14 +84,18 @@ _AFTER_ALL_IDS = "g"
 
 def _read(path: Path, ask: Callable[[sqlite3.Connection], sqlite3.Cursor]) -> list[dict[str, Any]]:
     """Give the rows of a day file that are asked for; none, with a warning, where the file cannot be read."""
-    address = f"{path.absolute().as_uri()}?mode=ro"
     try:
-        with closing(sqlite3.connect(address, uri=True, timeout=BUSY_TIMEOUT_S)) as database:
-            database.row_factory = sqlite3.Row
-            return [dict(row) for row in ask(database)] if _is_made(database) else []
+        return _asked(path, ask)
     except sqlite3.Error as error:
         logger.warning("the log file %s cannot be read: %s", path.name, error)
         return []
+
+
+def _asked(path: Path, ask: Callable[[sqlite3.Connection], sqlite3.Cursor]) -> list[dict[str, Any]]:
+    address = f"{path.absolute().as_uri()}?mode=ro"
+    with closing(sqlite3.connect(address, uri=True, timeout=BUSY_TIMEOUT_S)) as database:
+        database.row_factory = sqlite3.Row
+        return [dict(row) for row in ask(database)] if _is_made(database) else []
 
 
 def _is_made(database: sqlite3.Connection) -> bool:
@@ -95,6 +111,12 @@ def day_of(row_id: str) -> date | None:
         return datetime.fromtimestamp(int(digits, 16) / 1000, UTC).date()
     except (ValueError, OverflowError, OSError):
         return None
+
+
+def _id_at(second: int) -> str:
+    """Give what sorts before every UUIDv7 that was made from a second on, and after all before."""
+    digits = f"{second * 1000:012x}"
+    return f"{digits[:8]}-{digits[8:]}"
 
 
 def file_name(day: date) -> str:

@@ -21,12 +21,15 @@ from gateway.domain.entry import Entry
 from gateway.domain.price import NANO_USD_PER_USD
 from gateway.domain.snapshot import FINGERPRINT_SHOWN, Snapshot
 from gateway.domain.usage import Usage
-from gateway.domain.words import Failure, Outcome, Skip, SpendKind, Surface
+from gateway.domain.words import CountResult, Failure, Outcome, Skip, SpendKind, Surface
 
 OTHER = "other"
 NO_FAILURE = "none"
-STORES = ("log", "ledger", "alerts")
-_SURFACES = tuple(surface.value for surface in (Surface.CHAT, Surface.RESPONSES, Surface.MESSAGES, Surface.EXECUTE))
+STORES = ("log", "ledger", "alerts", "health")
+_SURFACES = tuple(
+    surface.value
+    for surface in (Surface.CHAT, Surface.RESPONSES, Surface.MESSAGES, Surface.EMBEDDINGS, Surface.EXECUTE)
+)
 _ENDS_SHOWN = (Outcome.ANSWERED.value, Outcome.FAILED.value)
 """The outcomes that each rule shows from the start; all of them would be too many series for a rate."""
 _SECONDS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92, 163.84, 327.68)
@@ -116,6 +119,7 @@ class Metrics:
         self.extra_cost = money("extra_cost_usd", "The part that gave no answer, in US dollars.", "kind", "rule")
         self.unpriced = counter("unpriced_requests", "Requests answered by a model that the price is not of.")
         self.tokens = counters("tokens", "Tokens used, reasoning also counted as output.", "model", "type")
+        self.token_counts = counters("token_counts", "Counts of tokens that have ended, by how.", "model", "result")
         self.duration = histograms("request_duration_seconds", "From request to end of answer.", "surface")
         self.first_content = histograms("time_to_first_content_seconds", "From request to first content.", "model")
         self.overhead = Histogram(
@@ -156,6 +160,7 @@ class Metrics:
         _make(self.attempts, ((model, failure) for model in models for failure in (NO_FAILURE, *map(str, Failure))))
         _make(self.skips, ((model, skip.value) for model in models for skip in Skip))
         _make(self.tokens, ((model, kind) for model in models for kind in _TOKEN_TYPES))
+        _make(self.token_counts, ((model, result.value) for model in models for result in CountResult))
         _make(self.garbage_lines, ((model,) for model in models))
         _make(self.duration, ((surface,) for surface in _SURFACES))
         _make(
@@ -201,6 +206,10 @@ class Metrics:
         for kind, count in zip(_TOKEN_TYPES, _tokens_of(usage), strict=True):
             if count:
                 self.tokens[model, kind].inc(count)
+
+    def counted(self, model: str, result: CountResult) -> None:
+        """Count a count of tokens that has ended; `model` is empty where none was chosen."""
+        self.token_counts[self._model(model), result.value].inc()
 
     def _model(self, name: str) -> str:
         return name if name in self._models else OTHER

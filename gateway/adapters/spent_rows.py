@@ -1,7 +1,7 @@
-"""What the rows of a day were spent on, as far as the ledger has booked them."""
+"""What rows of the log were spent on: those of a day that the ledger has booked, or those of a few seconds."""
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import msgspec
@@ -22,6 +22,17 @@ def spent_on(log: LogReader, day: date, up_to: int) -> Iterator[Spent]:
             if number > up_to:
                 return
             yield from _readable(row)
+
+
+def spent_between(log: LogReader, first_s: int, end_s: int) -> Iterator[tuple[datetime, Spent]]:
+    """Give what was used by attempts of requests that came from one moment on and before another, in unix seconds.
+
+    Both lie in one day of UTC. Raises StoreError.
+    """
+    for row in log.between(first_s, end_s):
+        at = datetime.fromisoformat(row["at"])
+        for spent in _readable(row):
+            yield at, spent
 
 
 def _readable(row: dict[str, Any]) -> list[Spent]:

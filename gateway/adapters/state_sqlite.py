@@ -41,6 +41,11 @@ MIGRATIONS = (
     ) without rowid;
     """,
     ALERTS,
+    """
+    create table coolings (
+        model text primary key, reason text not null, until text not null, spells integer not null
+    ) without rowid;
+    """,
 )
 """Append only: the position of a migration is the version it leads to."""
 

@@ -2,7 +2,8 @@
 
 No cookies are kept, nothing is decompressed, no redirect is followed (it could carry a key to another host), and no
 header is sent that was not asked for. A call is sent once, and whether to try again is for the chain to say; but for a
-kept connection that the peer closes without a byte of a reply, which is made anew.
+kept connection that the peer closes without a byte of a reply, which is made anew. Proxies, certificates and headers of
+a provider's own are those of the call's Way.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ import socket
 import ssl
 from collections import deque
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import urlsplit
@@ -17,8 +19,11 @@ from weakref import WeakSet
 
 from aiohappyeyeballs import start_connection
 
+from gateway.adapters.clock import SystemClock
 from gateway.adapters.http1 import ClosedError, Connection, ProtocolError, fields_of
-from gateway.domain.upstream import Call, UpstreamError
+from gateway.adapters.proxy import Proxy, ProxyError, proxy_of, tunnel
+from gateway.adapters.tls import Contexts, TrustError
+from gateway.domain.upstream import Call, Trust, UpstreamError, Way
 from gateway.domain.words import Failure
 
 KEEP_ALIVE_S = 30.0
@@ -31,17 +36,30 @@ END_WITHIN_S = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a URL leads: the host to connect to, and the head of a request as far as it is the same for every call."""
+    """Where a URL leads in some way: the host to connect to, and the head of a request as far as it is always the same.
+
+    `key` is the same for places whose connections are. `named` are the headers, in lower case, that the head has and
+    that a call could have too.
+    """
 
     host: str
     port: int
     tls: bool
     head: bytes
+    key: tuple[object, ...]
+    trust: Trust
+    proxy: Proxy | None = None
+    named: frozenset[str] = frozenset()
+
+    @property
+    def authority(self) -> str:
+        """Give host and port, as a proxy is told them."""
+        return f"{_named(self.host)}:{self.port}"
 
 
 @lru_cache(maxsize=1024)
-def place_of(url: str) -> Place:
-    """Take a URL apart; raises ValueError for one without a host."""
+def place_of(url: str, way: Way) -> Place:
+    """Take a URL apart; raises ValueError for one without a host, and for headers that are none."""
     parts = urlsplit(url)
     host = parts.hostname
     if host is None:
@@ -49,31 +67,51 @@ def place_of(url: str) -> Place:
     tls = parts.scheme == "https"
     default = 443 if tls else 80
     port = parts.port or default
-    named = f"[{host}]" if ":" in host else host
-    authority = named if port == default else f"{named}:{port}"
+    authority = _named(host) if port == default else f"{_named(host)}:{port}"
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    proxy = proxy_of(way.proxy) if way.proxy else None
+    key: tuple[object, ...] = (host, port, way.trust, way.proxy) if tls else (host, port)
+    if proxy is not None and not tls:
+        path = f"http://{authority}{path}"
+        key = (way.proxy,)
+    own = dict(way.headers)
+    named = frozenset(name.lower() for name in own)
+    if "user-agent" not in named:
+        own["User-Agent"] = "rulegate"
     head = (
-        f"POST {path} HTTP/1.1\r\nHost: {authority}\r\nContent-Type: application/json\r\n"
-        "Accept-Encoding: identity\r\nUser-Agent: rulegate\r\n"
+        f"POST {path} HTTP/1.1\r\nHost: {authority}\r\nContent-Type: application/json\r\nAccept-Encoding: identity\r\n"
     )
-    return Place(host, port, tls, head.encode("ascii"))
+    authorization = proxy.authorization if proxy and not tls else b""
+    return Place(
+        host, port, tls, head.encode("ascii") + authorization + fields_written(own), key, way.trust, proxy, named
+    )
+
+
+def _named(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 class HttpTransport:
     """Sends calls; made inside a running loop, closed once."""
 
-    def __init__(self, largest_answer_bytes: int = LARGEST_ANSWER_BYTES) -> None:
+    def __init__(
+        self,
+        largest_answer_bytes: int = LARGEST_ANSWER_BYTES,
+        contexts: Contexts | None = None,
+        clock: SystemClock | None = None,
+    ) -> None:
+        self._clock = clock or SystemClock()
         self._largest_answer_bytes = largest_answer_bytes
-        self._idle: dict[tuple[str, int, bool], deque[tuple[Connection, float]]] = {}
+        self._idle: dict[tuple[object, ...], deque[tuple[Connection, float]]] = {}
         self._all: WeakSet[Connection] = WeakSet()
         self._loop = asyncio.get_running_loop()
-        self._tls = ssl.create_default_context()
+        self._contexts = contexts or Contexts()
         self._closed = False
 
     async def send(self, call: Call) -> "HttpReply":
         """Send a call; give the reply once its head has come. Raises UpstreamError."""
         try:
-            place = place_of(call.url)
+            place = place_of(call.url, call.way)
             request = _request(place, call)
             idle = self._take(place)
             if idle is not None:
@@ -84,7 +122,7 @@ class HttpTransport:
                         raise
                     # the peer had closed it while it was idle, and what came in between was for nobody
             return await self._over(await self._connect(place, call.timeouts.connect_s), request, place, call.provider)
-        except (ClosedError, ProtocolError, OSError, ValueError) as error:
+        except (ClosedError, ProtocolError, ProxyError, TrustError, OSError, ValueError) as error:
             raise _failed(error, call.provider) from error
 
     async def _over(self, connection: Connection, request: bytes, place: Place, provider: str) -> "HttpReply":
@@ -118,8 +156,7 @@ class HttpTransport:
         if self._closed:
             connection.abort()
             return
-        key = (place.host, place.port, place.tls)
-        self._idle.setdefault(key, deque()).append((connection, self._loop.time()))
+        self._idle.setdefault(place.key, deque()).append((connection, self._loop.time()))
 
     @property
     def largest_answer_bytes(self) -> int:
@@ -128,7 +165,7 @@ class HttpTransport:
 
     def _take(self, place: Place) -> Connection | None:
         """Give the connection that was used last, and let go of those that were idle for too long."""
-        idle = self._idle.get((place.host, place.port, place.tls))
+        idle = self._idle.get(place.key)
         if not idle:
             return None
         oldest = self._loop.time() - KEEP_ALIVE_S
@@ -141,18 +178,44 @@ class HttpTransport:
         return None
 
     async def _connect(self, place: Place, limit_s: float) -> Connection:
-        """Connect within the limit: the name, each of its addresses and the TLS handshake together."""
-        async with asyncio.timeout(limit_s):
-            found = await self._loop.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM)
-            stream = await start_connection(found, happy_eyeballs_delay=HAPPY_EYEBALLS_S)
+        """Connect within the limit: the name, each of its addresses, the tunnel and the TLS handshake together."""
+        deadline = self._clock.deadline()
+        with closing(deadline), deadline.until(self._clock.monotonic() + limit_s):
+            stream = await (self._reach(place.host, place.port) if place.proxy is None else self._through(place))
             _, connection = await self._loop.create_connection(
                 Connection,
                 sock=stream,
-                ssl=self._tls if place.tls else None,
+                ssl=self._contexts.of(place.trust) if place.tls else None,
                 server_hostname=place.host if place.tls else None,
             )
         self._all.add(connection)
         return connection
+
+    async def _through(self, place: Place) -> socket.socket:
+        """Connect to the proxy of a place; for TLS, a tunnel through it to there."""
+        if place.proxy is None:
+            raise ValueError("no proxy")
+        try:
+            stream = await self._reach(place.proxy.host, place.proxy.port)
+        except (OSError, UnicodeError) as error:
+            if isinstance(error, TimeoutError):
+                raise
+            raise ProxyError("cannot be reached") from error
+        if place.tls:
+            through = False
+            try:
+                await tunnel(stream, place.proxy, place.authority)
+                through = True
+            except ConnectionError as error:
+                raise ProxyError("closes the connection") from error
+            finally:
+                if not through:
+                    stream.close()
+        return stream
+
+    async def _reach(self, host: str, port: int) -> socket.socket:
+        found = await self._loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        return await start_connection(found, happy_eyeballs_delay=HAPPY_EYEBALLS_S)
 
 
 class HttpReply:
@@ -219,14 +282,26 @@ class HttpReply:
 
 def _request(place: Place, call: Call) -> bytes:
     """Write a whole request; raises ValueError for a header that would be two, or that has no bytes."""
-    head = [f"{name}: {value}\r\n" for name, value in call.headers.items()]
-    lines = "".join(head)
-    if lines.count("\n") != len(head) or lines.count("\r") != len(head) or "\0" in lines:
+    headers = call.headers
+    if place.named:
+        headers = {name: value for name, value in headers.items() if name.lower() not in place.named}
+    return b"%s%sContent-Length: %d\r\n\r\n%s" % (place.head, fields_written(headers), len(call.body), call.body)
+
+
+def fields_written(headers: Mapping[str, str]) -> bytes:
+    """Write header fields; raises ValueError for one that would be two, or that has no bytes."""
+    lines = [f"{name}: {value}\r\n" for name, value in headers.items()]
+    fields = "".join(lines)
+    if fields.count("\n") != len(lines) or fields.count("\r") != len(lines) or "\0" in fields:
         raise ValueError("a header with a line end in it")
-    if not lines.isascii():
+    if not fields.isascii():
         raise ValueError("a header that is not ASCII")
-    length = len(call.body)
-    return b"%s%sContent-Length: %d\r\n\r\n%s" % (place.head, lines.encode("ascii"), length, call.body)
+    return fields.encode("ascii")
+
+
+def unsendable(provider: str) -> UpstreamError:
+    """Say that a call cannot be written as HTTP."""
+    return UpstreamError(Failure.CONNECT, f"the address or the headers for {provider} cannot be sent")
 
 
 def _failed(error: Exception, provider: str) -> UpstreamError:
@@ -239,6 +314,10 @@ def _failed(error: Exception, provider: str) -> UpstreamError:
             return UpstreamError(Failure.MALFORMED, f"{provider} answered with something that is not HTTP")
         case ClosedError():
             return UpstreamError(Failure.CONNECT, f"{provider} closed the connection without a reply")
+        case ProxyError():
+            return UpstreamError(Failure.CONNECT, f"the proxy before {provider} {error}")
+        case TrustError():
+            return UpstreamError(Failure.CONNECT, f"the certificates for {provider} cannot be used")
         case TimeoutError():
             return UpstreamError(Failure.CONNECT, f"connecting to {provider} took too long")
         case ssl.SSLCertVerificationError():
@@ -248,6 +327,6 @@ def _failed(error: Exception, provider: str) -> UpstreamError:
         case socket.gaierror() | UnicodeError():
             return UpstreamError(Failure.CONNECT, f"the host of {provider} has no address")
         case ValueError():
-            return UpstreamError(Failure.CONNECT, f"the address or the headers for {provider} cannot be sent")
+            return unsendable(provider)
         case _:
             return UpstreamError(Failure.CONNECT, f"{provider} cannot be reached")

@@ -7,22 +7,20 @@ is said about a failure never holds the address: it is a secret.
 
 import asyncio
 import errno
-import ipaddress
 import logging
 import os
 import socket
 import ssl
 import threading
-import urllib.request
 from collections import OrderedDict
 from contextlib import suppress
 from typing import Final
-from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
+from gateway.adapters.proxy import proxy_for
 from gateway.domain.alert import Alert, Receiver
 from gateway.domain.delivery import NoAnswer, Post, Response
 
@@ -99,28 +97,6 @@ async def _beginning(content: aiohttp.StreamReader) -> bytes:
             parts.append(part)
             left -= len(part)
     return b"".join(parts)
-
-
-def proxy_for(url: str) -> str | None:
-    """Give the proxy that the environment names for a URL: HTTPS_PROXY, HTTP_PROXY or ALL_PROXY, but for NO_PROXY.
-
-    What is on this machine is reached without one, as no proxy could.
-    """
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    if is_here(host) or urllib.request.proxy_bypass(f"{host}:{parts.port}" if parts.port else host):
-        return None
-    proxies = urllib.request.getproxies()
-    proxy = proxies.get(parts.scheme) or proxies.get("all")
-    return f"http://{proxy}" if proxy and "://" not in proxy else proxy
-
-
-def is_here(host: str) -> bool:
-    """Say whether a host is this machine."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 class OwnThreads(AbstractResolver):

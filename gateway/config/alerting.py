@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.config.node import Findings, Node
+from gateway.config.providers import secret_of
 from gateway.config.quantities import duration_s, percent
-from gateway.config.registry import secret_of
 from gateway.domain.alert import AlertKind, Receiver, ReceiverKind, Severity
 from gateway.domain.alerting import AlertRule, Destination, OfBudgets, OfMetric, OfRates, OfRules, Terms
 from gateway.domain.budget import Dimension

@@ -16,6 +16,7 @@ from gateway.domain.budget import (
     Cap,
     Dimension,
     Downgrade,
+    OnStoreFailure,
     Override,
     Rung,
     Scope,
@@ -55,7 +56,16 @@ def budget_of(name: str, node: Node, names: Names, findings: Findings) -> Budget
         override=Override(_money(override["limit"], findings), _end(override["until"], findings)) if override else None,
         file=node.document.file,
         mark=node.key_mark,
+        on_store_failure=_on_store_failure(node, hard=hard),
     )
+
+
+def _on_store_failure(node: Node, *, hard: bool) -> OnStoreFailure:
+    """Read what holds while spend is not known: a hard budget is closed then unless it says otherwise."""
+    written = node.get("on_store_failure")
+    if written is not None:
+        return OnStoreFailure(written.value)
+    return OnStoreFailure.CLOSED if hard else OnStoreFailure.LOCAL
 
 
 def _scope(node: Node | None, names: Names, findings: Findings) -> Scope:

@@ -14,8 +14,9 @@ from gateway.config.categories import all_at_once, category_of
 from gateway.config.lint import warnings_of
 from gateway.config.merge import Merged
 from gateway.config.node import Findings, Node
+from gateway.config.providers import provider_of
 from gateway.config.quantities import duration_s, size_bytes
-from gateway.config.registry import model_of, provider_of
+from gateway.config.registry import model_of
 from gateway.config.routes import Known, failures_of, places_of, rule_of, timeouts_of
 from gateway.config.ruletests import test_of
 from gateway.domain.budget import Dimension
@@ -133,6 +134,7 @@ class Compiler:
             defaults,
             frozenset(written_callers),
             budget_names,
+            {name: provider.kind for name, provider in providers.items()},
         )
         for node in chains.values():
             places_of(node, Step(""), known, findings)
@@ -174,6 +176,7 @@ class Compiler:
             warnings=warnings_of(rules, chains),
             callers=callers,
             plan=plan_of(live),
+            embedding_plan=plan_of([rule for rule in live if rule.for_embeddings]),
         )
 
 

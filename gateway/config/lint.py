@@ -27,8 +27,11 @@ def warnings_of(rules: Sequence[Rule], chains: Mapping[str, Node]) -> tuple[Prob
     on = [rule for rule in rules if rule.mode is not Mode.OFF]
     shapes = {rule.name: shape_of(rule.when) for rule in on}
     live = [rule for rule in on if rule.mode is Mode.LIVE]
+    apart = [rule for rule in live if rule.for_embeddings]  # no request is seen by these and by others
+    others = [rule for rule in live if not rule.for_embeddings]
     found = (
-        *(_dead(live, shapes), _ties(live, shapes), _no_catch_all(live)),
+        *(_dead(others, shapes), _ties(others, shapes), _no_catch_all(others)),
+        *(_dead(apart, shapes), _ties(apart, shapes)),
         *(_routes(on), _windows(on, shapes), _unused(chains, rules)),
     )
     return tuple(sorted(problem for problems in found for problem in problems))
@@ -87,14 +90,17 @@ def _catches_all(condition: Condition) -> bool:
 
 
 def _routes(rules: Sequence[Rule]) -> Iterator[Problem]:
-    """A model that stands in a chain twice is asked again after it has failed; one step has nothing after it."""
+    """A model that stands in a chain twice is asked again after it has failed; one step has nothing after it.
+
+    Few have the same embedding model at a second account, so that one step is no sign of a slip there.
+    """
     for rule in rules:
         models = [place.model for place in rule.route.places if isinstance(place, Step)]
         twice = sorted({model for model in models if models.count(model) > 1})
         if twice:
             hint = f"for another try say {{model: {twice[0]}, tries: 2}}"
             yield _at(rule, f"the route of rule '{rule.name}' has model '{twice[0]}' twice", hint)
-        if len(rule.route.places) == 1 and rule.mode is Mode.LIVE:
+        if len(rule.route.places) == 1 and rule.mode is Mode.LIVE and not rule.for_embeddings:
             hint = "add a second model, so that a failure has somewhere to go"
             yield _at(rule, f"the route of rule '{rule.name}' has one step: nothing answers when it fails", hint)
 

@@ -1,4 +1,4 @@
-"""The registry sections, `providers` and `models`, to the values that chains refer to."""
+"""The section `models` to the values that chains refer to."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -17,63 +17,13 @@ from gateway.domain.price import (
     nano_usd,
     rates_from,
 )
-from gateway.domain.registry import EnvSecret, FileSecret, Model, NoSecret, Provider, Secret
+from gateway.domain.registry import Model, Provider
 from gateway.domain.words import Dialect, Prefer
+from gateway.engine.pricing import is_state_of
 
-PUBLIC_ADDRESSES = {Dialect.OPENAI: "https://api.openai.com/v1", Dialect.ANTHROPIC: "https://api.anthropic.com/v1"}
 FROM_RULES = "rules"
 """The version of a price that stands in a rule file."""
 _RATES = {"input": "fresh_input", "output": "output", "cache_read": "cache_read", "cache_write": "cache_write_5m"}
-
-
-def provider_of(name: str, node: Node, findings: Findings) -> Provider:
-    """Compile an entry of `providers`."""
-    kind = Dialect(node["kind"].value)
-    written = node.get("base_url")
-    address = (written.value if written and _is_address(written, findings) else PUBLIC_ADDRESSES[kind]).rstrip("/")
-    if kind is Dialect.ANTHROPIC and not urlsplit(address).path.endswith("/v1"):
-        address += "/v1"  # Anthropic's own clients take the address without it
-    return Provider(
-        name,
-        kind,
-        address,
-        secret_of(node["api_key"]),
-        node.document.file,
-        node.key_mark,
-        _responses(node, kind, findings),
-    )
-
-
-def _responses(node: Node, kind: Dialect, findings: Findings) -> bool | None:
-    """Say whether a provider has the endpoint of OpenAI's responses, None where that is left to the catalogue."""
-    written = node.get("responses")
-    if written is None:
-        return None
-    if written.value and kind is not Dialect.OPENAI:
-        findings.add(written.problem("only a provider of kind openai has /responses", "leave 'responses' out here"))
-    return bool(written.value)
-
-
-def _is_address(node: Node, findings: Findings) -> bool:
-    """Say whether an address leads somewhere and holds no secret; it is not repeated, for it may be one."""
-    try:
-        parts = urlsplit(node.value)
-        leads = bool(parts.hostname) and parts.port != 0
-        secret = parts.username is not None
-    except ValueError:
-        leads = secret = False
-    if not leads:
-        findings.add(node.problem("this is no address", "write http://HOST:PORT/v1, and an IPv6 host in []"))
-    elif secret:
-        findings.add(node.problem("an address cannot hold a user or a password", "name the key under api_key:"))
-    return leads and not secret
-
-
-def secret_of(node: Node) -> Secret:
-    """Compile where a secret is."""
-    if node.value == "none":
-        return NoSecret()
-    return EnvSecret(node["env"].value) if "env" in node.value else FileSecret(node["file"].value)
 
 
 def model_of(
@@ -107,7 +57,19 @@ def model_of(
         max_output_tokens=most.value if most else known.max_output_tokens if known else None,
         known=known,
         responses=_takes_responses(provider, known),
+        states=_states(known, upstream, catalogue),
     )
+
+
+def _states(known: CatalogueModel | None, upstream: str, catalogue: Catalogue) -> dict[str, PriceHistory | Unpriced]:
+    """Give what its seller takes for what reads like a state of a model and is a model of its own in the catalogue."""
+    if known is None:
+        return {}
+    return {
+        name: other.prices
+        for (seller, name), other in catalogue.models.items()
+        if seller == known.provider and other is not known and is_state_of(upstream, name)
+    }
 
 
 def _takes_responses(provider: Provider, known: CatalogueModel | None) -> bool:

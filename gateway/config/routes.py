@@ -1,16 +1,17 @@
 """Chains, steps and rules, compiled against the registry."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from gateway.config.conditions import Named, condition_of, mentions
+from gateway.config.embeddings import check_chain, check_surface
 from gateway.config.node import Findings, Node
 from gateway.config.quantities import duration_s
 from gateway.domain.registry import Model
 from gateway.domain.request import AUTO
 from gateway.domain.rule import NO_PARAMS, AllOf, Condition, Leaf, Params, Route, Rule, Split, Step, Timeouts
 from gateway.domain.snapshot import Defaults
-from gateway.domain.words import Failure, Mode
+from gateway.domain.words import Dialect, Failure, Mode
 
 _IMPLIED = Leaf("model", "model", AUTO, AUTO.__eq__, implied=True)
 """The condition of every rule that mentions `model` nowhere."""
@@ -24,7 +25,10 @@ _HINTS = {
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What routes and tests may refer to; `chains` holds the nodes of the named ones, `callers` the names."""
+    """What routes and tests may refer to.
+
+    `chains` holds the nodes of the named ones, `callers` the names, `kinds` what each provider speaks.
+    """
 
     models: Mapping[str, Model]
     declared_models: frozenset[str]
@@ -33,6 +37,7 @@ class Known:
     defaults: Defaults
     callers: frozenset[str]
     budgets: frozenset[str] = frozenset()
+    kinds: Mapping[str, Dialect] = field(default_factory=dict)
 
     @property
     def named(self) -> Named:
@@ -79,7 +84,7 @@ def rule_of(node: Node, known: Known, findings: Findings) -> Rule | None:
         deadline_s=duration_s(deadline.value) if deadline else defaults.deadline_s,
         fall_back_on=failures_of(node.get("fall_back_on"), defaults.fall_back_on),
     )
-    return Rule(
+    rule = Rule(
         name=node["name"].value,
         priority=node["priority"].value if "priority" in node.value else 0,
         when=when,
@@ -89,6 +94,9 @@ def rule_of(node: Node, known: Known, findings: Findings) -> Rule | None:
         file=node.document.file,
         mark=node["name"].mark,
     )
+    check_surface(node.get("when"), rule, findings)
+    check_chain(chain, rule, known.models, known.kinds, findings)
+    return rule
 
 
 def _with_implied_model(condition: Condition) -> Condition:

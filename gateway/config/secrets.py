@@ -10,7 +10,7 @@ from pathlib import Path
 from gateway.domain.alerting import Destination
 from gateway.domain.delivery import Address
 from gateway.domain.problem import Mark, Problem
-from gateway.domain.registry import EnvSecret, FileSecret, NoSecret, Provider, Secret
+from gateway.domain.registry import EnvSecret, FileSecret, NoSecret, Secret
 from gateway.domain.snapshot import Snapshot
 
 
@@ -30,14 +30,12 @@ def missing(snapshot: Snapshot, environment: Mapping[str, str]) -> tuple[Problem
 
 
 def _wants(snapshot: Snapshot) -> Iterator[_Want]:
-    yield from map(_of_provider, snapshot.providers.values())
+    for provider in snapshot.providers.values():
+        for secret in provider.secrets:
+            yield _Want(f"provider '{provider.name}'", secret, provider.file, provider.mark)
     for destination in snapshot.receivers.values():
         for secret in (destination.url, destination.routing_key, *destination.signing_secrets):
             yield _Want(f"receiver '{destination.receiver.name}'", secret, destination.file, destination.mark)
-
-
-def _of_provider(provider: Provider) -> _Want:
-    return _Want(f"provider '{provider.name}'", provider.api_key, provider.file, provider.mark)
 
 
 def resolve(secret: Secret, environment: Mapping[str, str]) -> str | None:

@@ -13,7 +13,8 @@ from typing import Any
 from gateway.config.yamltree import MAX_PROBLEMS, Path, shorten
 
 _SECRET_FIELDS = frozenset(
-    {"api_key", "base_url", "headers", "key_sha256", "proxy", "routing_key", "signing_secret", "url"}
+    {"access_key_id", "api_key", "base_url", "headers", "key_sha256", "proxy", "routing_key", "secret_access_key"}
+    | {"session_token", "signing_secret", "url"}
 )
 _YES = frozenset({"yes", "on", "y"})
 _NO = frozenset({"no", "off", "n"})

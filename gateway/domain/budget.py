@@ -10,7 +10,7 @@ from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 from gateway.domain.problem import Mark
-from gateway.domain.window import Period
+from gateway.domain.window import QUARTER_HOUR_S, Period
 from gateway.domain.words import Prefer
 
 
@@ -112,6 +112,18 @@ class Override:
     until: datetime
 
 
+class OnStoreFailure(StrEnum):
+    """What holds for a budget while it is not known what it has spent: the words of `on_store_failure`.
+
+    `local`: what has been spent since is held against the limit; `closed`: nothing that has a price passes; `open`: as
+    if there were no such budget.
+    """
+
+    LOCAL = "local"
+    CLOSED = "closed"
+    OPEN = "open"
+
+
 @dataclass(frozen=True, slots=True)
 class Budget:
     """An entry of `budgets`.
@@ -132,16 +144,21 @@ class Budget:
     override: Override | None
     file: str
     mark: Mark
+    on_store_failure: OnStoreFailure = OnStoreFailure.LOCAL
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is asked of the ledger for a budget: its scope, and the quarter hours from the first to the last."""
+    """What is asked for a budget: its scope, and from the first to the last stretch of `grain_s` seconds.
+
+    Stretches are named by their start in unix seconds; a shorter one than the ledger's is asked of the log's rows.
+    """
 
     budget: str
     scope: Scope
-    first_quarter: int
-    last_quarter: int
+    first: int
+    last: int
+    grain_s: int = QUARTER_HOUR_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,3 +170,10 @@ class Overspent:
     spent_nano_usd: int
     limit_nano_usd: int
     resets_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A budget that lets nothing pass because it is not known what it has spent."""
+
+    budget: str

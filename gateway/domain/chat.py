@@ -28,6 +28,7 @@ class Conversation(Struct, frozen=True, gc=False):
 
     `has` holds words of the `has` condition that the structure alone decides (all but `code`).
     `attachments` counts images, documents and sounds; `tools_text` is the tool and output schemas as they came.
+    `token_ids` counts tokens that came as their numbers in a vocabulary instead of as text.
     """
 
     system: str
@@ -35,6 +36,7 @@ class Conversation(Struct, frozen=True, gc=False):
     has: frozenset[str] = frozenset()
     attachments: int = 0
     tools_text: str = ""
+    token_ids: int = 0
 
 
 class Stop(StrEnum):

@@ -1,6 +1,7 @@
 """How models are doing, as nouns: what is known of one from its own traffic, and what keeps requests from it."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from gateway.domain.words import Failure
@@ -37,6 +38,15 @@ class Health:
 
 WELL = Health()
 """A model of which nothing is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cooling:
+    """A rest as it is kept over restarts: why, until which aware moment, and how often it has failed to help."""
+
+    reason: Failure
+    until: datetime
+    spells: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,7 @@ METRICS: Final[Mapping[str, Metric]] = {
         "budget_limit_usd": ("budget",),
         "budget_reserved_usd": ("budget",),
         "budget_spend_usd": ("budget",),
+        "budget_unread_attempts_total": ("budget",),
         "build_info": ("version",),
         "catalogue_age_days": (),
         "category_cost_usd_total": ("category", "model"),
@@ -59,6 +60,7 @@ METRICS: Final[Mapping[str, Metric]] = {
         "requests_total": ("surface", "rule", "outcome"),
         "skips_total": ("model", "reason"),
         "store_failures_total": ("store",),
+        "token_counts_total": ("model", "result"),
         "tokens_total": ("model", "type"),
         "unpriced_requests_total": (),
     }.items()

@@ -15,6 +15,7 @@ class RefusalKind(StrEnum):
     RATE_LIMITED = "rate_limited"
     TOO_LARGE = "too_large"
     OVER_BUDGET = "over_budget"
+    STORE_FAILED = "store_failed"
     INTERNAL = "internal"
     STOPPING = "stopping"
 
@@ -28,6 +29,7 @@ STATUS = {
     RefusalKind.RATE_LIMITED: 429,
     RefusalKind.TOO_LARGE: 413,
     RefusalKind.OVER_BUDGET: 402,
+    RefusalKind.STORE_FAILED: 503,
     RefusalKind.INTERNAL: 500,
     RefusalKind.STOPPING: 503,
 }
@@ -35,11 +37,15 @@ STATUS = {
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A refusal with the words for the caller; `param` names the field of the request at fault, or is empty."""
+    """A refusal with the words for the caller; `param` names the field of the request at fault, or is empty.
+
+    `retry_after_s` is when it is worth trying again, None where that is not known.
+    """
 
     kind: RefusalKind
     message: str
     param: str = ""
+    retry_after_s: int | None = None
 
     @property
     def status(self) -> int:

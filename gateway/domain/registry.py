@@ -1,8 +1,10 @@
 """Providers and models: the registry that chains refer to."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
 
-from gateway.domain.price import CatalogueModel, PriceHistory
+from gateway.domain.price import CatalogueModel, PriceHistory, Unpriced
 from gateway.domain.problem import Mark
 from gateway.domain.words import Dialect, Prefer
 
@@ -30,11 +32,71 @@ Secret = EnvSecret | FileSecret | NoSecret
 
 
 @dataclass(frozen=True, slots=True)
+class Text:
+    """What is no secret, and stands in the rule file itself."""
+
+    text: str
+
+
+class Via(StrEnum):
+    """How a provider is reached: over our own connections alone, or with its client library before them."""
+
+    HTTP = "http"
+    SDK = "sdk"
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """How a provider is connected to; paths are empty where none is given.
+
+    Without a `proxy` that of the environment is used; with NoSecret none at all. `headers` are pairs of name and value.
+    """
+
+    proxy: Text | Secret | None = None
+    ca_file: str = ""
+    cert_file: str = ""
+    key_file: str = ""
+    headers: tuple[tuple[str, Text | Secret], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Azure:
+    """A resource of Azure OpenAI; without a `deployment` the model of each request names it."""
+
+    api_version: str
+    deployment: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Bedrock:
+    """An account at Amazon Bedrock; without keys and a profile AWS's own chain of credentials is asked."""
+
+    region: str
+    profile: str = ""
+    access_key_id: Secret = NoSecret()
+    secret_access_key: Secret = NoSecret()
+    session_token: Secret = NoSecret()
+
+
+@dataclass(frozen=True, slots=True)
+class Vertex:
+    """A project at Google's Vertex AI; without the key of a service account Google's own chain is asked."""
+
+    region: str
+    project: str
+    credentials_file: str = ""
+
+
+Cloud = Azure | Bedrock | Vertex
+
+
+@dataclass(frozen=True, slots=True)
 class Provider:
     """An upstream account.
 
-    `base_url` has no trailing slash and ends before the dialect's own path; `file` and `mark` say where it stands.
-    `responses` says whether it has OpenAI's endpoint of that name, None where its file does not say.
+    `base_url` has no trailing slash and ends before the dialect's own path, or before what the library of a `cloud`
+    adds to it; `file` and `mark` say where it stands. `responses` says whether it has OpenAI's
+    endpoint of that name, None where its file does not say.
     """
 
     name: str
@@ -43,7 +105,20 @@ class Provider:
     api_key: Secret
     file: str
     mark: Mark
+    via: Via = Via.HTTP
+    cloud: Cloud | None = None
+    connection: Connection = Connection()
     responses: bool | None = None
+
+    @property
+    def secrets(self) -> tuple[Secret, ...]:
+        """All that must be had before it can be reached."""
+        proxy = self.connection.proxy
+        values = [value for _, value in self.connection.headers if not isinstance(value, Text)]
+        keys: tuple[Secret, ...] = ()
+        if isinstance(self.cloud, Bedrock):
+            keys = self.cloud.access_key_id, self.cloud.secret_access_key, self.cloud.session_token
+        return (self.api_key, *keys, *(() if proxy is None or isinstance(proxy, Text) else (proxy,)), *values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +126,9 @@ class Model:
     """A registry entry: a provider's model under the name that rules, rows and metrics use.
 
     `upstream` is the provider's id. `price` is what the rule file says or else what the catalogue says.
-    `price_version` names which: `rules`, or the date of the catalogue. `responses` says that it takes the bodies of
-    OpenAI's responses as they are.
+    `price_version` names which: `rules`, or the date of the catalogue. `states` are the ids, lower-case, that read like
+    this one with a date or a version behind it and that the catalogue has as models of their own, with their prices.
+    `responses` says that it takes the bodies of OpenAI's responses as they are.
     """
 
     name: str
@@ -65,3 +141,4 @@ class Model:
     max_output_tokens: int | None = None
     known: CatalogueModel | None = None
     responses: bool = False
+    states: Mapping[str, PriceHistory | Unpriced] = field(default_factory=dict, hash=False)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, assert_never
 
 from gateway.domain.problem import Mark
-from gateway.domain.words import Failure, Mode
+from gateway.domain.words import Failure, Mode, Surface
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +183,8 @@ class Rule:
     """Whether the first part stands in no file."""
     written: tuple[Leaf | AnyOf | Not, ...] = field(init=False, repr=False, compare=False)
     """The parts that stand in the file: all there is to ask of a request that leaves the choice to the rules."""
+    for_embeddings: bool = field(init=False, repr=False, compare=False)
+    """Whether it asks for the surface `embeddings`: it alone sees their requests, and it sees no others."""
 
     def __post_init__(self) -> None:
         parts = conjuncts(self.when)
@@ -192,3 +194,8 @@ class Rule:
         object.__setattr__(self, "parts", parts)
         object.__setattr__(self, "implied", implied)
         object.__setattr__(self, "written", parts[1:] if implied else parts)
+        asked = (part.keys for part in parts if isinstance(part, Leaf) and part.feature == "surface")
+        object.__setattr__(self, "for_embeddings", _EMBEDDINGS in asked)
+
+
+_EMBEDDINGS = frozenset({Surface.EMBEDDINGS})

@@ -72,8 +72,8 @@ class Snapshot:
 
     `rules` are in the order in which they are tried, without those that are off. `by_upstream` gives the registry
     name for an upstream id that exactly one entry has. `warnings` are Problems that do not keep a set from running.
-    `generation` is 0 until the set is accepted; a number is kept over restarts. `plan` is that of the rules; without
-    one every rule is looked at for every request.
+    `generation` is 0 until the set is accepted; a number is kept over restarts. `plan` is that of the rules,
+    `embedding_plan` that of those that are for embeddings; without one every rule is looked at for every request.
     """
 
     fingerprint: str
@@ -92,6 +92,17 @@ class Snapshot:
     generation: int = 0
     callers: Callers = NO_CALLERS
     plan: Plan | None = field(default=None, compare=False, repr=False)
+    embedding_plan: Plan | None = field(default=None, compare=False, repr=False)
+    embedding_rules: tuple[Rule, ...] = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "embedding_rules", tuple(rule for rule in self.rules if rule.for_embeddings))
+
+    def rules_for(self, surface: str) -> tuple[tuple[Rule, ...], Plan | None]:
+        """Give the rules that see the requests of a surface, with their plan; of embeddings those that ask for them."""
+        if surface == Surface.EMBEDDINGS:
+            return self.embedding_rules, self.embedding_plan
+        return self.rules, self.plan
 
     @property
     def label(self) -> str:

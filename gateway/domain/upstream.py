@@ -1,11 +1,65 @@
 """A call to a provider and the reply, as both sides of the transport speak of them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import Final, Protocol
 
+from gateway.domain.registry import Cloud
 from gateway.domain.rule import Timeouts
-from gateway.domain.words import Failure
+from gateway.domain.words import Dialect, Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """Whom a connection trusts, and by what it shows who we are: files of PEM, empty for none.
+
+    `stamp` tells one content of the files from another. Without a `ca_file` those of the system are trusted.
+    """
+
+    ca_file: str = ""
+    cert_file: str = ""
+    key_file: str = ""
+    stamp: str = ""
+
+
+SYSTEM: Final = Trust()
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a client library is given to show who we are; None is for what is not given."""
+
+    api_key: str | None = field(default=None, repr=False)
+    access_key_id: str | None = field(default=None, repr=False)
+    secret_access_key: str | None = field(default=None, repr=False)
+    session_token: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """The client library of a provider, and what it needs to know of an account with a cloud."""
+
+    kind: Dialect
+    base_url: str = ""
+    cloud: Cloud | None = None
+    credentials: Credentials = Credentials()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Way:
+    """How a provider is connected to; the same object for all calls of a generation.
+
+    `proxy` is the address of an HTTP proxy, with the user and the password it wants; empty for none. `headers` go out
+    beside those of the call, and before those of the same name. Without a `library` the transport writes the requests.
+    """
+
+    proxy: str = field(default="", repr=False)
+    trust: Trust = SYSTEM
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    library: Library | None = None
+
+
+DIRECT: Final = Way()
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +71,7 @@ class Call:
     headers: Mapping[str, str]
     body: bytes
     timeouts: Timeouts
+    way: Way = DIRECT
 
 
 class UpstreamError(Exception):

@@ -47,6 +47,16 @@ class Outcome(StrEnum):
     CANCELLED = "cancelled"
 
 
+class CountResult(StrEnum):
+    """How a request for a count of tokens ended; every one has exactly one."""
+
+    COUNTED = "counted"
+    ESTIMATED = "estimated"
+    FAILED = "failed"
+    REFUSED = "refused"
+    CANCELLED = "cancelled"
+
+
 class Surface(StrEnum):
     """Which door a request came through."""
 

@@ -31,14 +31,19 @@ def looks(rule: AlertRule, terms: OfBudgets, sights: Sights) -> Iterator[Look]:
             continue
         begins = stands.window.start if isinstance(budget.period, Calendar) else None
         if terms.levels:
-            level = _level(terms, stands)
+            level = _certain(_level(terms, stands), stands)
             watch = watch_of(rule, {"budget": budget.name}, not_before=begins)
             yield Look(watch, level, partial(_spent, rule, terms, stands, level))
         if terms.forecast and isinstance(budget.period, Calendar):
             scope = {"budget": budget.name, "at": "forecast"}
-            level = _forecast_level(terms, stands)
+            level = Level.HOLD if stands.unread else _forecast_level(terms, stands)
             watch = watch_of(rule, scope, FORECAST_CLEAR_FOR_S, begins)
             yield Look(watch, level, partial(_foretold, rule, stands, level))
+
+
+def _certain(level: Level, stands: Stands) -> Level:
+    """Judge by a part of what is spent only that it is too much."""
+    return Level.HOLD if stands.unread and level is Level.OK else level
 
 
 def _level(terms: OfBudgets, stands: Stands) -> Level:

@@ -10,6 +10,7 @@ from gateway.domain.metric import Sample
 from gateway.engine.incidents import Level, Reading
 from gateway.engine.looks import Look, Sights, defined_at, number, span, watch_of
 
+MODELS_SHOWN: Final = 3
 CLEAR_FOR_S: Final = 60.0
 """How long a gauge must be within its bound before the trouble is over, at the least."""
 
@@ -25,17 +26,20 @@ def looks(rule: AlertRule, terms: OfMetric, sights: Sights) -> Iterator[Look]:
         if all(sample.labels.get(label) in values for label, values in terms.labels.items()):
             beyond = sample.value < terms.bound if terms.below else sample.value > terms.bound
             level = Level.FIRING if beyond else Level.OK
-            yield Look(watch_of(rule, sample.labels, clear_for_s), level, partial(_read, rule, terms, sample, level))
+            yield Look(
+                watch_of(rule, sample.labels, clear_for_s), level, partial(_read, rule, terms, sample, level, sights)
+            )
 
 
-def _read(rule: AlertRule, terms: OfMetric, sample: Sample, level: Level) -> Reading:
+def _read(rule: AlertRule, terms: OfMetric, sample: Sample, level: Level, sights: Sights) -> Reading:
+    unpriced = dict(sights.unpriced) if rule.kind is AlertKind.UNPRICED else {}
     window = span(terms.window_s) if terms.window_s is not None else ""
     match rule.kind:
         case AlertKind.LOG_DROPPED:
             summary = f"{number(sample.value)} log rows were given up in the last {window}"
         case AlertKind.UNPRICED:
             answered = "were answered by a model that their price is not of"
-            summary = f"{number(sample.value)} requests of the last {window} {answered}"
+            summary = f"{number(sample.value)} requests of the last {window} {answered}{_named(unpriced)}"
         case _ if window:
             summary = f"{series(terms.metric, sample.labels)} grew by {number(sample.value)} in the last {window}"
         case _:
@@ -50,8 +54,23 @@ def _read(rule: AlertRule, terms: OfMetric, sample: Sample, level: Level) -> Rea
             Fact(f"Alerts {side}", number(terms.bound)),
             defined_at(rule),
         ),
-        data={"metric": terms.metric, "value": sample.value, side: terms.bound, "window_s": terms.window_s},
+        data={
+            "metric": terms.metric,
+            "value": sample.value,
+            side: terms.bound,
+            "window_s": terms.window_s,
+            **({"answered_by": unpriced} if unpriced else {}),
+        },
     )
+
+
+def _named(unpriced: Mapping[str, str]) -> str:
+    """Say which models were answered for, and by which, as far as a line goes."""
+    if not unpriced:
+        return ""
+    shown = [f"{model} by {answered}" for model, answered in sorted(unpriced.items())]
+    more = len(shown) - MODELS_SHOWN
+    return f": {', '.join([*shown[:MODELS_SHOWN], *([f'{more} more'] if more > 0 else [])])}"
 
 
 def series(metric: str, labels: Mapping[str, str]) -> str:

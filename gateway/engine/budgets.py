@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.domain.budget import Block, Budget, Cap, Overspent, Rung
+from gateway.domain.budget import Block, Budget, Cap, Overspent, Rung, Unread
 from gateway.domain.price import NANO_USD_PER_USD, TOKENS_PER_RATE, Price, Rates, Tariff
 from gateway.domain.rule import OUTPUT_LIMITS, Params
 from gateway.domain.usage import STANDARD
@@ -149,6 +149,12 @@ def words_of(overspent: Overspent) -> str:
     if overspent.resets_at is None:
         return f"{said}: it may cost more than the whole budget; a smaller max_tokens would help"
     return f"{said}; it resets at {overspent.resets_at.isoformat(timespec='seconds')}"
+
+
+def words_of_unread(unread: Unread) -> str:
+    """Say that nothing passes a budget because it is not known what it has spent."""
+    why = "cannot be read from the gateway's own ledger, and it is to let nothing pass then"
+    return f"what budget '{unread.budget}' has spent {why} (on_store_failure: closed)"
 
 
 def usd(nano_usd: int) -> str:

@@ -28,7 +28,7 @@ def decide(snapshot: Snapshot, features: Features) -> Decided:
 
 
 def _walk(snapshot: Snapshot, features: Features) -> Decision | Unroutable:
-    rules, plan = snapshot.rules, snapshot.plan
+    rules, plan = snapshot.rules_for(features["surface"])
     missed: dict[int, Condition | None] = {}
     shadows: list[str] = []
     for position in range(len(rules)) if plan is None else places_for(plan, features):
@@ -46,7 +46,7 @@ def _walk(snapshot: Snapshot, features: Features) -> Decision | Unroutable:
             shadows.append(rule.name)
             continue
         missed[position] = part
-    return _requested(snapshot, features, missed, tuple(shadows))
+    return _requested(snapshot, rules, features, missed, tuple(shadows))
 
 
 def _matched(
@@ -77,9 +77,8 @@ def _settled(route: Route, features: Features) -> Settled:
 
 
 def _requested(
-    snapshot: Snapshot, features: Features, missed: Misses, shadows: tuple[str, ...]
+    snapshot: Snapshot, rules: tuple[Rule, ...], features: Features, missed: Misses, shadows: tuple[str, ...]
 ) -> Decision | Unroutable:
-    rules = snapshot.rules
     asked: str = features["model"]
     name = asked if asked in snapshot.models else snapshot.by_upstream.get(asked)
     if name is None:

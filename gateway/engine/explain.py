@@ -7,6 +7,7 @@ from gateway.domain.decision import Decided, Decision, Locked, Tried, Unroutable
 from gateway.domain.price import NANO_USD_PER_USD
 from gateway.domain.snapshot import Snapshot
 from gateway.domain.usage import Usage
+from gateway.domain.words import Surface
 from gateway.engine.decide import smallest_flip, tried_of
 from gateway.engine.features import Features
 from gateway.engine.match import describe, seen, shown
@@ -71,7 +72,9 @@ def _routed(snapshot: Snapshot, features: Features, decision: Decision) -> dict[
 
 
 def output_tokens_of(features: Features) -> int:
-    """Give the output that an estimated cost goes by: the caller's limit, or what we assume."""
+    """Give the output that an estimated cost goes by: the caller's limit, or what we assume; vectors are none."""
+    if features["surface"] == Surface.EMBEDDINGS:
+        return 0
     most: int | None = features["max_tokens"]
     return ASSUMED_OUTPUT_TOKENS if most is None else most
 

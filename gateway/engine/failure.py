@@ -28,6 +28,7 @@ _CONTEXT_WORDS = (
     "context limit",
     "context size",
     "prompt is too long",
+    "input is too long",
     "too many tokens",
 )
 _FILTER_WORDS = (

@@ -16,7 +16,7 @@ from gateway.domain.category import Classification, Complexity, Table
 from gateway.domain.chat import Conversation, Role
 from gateway.domain.health import HealthState
 from gateway.domain.request import Request
-from gateway.domain.words import Prefer
+from gateway.domain.words import Prefer, Surface
 from gateway.engine.classify import classify
 from gateway.engine.complexity import Demand, complexity_of, demand_of, needs_reasoning_of
 from gateway.engine.estimate import estimate_tokens
@@ -160,9 +160,10 @@ def _listen(features: Features) -> str:
         if turn.role is Role.USER:
             last = text or last
             asked += not tool_text
-    framing = TURN_TOKENS * len(turns) + ATTACHMENT_TOKENS * conversation.attachments
+    framing = 0 if features["surface"] == Surface.EMBEDDINGS else TURN_TOKENS * len(turns)
+    others = framing + ATTACHMENT_TOKENS * conversation.attachments + conversation.token_ids
     features["turns"], features["fenced"] = asked, fenced
-    features["estimated_tokens"] = estimate_tokens("\n".join(filter(None, texts))) + framing
+    features["estimated_tokens"] = estimate_tokens("\n".join(filter(None, texts))) + others
     return last
 
 

@@ -5,9 +5,10 @@ several: half of the recent ones, or some in a row. After its rest one request f
 """
 
 from dataclasses import replace
+from datetime import datetime
 from typing import Final
 
-from gateway.domain.health import Health, HealthState, Rest
+from gateway.domain.health import Cooling, Health, HealthState, Rest
 from gateway.domain.words import Failure
 from gateway.engine.effects import EFFECTS, Cools
 
@@ -80,6 +81,17 @@ def noted(health: Health, failure: Failure | None, wait_s: float | None, now_s: 
         health.trial_s,
     )
     return counted if failure is None else _judged(counted, failure, wait_s, now_s, trial=trial)
+
+
+def resumed(cooling: Cooling, now: datetime, now_s: float) -> Health | None:
+    """Go on with a rest that was kept, None where it has passed; `now` and `now_s` are the same moment.
+
+    A rest does not grow longer than any can be, however the clock of the machine was set meanwhile.
+    """
+    left_s = min((cooling.until - now).total_seconds(), LONGEST_ASKED_S)
+    if left_s <= 0:
+        return None
+    return Health(at_s=now_s, reason=cooling.reason, until_s=now_s + left_s, spells=cooling.spells)
 
 
 def _judged(health: Health, failure: Failure, wait_s: float | None, now_s: float, *, trial: bool) -> Health:

@@ -44,6 +44,11 @@ class Stands(Protocol):
         """What the window's end will see if it goes on like this."""
         ...
 
+    @property
+    def unread(self) -> bool:
+        """Whether more may be spent than is said, because the ledger could not be read."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Counts:
@@ -71,6 +76,7 @@ class Sights:
     `counts` are by the length of their window in seconds, then by whose they are. `samples` are those of each alert
     that watches a metric, by its name: values of a gauge, or by how much a counter grew. `rejected` holds the Problems
     of the rules on disk where they do not run; `looked` once the disk was looked at. `running` names what runs.
+    `unpriced` has, by the model that was to answer, the id of the one that did and whose price is not known.
     """
 
     now: datetime
@@ -80,6 +86,7 @@ class Sights:
     rejected: tuple[Problem, ...] = ()
     looked: bool = True
     running: str = ""
+    unpriced: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

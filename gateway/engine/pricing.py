@@ -8,7 +8,7 @@ import re
 from datetime import date
 from typing import Final
 
-from gateway.domain.price import TOKENS_PER_RATE, DatedPrice, Price, PriceHistory, Rates
+from gateway.domain.price import TOKENS_PER_RATE, DatedPrice, Price, PriceHistory, Rates, Unpriced
 from gateway.domain.registry import Model
 from gateway.domain.usage import Usage
 
@@ -84,16 +84,35 @@ _VERSION: Final = re.compile(r"[-@:](?:20\d{6}|20\d\d-\d\d-\d\d|\d{4}|00\d|v\d+(
 """What providers put behind a model's name to say which state of it answered; a size such as `-8b` is none."""
 
 
-def is_priced(model: Model, answered: str) -> bool:
-    """Say whether the id that a provider answered with is of the model that the price is of.
+def is_state_of(upstream: str, said: str) -> bool:
+    """Say whether an id, lower-case, reads like another one itself, or like that with a date or a version behind it."""
+    asked = upstream.lower().removesuffix("-latest")
+    return said.startswith(asked) and (len(said) == len(asked) or _VERSION.fullmatch(said, len(asked)) is not None)
+
+
+def is_priced(model: Model, answered: str, day: date) -> bool:
+    """Say whether the id that a provider answered with on a day (UTC) is of the model that the price is of.
 
     It is for the id that was asked for, for that id with a date or a version behind it, and for another id that the
-    catalogue has for the same model. An answer that names no model is taken for what was asked.
+    catalogue has for the same model. A dated one that the catalogue has as a model of its own must cost the same on
+    that day. An answer that names no model is taken for what was asked.
     """
     known = model.known
     if not answered or answered == model.upstream or (known is not None and answered in known.aliases):
         return True
-    asked, said = model.upstream.lower().removesuffix("-latest"), answered.lower()
-    if said.startswith(asked) and (len(said) == len(asked) or _VERSION.fullmatch(said, len(asked))):
-        return True
-    return known is not None and (said == known.id or said in known.aliases)
+    said = answered.lower()
+    if (own := model.states.get(said)) is not None:
+        return _costs_the_same(model, own, day)
+    return is_state_of(model.upstream, said) or (known is not None and (said == known.id or said in known.aliases))
+
+
+def _costs_the_same(model: Model, state: PriceHistory | Unpriced, day: date) -> bool:
+    """Compare a state of a model with what is charged for the model, and with what the catalogue says of it.
+
+    The second is for a price of one's own: it is that of all states that cost the same without it.
+    """
+    if isinstance(state, Unpriced):
+        return False
+    listed = model.known.prices if model.known is not None else Unpriced()
+    of_model = [price_at(each, day) for each in (model.price, listed) if not isinstance(each, Unpriced)]
+    return price_at(state, day) in of_model

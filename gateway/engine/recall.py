@@ -32,7 +32,8 @@ def facts_of(snapshot: Snapshot, features: Features, decided: Decided) -> dict[s
     for key in WORD_SETS:
         facts[key] = sorted(features[key])
     facts[SCORES] = {name: round(score, 3) for name, score in features.classification().scores.items() if score}
-    plan = snapshot.plan or plan_of(snapshot.rules)
+    rules, plan = snapshot.rules_for(features["surface"])
+    plan = plan or plan_of(rules)
     for key, first in plan.kept:
         if first <= decision.walked and key in features:
             facts[key] = _json(features[key])
@@ -114,7 +115,8 @@ def decide_again(snapshot: Snapshot, facts: Mapping[str, Any], at: datetime) -> 
     held = str(facts.get(HELD, ""))
     values |= {f"{HELD}.{position}": bit == "1" for position, bit in enumerate(held) if bit != UNSEEN}
     features = Features.recorded(values)
-    return features, decide(replace(snapshot, rules=_with_bits(snapshot.rules, len(held)), plan=None), features)
+    rules = _with_bits(snapshot.rules_for(features["surface"])[0], len(held))
+    return features, decide(replace(snapshot, rules=rules, plan=None, embedding_plan=None), features)
 
 
 def _with_bits(rules: tuple[Rule, ...], kept: int) -> tuple[Rule, ...]:

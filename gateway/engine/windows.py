@@ -82,21 +82,19 @@ def frees_at(period: Period, window: Window, spent: Mapping[int, int], excess: i
     return None
 
 
-def is_finer_than_the_ledger(period: Period) -> bool:
-    """Say whether the ledger's quarter hours are too coarse to hold the spend of a period: only a minute's."""
-    return period is Calendar.MINUTE
+def grain_s(period: Period) -> int:
+    """Give the seconds by which the spend of a period is kept: the ledger's quarter hour, but a minute for a minute."""
+    return 60 if period is Calendar.MINUTE else QUARTER_HOUR_S
 
 
-def buckets(window: Window) -> tuple[int, int]:
-    """Give the first and the last quarter hour that a window touches, both to be summed, in unix seconds.
+def buckets(window: Window, grain: int = QUARTER_HOUR_S) -> tuple[int, int]:
+    """Give the first and the last stretch of `grain` seconds that a window touches, both to be summed, in unix seconds.
 
-    They hold the window's spend and nothing else, unless the period `is_finer_than_the_ledger`. (Every zone has been
+    They hold the window's spend and nothing else, where `grain` is the `grain_s` of its period. (Every zone has been
     whole quarter hours from UTC since Kiritimati's became so in October 1979.)
     """
-    return (
-        _unix_s(_floor(window.start, _QUARTER_HOUR)),
-        _unix_s(_floor(window.end - _MICROSECOND, _QUARTER_HOUR)),
-    )
+    step = timedelta(seconds=grain)
+    return _unix_s(_floor(window.start, step)), _unix_s(_floor(window.end - _MICROSECOND, step))
 
 
 def forecast(

@@ -172,6 +172,7 @@ class Alerting:
             rejected=reloader.rejection.problems if reloader.rejection else (),
             looked=reloader.looked,
             running=reloader.active.snapshot.label,
+            unpriced=self._parts.tally.unpriced(),
         )
 
     def _metrics(self, rules: list[AlertRule]) -> dict[str, list[Sample]]:

@@ -6,7 +6,7 @@ from typing import Any, assert_never
 
 from gateway.dialects.base import About, Blame, CallerDialect
 from gateway.domain.attempt import Attempt, Event, shown
-from gateway.domain.budget import Overspent
+from gateway.domain.budget import Overspent, Unread
 from gateway.domain.caller import Caller
 from gateway.domain.decision import Decision, Locked, Unroutable
 from gateway.domain.problem import Problem
@@ -16,11 +16,12 @@ from gateway.domain.request import AUTO, Request
 from gateway.domain.rule import Step
 from gateway.domain.snapshot import Snapshot
 from gateway.domain.usage import Usage
-from gateway.domain.words import Outcome
+from gateway.domain.words import Outcome, Surface
 from gateway.engine.callers import expiries
 from gateway.engine.decide import decide_request
 from gateway.engine.explain import account_of
 from gateway.engine.features import AT_REST, Features, Live
+from gateway.engine.fitness import unfit
 from gateway.runtime.ports import Addresses, Target, Targets
 from gateway.runtime.spend import Hold
 
@@ -55,8 +56,8 @@ class Exchange:
 
     `started_s` is monotonic, when the body was there. `waited_s` is time spent on providers, which is not the
     gateway's own. `refusal` says why steps were passed over that could not carry the request, `overspent` which budget
-    had no room for one, and `lost` what the last attempt could not carry over. `holds` is money held back for its
-    attempts. `begun` once a part of a stream has left.
+    had no room for one and `unread` which one was closed, and `lost` what the last attempt could not carry over.
+    `holds` is money held back for its attempts. `begun` once a part of a stream has left.
     """
 
     id: str
@@ -76,6 +77,7 @@ class Exchange:
     waited_s: float = 0.0
     refusal: Refusal | None = None
     overspent: Overspent | None = None
+    unread: Unread | None = None
     holds: list[Hold] = field(default_factory=list)
     begun: bool = False
     lost: tuple[str, ...] = ()
@@ -144,21 +146,24 @@ def begin(
     active = arrived.active
     features, decision = decide_request(active.snapshot, request, arrived.at, live)
     if not isinstance(decision, Decision):
-        return Unrouted(request, features, decision, _refusal_of(decision, request.caller, active.snapshot))
+        refusal = _refusal_of(decision, request.caller, request.surface, active.snapshot)
+        return Unrouted(request, features, decision, refusal)
     return Exchange(arrived.id, arrived.at, started_s, active, request, caller, features, decision)
 
 
-def _refusal_of(decision: Unroutable | Locked, caller: Caller, snapshot: Snapshot) -> Refusal:
+def _refusal_of(decision: Unroutable | Locked, caller: Caller, surface: Surface, snapshot: Snapshot) -> Refusal:
     """Say why no model answers, and which would."""
-    names = usable(caller, snapshot)
+    names = usable(caller, snapshot, surface)
     match decision:
         case Locked():
-            rule = decision.decision.matched
-            what = f"model '{decision.decision.model}'" if rule is None else f"any model of rule '{rule.name}'"
+            by = decision.decision.matched
+            what = f"model '{decision.decision.model}'" if by is None else f"any model of rule '{by.name}'"
             words = f"caller '{caller.name}' may not use {what}; it may use {', '.join(names)}"
             return Refusal(RefusalKind.FORBIDDEN, words, "model")
         case Unroutable() if decision.requested == AUTO:
-            words = f"no rule takes this request; a model can be asked for by name: {', '.join(names)}"
+            rule = "no rule with 'surface: embeddings'" if surface is Surface.EMBEDDINGS else "no rule"
+            by_name = f"; a model can be asked for by name: {', '.join(names)}" if names else ""
+            words = f"{rule} takes this request{by_name}"
         case Unroutable():
             asked = decision.requested[:LONGEST_NAME_SHOWN]
             words = f"there is no model '{asked}'; there is {', '.join((AUTO, *names))}"
@@ -167,9 +172,11 @@ def _refusal_of(decision: Unroutable | Locked, caller: Caller, snapshot: Snapsho
     return Refusal(RefusalKind.MODEL_NOT_FOUND, words, "model")
 
 
-def usable(caller: Caller, snapshot: Snapshot) -> list[str]:
-    """Give the names of the models that may answer a caller, sorted."""
-    return sorted(name for name in snapshot.models if caller.may_use(name))
+def usable(caller: Caller, snapshot: Snapshot, surface: Surface) -> list[str]:
+    """Give the names of the models that may answer a caller, and can answer on a surface, sorted."""
+    providers, models = snapshot.providers, snapshot.models.values()
+    fit = (model.name for model in models if unfit(model, providers[model.provider].kind, surface) is None)
+    return sorted(name for name in fit if caller.may_use(name))
 
 
 LONGEST_NAME_SHOWN = 100

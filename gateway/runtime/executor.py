@@ -1,33 +1,39 @@
 """Carries a decision out: a thin loop around the transport. What comes next is for `engine.chain` to say."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import assert_never
 
 from gateway.dialects.base import Answer, Bad, Endpoint, ProviderDialect
 from gateway.dialects.relay import Relay
 from gateway.domain.attempt import ProviderError, Skipped
-from gateway.domain.budget import Overspent
+from gateway.domain.budget import Unread
 from gateway.domain.health import Rest
 from gateway.domain.refusal import Refusal, RefusalKind
 from gateway.domain.registry import Model
+from gateway.domain.request import Request
 from gateway.domain.rule import Step
 from gateway.domain.upstream import Call, Reply, UpstreamError
 from gateway.domain.words import Dialect, Failure, Outcome, Skip, Surface
-from gateway.engine.budgets import UNKNOWN_MAX_OUTPUT_TOKENS, words_of
+from gateway.engine.budgets import UNKNOWN_MAX_OUTPUT_TOKENS, words_of, words_of_unread
 from gateway.engine.chain import Halt, Pass, Try, next_step
 from gateway.engine.failure import blame_of, failure_of, final_error, resting_error
+from gateway.engine.fitness import unfit
 from gateway.engine.waits import wait_asked_s
 from gateway.runtime.exchange import Exchange
 from gateway.runtime.health import HealthBoard
-from gateway.runtime.ports import Clock, Transport
+from gateway.runtime.ports import Deadline, Timekeeper, Transport
 from gateway.runtime.reserve import reserve
 from gateway.runtime.running import Running, estimated_usage
-from gateway.runtime.spend import SpendBook
+from gateway.runtime.spend import REREAD_EVERY_S, SpendBook
 from gateway.runtime.streamer import CALLER_LEFT, Stream
 
-NATIVE = {Surface.CHAT: Dialect.OPENAI, Surface.MESSAGES: Dialect.ANTHROPIC}
+NATIVE = {
+    Surface.CHAT: Dialect.OPENAI,
+    Surface.MESSAGES: Dialect.ANTHROPIC,
+    Surface.EMBEDDINGS: Dialect.OPENAI,
+}
 """Surfaces whose bodies every provider of that dialect takes as they are; of responses a model says so."""
 
 
@@ -54,11 +60,11 @@ class Exhausted:
 class Spoken:
     """How providers are spoken to: in the dialect of their kind, but for surfaces with an endpoint of their own.
 
-    That one takes only what it can pass on as it is.
+    That one takes only what it can pass on as it is, and is made for each request.
     """
 
     dialects: Mapping[Dialect, ProviderDialect]
-    apart: Mapping[Surface, Endpoint]
+    apart: Mapping[Surface, Callable[[Request], Endpoint]]
 
 
 class Executor:
@@ -67,7 +73,7 @@ class Executor:
     def __init__(
         self,
         transport: Transport,
-        clock: Clock,
+        clock: Timekeeper,
         spoken: Spoken,
         board: HealthBoard,
         book: SpendBook,
@@ -109,12 +115,14 @@ class Executor:
         step = exchange.decision.chain.steps[position]
         model, provider, target = exchange.upstream_of(step)
         native, translator = _native(exchange, model), self._spoken.dialects[provider.kind]
-        endpoint: Endpoint = translator
-        if native:
-            endpoint = self._spoken.apart.get(exchange.request.surface, translator)
+        own = self._spoken.apart.get(exchange.request.surface) if native else None
+        endpoint: Endpoint = translator if own is None else own(exchange.request)
         reserved = reserve(exchange, step, model, self._book)
-        if isinstance(reserved, Overspent):
-            exchange.overspent = reserved
+        if not isinstance(reserved, tuple):
+            if isinstance(reserved, Unread):
+                exchange.unread = reserved
+            else:
+                exchange.overspent = reserved
             exchange.history.append(Skipped(position, step.model, Skip.OVER_BUDGET))
             return None
         step, hold = reserved
@@ -125,13 +133,16 @@ class Executor:
             exchange.history.append(Skipped(position, step.model, Skip.INCAPABLE))
             return None
         headers = endpoint.headers(target.secret, exchange.request)
-        call = Call(provider.name, target.base_url + endpoint.path, headers, body, step.timeouts)
+        call = Call(provider.name, target.base_url + endpoint.path, headers, body, step.timeouts, target.way)
         trial = self._board.began(model.name)
         attempt = Running(exchange, position, model, self._clock.monotonic(), self._board, hold, trial)
+        deadline, stream = self._clock.deadline(), None
+        last_s = attempt.started_s + min(call.timeouts.total_s, left_s)
         try:
             if exchange.request.stream:
-                return await self._stream(attempt, call, endpoint, left_s)
-            return await self._whole(attempt, call, endpoint, left_s)
+                stream = await self._stream(attempt, call, endpoint, deadline, last_s)
+                return stream
+            return await self._whole(attempt, call, endpoint, deadline, last_s)
         except UpstreamError as error:
             attempt.failed(Bad(error.failure, ProviderError(0, message=str(error))), self._clock)
         except TimeoutError:
@@ -142,10 +153,15 @@ class Executor:
             attempt.failed(CALLER_LEFT, self._clock)
             exchange.outcome = Outcome.CANCELLED
             raise
+        finally:
+            if stream is None:
+                deadline.close()
         return None
 
-    async def _whole(self, attempt: Running, call: Call, endpoint: Endpoint, left_s: float) -> Answered | None:
-        async with asyncio.timeout(min(call.timeouts.total_s, left_s)):
+    async def _whole(
+        self, attempt: Running, call: Call, endpoint: Endpoint, deadline: Deadline, last_s: float
+    ) -> Answered | None:
+        with deadline.until(last_s):
             reply = await self._transport.send(call)
             attempt.status = reply.status
             try:
@@ -176,18 +192,18 @@ class Executor:
         # the caller is told what the provider reported: a guess of ours would look like that
         return Answered(exchange.caller.write_answer(reply, answer.usage, exchange.about, exchange.request.fields))
 
-    async def _stream(self, attempt: Running, call: Call, endpoint: Endpoint, left_s: float) -> Stream | None:
+    async def _stream(
+        self, attempt: Running, call: Call, endpoint: Endpoint, deadline: Deadline, last_s: float
+    ) -> Stream | None:
         """Wait for the head, then for the first content; each has its limit, and both end with the whole attempt's."""
         timeouts, exchange = call.timeouts, attempt.exchange
-        began_s = asyncio.get_running_loop().time()
-        last_s = began_s + min(timeouts.total_s, left_s)
         reply: Reply | None = None
         stream: Stream | None = None
         try:
-            async with asyncio.timeout_at(min(began_s + timeouts.headers_s, last_s)) as limit:
+            with deadline.until(min(attempt.started_s + timeouts.headers_s, last_s)):
                 reply = await self._transport.send(call)
                 attempt.status = reply.status
-                limit.reschedule(min(asyncio.get_running_loop().time() + timeouts.first_content_s, last_s))
+                deadline.until(min(self._clock.monotonic() + timeouts.first_content_s, last_s))
                 if not 200 <= reply.status < 300:
                     self._refused(attempt, endpoint.read_error(reply.status, await reply.read()), reply)
                     return None
@@ -201,7 +217,7 @@ class Executor:
                 attempt.garbage = relay.garbage
                 attempt.failed(replace(relay.bad, usage=relay.usage), self._clock)
                 return None
-            stream = Stream(attempt, reply, relay, first, self._clock)
+            stream = Stream(attempt, reply, relay, first, self._clock, deadline)
         finally:
             if reply is not None and stream is None:
                 reply.close()
@@ -247,7 +263,15 @@ def _native(exchange: Exchange, model: Model) -> bool:
     return NATIVE.get(surface) is exchange.active.snapshot.providers[model.provider].kind
 
 
-def _passed_on(exchange: Exchange, endpoint: Endpoint, model: Model, step: Step) -> bytes:
+def _unfit(exchange: Exchange, model: Model) -> Refusal | None:
+    kind, surface = exchange.active.snapshot.providers[model.provider].kind, exchange.request.surface
+    words = unfit(model, kind, surface)
+    return Refusal(RefusalKind.INVALID_REQUEST, words, "model") if words else None
+
+
+def _passed_on(exchange: Exchange, endpoint: Endpoint, model: Model, step: Step) -> bytes | Refusal:
+    if refusal := _unfit(exchange, model):
+        return refusal
     names, request = exchange.caller.names, exchange.request
     exchange.lost = tuple(names.get(name, name) for name in endpoint.unsaid(request))
     return endpoint.pass_on(request, model.upstream, step.params)
@@ -255,6 +279,8 @@ def _passed_on(exchange: Exchange, endpoint: Endpoint, model: Model, step: Step)
 
 def _translated(exchange: Exchange, dialect: ProviderDialect, model: Model, step: Step) -> bytes | Refusal:
     exchange.lost = ()
+    if refusal := _unfit(exchange, model):
+        return refusal
     chat = exchange.caller.chat(exchange.request.fields)
     if isinstance(chat, Refusal):
         return chat
@@ -276,6 +302,11 @@ def _exhausted(exchange: Exchange, outcome: Outcome, resting: Mapping[str, Rest]
     exchange.outcome = outcome
     if rests and not attempts:
         return Exhausted(*resting_error(rests))
+    if exchange.unread is not None and not attempts:
+        exchange.outcome = Outcome.REFUSED
+        words = words_of_unread(exchange.unread)
+        closed = Refusal(RefusalKind.STORE_FAILED, words, retry_after_s=REREAD_EVERY_S)
+        return Exhausted(closed.status, closed, "gateway")
     if exchange.overspent is not None and not attempts:
         exchange.outcome = Outcome.REFUSED
         refusal = Refusal(RefusalKind.OVER_BUDGET, words_of(exchange.overspent))

@@ -4,15 +4,15 @@ The judgement is `engine.health`; this remembers, and says aloud once when a mod
 """
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from gateway.domain.attempt import Attempt
-from gateway.domain.health import WELL, Health, HealthState, Rest
+from gateway.domain.health import WELL, Cooling, Health, HealthState, Rest
 from gateway.domain.words import Failure
 from gateway.engine.chain import NONE_RESTS
-from gateway.engine.health import noted, rest_of, state_of, tried
+from gateway.engine.health import noted, rest_of, resumed, state_of, tried
 from gateway.runtime.ports import Clock
 
 logger = logging.getLogger(__name__)
@@ -30,11 +30,20 @@ class Checkup:
     until: datetime | None
 
 
+Keep = Callable[[str, Cooling | None], object]
+"""Keeps over restarts that a model rests, or that it does not, without waiting."""
+
+
+def _for_now(_model: str, _cooling: Cooling | None) -> None:
+    """Keep nothing."""
+
+
 class HealthBoard:
     """What is known of each model, by registry name."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, keep: Keep = _for_now) -> None:
         self._clock = clock
+        self._keep = keep
         self._known: dict[str, Health] = {}
         self._ailing: set[str] = set()
 
@@ -81,24 +90,46 @@ class HealthBoard:
     def checkup(self, model: str) -> Checkup:
         """Give the state of a model with its reason and its end."""
         health = self._health(model)
-        until = None
-        if health.reason is not None:
-            until = self._clock.now() + timedelta(seconds=health.until_s - self._clock.monotonic())
+        until = None if health.reason is None else self._moment(health.until_s)
         return Checkup(self.state(model), health.reason, until)
+
+    def resume(self, kept: Mapping[str, Cooling], models: Collection[str]) -> None:
+        """Begin with the rests that were kept of models that there are; let go of the others, and of those that passed.
+
+        A start reads rules and keys anew: what an operator had to mend may be mended.
+        """
+        now, now_s = self._clock.now(), self._clock.monotonic()
+        for model, cooling in kept.items():
+            health = resumed(cooling, now, now_s)
+            if health is None or model not in models or cooling.reason in OURS_TO_MEND:
+                self._keep(model, None)
+                continue
+            self._known[model] = health
+            self._ailing.add(model)
+            rest_s = health.until_s - now_s
+            logger.warning("model '%s' is left alone for another %.0f s (%s)", model, rest_s, cooling.reason)
 
     def mended(self) -> None:
         """Forget what an operator had to mend, now that rules and keys have been read anew."""
         for model in [name for name in self._ailing if self._known[name].reason in OURS_TO_MEND]:
             self._ailing.discard(model)
             del self._known[model]
+            self._keep(model, None)
 
     def _health(self, model: str) -> Health:
         return self._known.get(model, WELL)
 
+    def _moment(self, monotonic_s: float) -> datetime:
+        return self._clock.now() + timedelta(seconds=monotonic_s - self._clock.monotonic())
+
     def _note(self, model: str, health: Health) -> None:
+        before = self._health(model)
         self._known[model] = health
         if health.reason is not None:
             self._ailing.add(model)
+            if (before.reason, before.until_s, before.spells) != (health.reason, health.until_s, health.spells):
+                self._keep(model, Cooling(health.reason, self._moment(health.until_s), health.spells))
         elif model in self._ailing:
             self._ailing.discard(model)
+            self._keep(model, None)
             logger.info("model '%s' answers again", model)

@@ -1,7 +1,7 @@
 """What callers use of their limits: kept by name over reloads, counted by `engine.limits`."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 from gateway.domain.caller import UNLIMITED, Caller
@@ -50,13 +50,17 @@ class LimitBoard:
         self._clock = clock
         self._limiters: dict[str, Limiter] = {}
 
-    def admit(self, exchange: Exchange) -> Admitted | Turned:
-        """Take what a request is expected to use, or say why not; one that is turned away has used nothing."""
+    def admit(self, exchange: Exchange, *, free: bool = False) -> Admitted | Turned:
+        """Take what a request is expected to use, or say why not; one that is turned away has used nothing.
+
+        A `free` one uses no tokens, however many are left.
+        """
         caller = exchange.request.caller
         if caller.limits == UNLIMITED:
             return Admitted(exchange, None, self._clock)
         limiter = self._limiters.setdefault(caller.name, Limiter())
-        verdict = limiter.admit(caller.limits, expected_tokens(exchange.features), self._clock.monotonic())
+        limits = replace(caller.limits, tokens=None) if free else caller.limits
+        verdict = limiter.admit(limits, expected_tokens(exchange.features), self._clock.monotonic())
         return Admitted(exchange, verdict, self._clock) if isinstance(verdict, Admission) else _turned(verdict, caller)
 
     def standings(self, caller: Caller) -> Mapping[LimitKind, Standing]:

@@ -1,6 +1,7 @@
 """What the shell needs of the outside world; adapters fit these without importing them."""
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -12,7 +13,8 @@ from gateway.domain.entry import Entry
 from gateway.domain.metric import Samples
 from gateway.domain.outbox import Changes, Kept, Said
 from gateway.domain.snapshot import RuleFile, Snapshot
-from gateway.domain.upstream import Call, Reply
+from gateway.domain.upstream import DIRECT, Call, Reply, Way
+from gateway.domain.words import CountResult
 
 
 class Clock(Protocol):
@@ -28,6 +30,26 @@ class Clock(Protocol):
 
     async def sleep(self, seconds: float) -> None:
         """Wait."""
+        ...
+
+
+class Deadline(Protocol):
+    """The moment at which what a task waits for is given up."""
+
+    def until(self, when_s: float) -> AbstractContextManager[None]:
+        """Give up at a moment of the monotonic seconds, by a TimeoutError out of the bounds; also within them."""
+        ...
+
+    def close(self) -> None:
+        """Let no alarm ring any more."""
+        ...
+
+
+class Timekeeper(Clock, Protocol):
+    """A clock that ends waits."""
+
+    def deadline(self) -> Deadline:
+        """Give a deadline for one wait after another; it must be closed."""
         ...
 
 
@@ -75,6 +97,14 @@ class Meters(Protocol):
         ...
 
 
+class CountMeters(Protocol):
+    """What is counted of counts."""
+
+    def counted(self, model: str, result: CountResult) -> None:
+        """Count a count of tokens that has ended; `model` is empty where none was chosen."""
+        ...
+
+
 class Generations(Protocol):
     """The book of accepted sets of rule files."""
 
@@ -95,7 +125,7 @@ class Ledger(Protocol):
     """What has been spent."""
 
     async def spent(self, wanted: Sequence[Wanted]) -> "dict[str, Mapping[int, int]]":
-        """Give nano-dollars by quarter hour for each budget, of all that was put before. Raises StoreError."""
+        """Give nano-dollars by stretch for each budget, of all that was put before. Raises StoreError."""
         ...
 
 
@@ -109,10 +139,11 @@ class Overrides(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a provider is reached, and with which secret."""
+    """Where a provider is reached, in which way, and with which secret."""
 
     base_url: str
     secret: str | None
+    way: Way = DIRECT
 
     def __repr__(self) -> str:
         return f"Target(base_url={self.base_url!r}, secret={'***' if self.secret else None})"

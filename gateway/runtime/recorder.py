@@ -98,7 +98,7 @@ class Recorder:
     def _events(self, exchange: Exchange) -> tuple[Event, ...]:
         """Give what happened; an answer of a model that the price is not of is flagged, and said once a model."""
         model, answered = exchange.model, exchange.response_model
-        if model is None or is_priced(model, answered):
+        if model is None or is_priced(model, answered, exchange.at.date()):
             return tuple(exchange.history)
         if model.name not in self._unpriced:
             self._unpriced.add(model.name)

@@ -41,7 +41,7 @@ class Budgets(Protocol):
     """The budgets in force."""
 
     async def read(self, snapshot: Snapshot) -> dict[str, Mapping[int, int]]:
-        """Give what was spent of those that are new, by name. Raises StoreError."""
+        """Give what was spent of those that are new, by name; nothing of those of which it cannot be read."""
         ...
 
     def take_up(self, snapshot: Snapshot, sums: dict[str, Mapping[int, int]]) -> None:
@@ -119,8 +119,8 @@ class Reloader:
                 self._clear()
                 logger.info("rules are as they run again: %s", before.label)
             return self.active
+        sums = await self._parts.budgets.read(snapshot)
         try:
-            sums = await self._parts.budgets.read(snapshot)
             active = await asyncio.to_thread(activate, self._parts, snapshot)
         except StoreError as error:
             hint = "free space or mend the data directory, and reload"

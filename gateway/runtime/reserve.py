@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from gateway.domain.budget import Overspent, Spender
+from gateway.domain.budget import Overspent, Spender, Unread
 from gateway.domain.chat import Conversation
 from gateway.domain.price import FREE
 from gateway.domain.registry import Model
 from gateway.domain.rule import Step
 from gateway.domain.usage import STANDARD
+from gateway.domain.words import Surface
 from gateway.engine.budgets import Asked, Bound, bound_nano_usd, input_bound, output_bound, output_limit
 from gateway.engine.pricing import price_at
 from gateway.runtime.exchange import Exchange
@@ -21,8 +22,8 @@ MOST_SEARCHES = 10
 """Searches that a tool may make which says no number of its own."""
 
 
-def reserve(exchange: Exchange, step: Step, model: Model, book: SpendBook) -> tuple[Step, Hold] | Overspent:
-    """Hold money back for an attempt at a step; give the step with what its budgets cap, or say which has no room."""
+def reserve(exchange: Exchange, step: Step, model: Model, book: SpendBook) -> tuple[Step, Hold] | Overspent | Unread:
+    """Hold money back for an attempt at a step; give the step with what its budgets cap, or say which one refuses."""
     accounts = book.covering(spender_of(exchange, model))
     if not accounts:
         return step, NO_HOLD
@@ -31,12 +32,14 @@ def reserve(exchange: Exchange, step: Step, model: Model, book: SpendBook) -> tu
     if price is FREE:
         return step, NO_HOLD
     request, features = exchange.request, exchange.features
-    limit = output_limit(request.max_tokens, step.params)
+    embeddings = request.surface is Surface.EMBEDDINGS  # no output, and a window for each of the inputs
+    limit = 0 if embeddings else output_limit(request.max_tokens, step.params)
     most_output, to_send = output_bound(limit, model.max_output_tokens, _assumed(accounts))
     if to_send is not None and any(account.budget.hard for account in accounts):
         step = _capped(step, {"max_tokens": to_send})
     answers = max(_whole(request.fields.get("n")), 1)
-    most_input = input_bound(_text_bytes(exchange), features["conversation"].attachments, model.window_tokens)
+    window = None if embeddings else model.window_tokens
+    most_input = input_bound(_text_bytes(exchange), features["conversation"].attachments, window)
     bound = Bound(most_input, most_output * answers, _searches(request.fields))
     usual = Bound(features["estimated_tokens"], min(most_output, USUAL_OUTPUT_TOKENS) * answers)
     tier = request.fields.get("service_tier")
@@ -46,7 +49,7 @@ def reserve(exchange: Exchange, step: Step, model: Model, book: SpendBook) -> tu
         likely_nano_usd=bound_nano_usd(usual, price) if likely is None else likely,
     )
     held = book.reserve(accounts, asked)
-    if isinstance(held, Overspent):
+    if not isinstance(held, Hold):
         return held
     exchange.holds.append(held)
     return step, held

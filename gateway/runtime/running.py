@@ -45,11 +45,7 @@ class Running:
 
     def said(self, error: ProviderError) -> ProviderError:
         """Give a provider's words without our credential, which some providers quote."""
-        secret = self.exchange.active.targets[self.model.provider].secret
-        if not secret or secret not in f"{error.type}{error.code}{error.message}":
-            return error
-        words = [text.replace(secret, HIDDEN) for text in (error.type, error.code, error.message)]
-        return replace(error, type=words[0], code=words[1], message=words[2])
+        return without(self.exchange.active.targets[self.model.provider].secret, error)
 
     def answering(self, clock: Clock) -> None:
         """Note that the answer has come, or has begun: the model is well, and the answer its own to the end."""
@@ -88,6 +84,14 @@ class Running:
         if bad is not None:
             judged = Failure.CANCELLED if self.hurried else bad.failure
             self.board.failed(attempt, judged, trial=self.trial and not committed)
+
+
+def without(secret: str | None, error: ProviderError) -> ProviderError:
+    """Give a provider's words with a mark where they quote a secret."""
+    if not secret or secret not in f"{error.type}{error.code}{error.message}":
+        return error
+    words = [text.replace(secret, HIDDEN) for text in (error.type, error.code, error.message)]
+    return replace(error, type=words[0], code=words[1], message=words[2])
 
 
 CHARACTERS_PER_TOKEN = 4

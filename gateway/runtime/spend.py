@@ -10,17 +10,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from gateway.domain.budget import Budget, Downgrade, Override, Overspent, Rung, Spender
-from gateway.domain.window import QUARTER_HOUR_S, Window
+from gateway.domain.budget import Budget, Downgrade, OnStoreFailure, Override, Overspent, Rung, Spender, Unread, Wanted
+from gateway.domain.window import Rolling, Window
 from gateway.domain.words import Prefer
 from gateway.engine.budgets import Asked, caps_of, ceiling_nano_usd, holding, usual_nano_usd
-from gateway.engine.windows import buckets, forecast, frees_at, is_finer_than_the_ledger, window_at
+from gateway.engine.windows import buckets, forecast, frees_at, grain_s, window_at
 from gateway.runtime.ports import Clock
 
 REMEMBERED_COSTS = 256
 RELEARN_EVERY = 16
+REREAD_EVERY_S = 5
+"""How often it is tried again to read what a budget has spent, and so when a caller may come again."""
 Sums = Mapping[int, int]
-"""Nano-dollars by the start of their quarter hour, in unix seconds."""
+"""Nano-dollars by the start, in unix seconds, of the stretch of `grain_s` that they were spent in."""
 
 
 @dataclass(slots=True)
@@ -28,7 +30,8 @@ class Account:
     """One budget as it stands. `spent` has the sums of the present window, `held` what attempts under way may add.
 
     `at_risk` is by how much those may pass what is held for them; `rungs` are the places of the rungs that hold;
-    `overridden` is the limit that an operator has set for a while.
+    `overridden` is the limit that an operator has set for a while. `unread` while it is not known what had been spent
+    of the window before; `unread_attempts` counts those that were decided upon then.
     """
 
     budget: Budget
@@ -39,6 +42,8 @@ class Account:
     at_risk_nano_usd: int = 0
     rungs: frozenset[int] = frozenset()
     overridden: Override | None = None
+    unread: bool = False
+    unread_attempts: int = 0
 
     def limit_at(self, now: datetime) -> int:
         """Give the limit that holds now."""
@@ -54,34 +59,42 @@ class Account:
         """Add what was spent on a request that came at a moment."""
         self.roll(now)
         if at in self.window:
-            self._put({int(at.timestamp()) // QUARTER_HOUR_S * QUARTER_HOUR_S: nano_usd}, now)
+            grain = grain_s(self.budget.period)
+            self._put({int(at.timestamp()) // grain * grain: nano_usd}, now)
 
     def load(self, sums: Sums, now: datetime) -> None:
-        """Add what the ledger has; a window that is finer than its quarter hours begins anew."""
+        """Add what the ledger has of the present window."""
         self.roll(now)
-        first, last = buckets(self.window)
-        if not is_finer_than_the_ledger(self.budget.period):
-            self._put({quarter: nano_usd for quarter, nano_usd in sums.items() if first <= quarter <= last}, now)
+        self._put(self._within(sums), now)
 
     def roll(self, now: datetime) -> None:
-        """Go on to the window of now; what lies before it is let go of, what lies in both stays."""
+        """Go on to the window of now; what lies before it is let go of, what lies in both stays.
+
+        All that is spent in a new window of the calendar has been heard of, whatever was not known of the last one.
+        """
         if now in self.window:
             return
+        self.unread = self.unread and isinstance(self.budget.period, Rolling)
         self.window = window_at(self.budget.period, self.budget.zone, now)
-        first, last = buckets(self.window)
-        kept = {} if is_finer_than_the_ledger(self.budget.period) else self.spent
+        kept = self._within(self.spent)
         self.spent, self.spent_nano_usd = {}, 0
-        self._put({quarter: nano_usd for quarter, nano_usd in kept.items() if first <= quarter <= last}, now)
+        self._put(kept, now)
+
+    def _within(self, sums: Sums) -> Sums:
+        first, last = buckets(self.window, grain_s(self.budget.period))
+        return {start: nano_usd for start, nano_usd in sums.items() if first <= start <= last}
 
     def _put(self, sums: Sums, now: datetime) -> None:
-        for quarter, nano_usd in sums.items():
-            self.spent[quarter] = self.spent.get(quarter, 0) + nano_usd
+        for start, nano_usd in sums.items():
+            self.spent[start] = self.spent.get(start, 0) + nano_usd
             self.spent_nano_usd += nano_usd
         self.climb(now)
 
     def climb(self, now: datetime) -> None:
-        """Say anew which rungs hold."""
-        if self.budget.rungs:
+        """Say anew which rungs hold; none of a budget that is left out."""
+        if self.unread and self.budget.on_store_failure is OnStoreFailure.OPEN:
+            self.rungs = frozenset()
+        elif self.budget.rungs:
             self.rungs = holding(self.budget.rungs, self.spent_nano_usd / max(self.limit_at(now), 1), self.rungs)
 
     def used(self, now: datetime) -> float:
@@ -97,9 +110,15 @@ class Account:
         """Give what is held back for an attempt: the most it may cost where the budget is hard, else the likely."""
         return asked.most_nano_usd if self.budget.hard else min(asked.likely_nano_usd, asked.most_nano_usd)
 
-    def refuses(self, asked: Asked, now: datetime) -> Overspent | None:
+    def refuses(self, asked: Asked, now: datetime) -> Overspent | Unread | None:
         """Say why an attempt does not fit, None where it does."""
         self.roll(now)
+        if self.unread:
+            self.unread_attempts += 1
+            if self.budget.on_store_failure is OnStoreFailure.CLOSED:
+                return Unread(self.budget.name)
+            if self.budget.on_store_failure is OnStoreFailure.OPEN:
+                return None
         limit = self.limit_at(now)
         ceiling = ceiling_nano_usd(self.budget, limit)
         wanted = self.amount(asked)
@@ -144,7 +163,10 @@ NO_HOLD = Hold(open=False)
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How a budget stands, for people and gauges. `overshoot` is by how much attempts under way may pass the limit."""
+    """How a budget stands, for people and gauges. `overshoot` is by how much attempts under way may pass the limit.
+
+    While it is `unread`, what is spent is only what was heard of since; `unread_attempts` were decided upon so.
+    """
 
     budget: Budget
     window: Window
@@ -155,6 +177,8 @@ class Standing:
     forecast_nano_usd: int | None
     rungs: tuple[Rung, ...]
     override: Override | None
+    unread: bool = False
+    unread_attempts: int = 0
 
 
 class SpendBook:
@@ -164,20 +188,20 @@ class SpendBook:
         self._clock = clock
         self._accounts: dict[str, Account] = {}
         self._opening: dict[str, Account] = {}
+        self._rereading: dict[str, tuple[Account, Account]] = {}
         self._overrides: dict[str, Override | None] = {}
         self._costs: dict[tuple[str, str], deque[int]] = {}
         self._usual: dict[tuple[str, str], int | None] = {}
 
     # -- budgets come and go
 
-    def lacking(self, budgets: Mapping[str, Budget]) -> dict[str, tuple[int, int]]:
-        """Give the quarter hours, first and last, whose spend must be read from the ledger for each new budget.
+    def lacking(self, budgets: Mapping[str, Budget]) -> list[Wanted]:
+        """Give what must be read for each new budget.
 
         A budget that is known goes on with what it has, whatever its limit or its ladder is now.
         """
         now = self._clock.now()
-        new = (budget for budget in budgets.values() if self._kept(budget) is None)
-        return {budget.name: buckets(window_at(budget.period, budget.zone, now)) for budget in new}
+        return [_wanted(budget, now) for budget in budgets.values() if self._kept(budget) is None]
 
     def open(self, budgets: Iterable[Budget]) -> None:
         """Begin accounts that are not in force yet: from now on they hear of what is spent."""
@@ -185,10 +209,15 @@ class SpendBook:
         self._opening = {each.name: Account(each, window_at(each.period, each.zone, now)) for each in budgets}
 
     def take_up(self, budgets: Mapping[str, Budget], sums: Mapping[str, Sums]) -> None:
-        """Put budgets into force; `sums` is what the ledger had for each opened one when it was opened."""
+        """Put budgets into force; `sums` is what the ledger had for each opened one when it was opened.
+
+        Of an opened one that it has not, it is not known what was spent before.
+        """
         now, accounts = self._clock.now(), {}
         for budget in budgets.values():
-            account = self._kept(budget) or self._opening.get(budget.name)
+            account = self._kept(budget)
+            if account is None and (account := self._opening.get(budget.name)) is not None:
+                account.unread = budget.name not in sums
             if account is None:
                 account = Account(budget, window_at(budget.period, budget.zone, now))
             account.budget, account.overridden = budget, self._overrides.get(budget.name)
@@ -196,6 +225,30 @@ class SpendBook:
             account.climb(now)  # an edited ladder holds at once
             accounts[budget.name] = account
         self._accounts, self._opening = accounts, {}
+
+    @property
+    def unread(self) -> bool:
+        """Whether it is not known of some budget what it has spent."""
+        return any(account.unread for account in self._accounts.values())
+
+    def reread(self) -> list[Wanted]:
+        """Begin to read anew what is not known: give what must be read, as `lacking`."""
+        now = self._clock.now()
+        unread = [account for account in self._accounts.values() if account.unread]
+        fresh = [Account(each.budget, window_at(each.budget.period, each.budget.zone, now)) for each in unread]
+        self._rereading = {each.budget.name: (each, new) for each, new in zip(unread, fresh, strict=True)}
+        return [_wanted(each.budget, now) for each in fresh]
+
+    def known(self, sums: Mapping[str, Sums]) -> None:
+        """Take in what the ledger had of budgets when `reread` was called; those that are gone by now stay away."""
+        now = self._clock.now()
+        rereading, self._rereading = self._rereading, {}
+        for name, (account, fresh) in rereading.items():
+            if self._accounts.get(name) is account and account.unread:
+                fresh.load(sums.get(name, {}), now)
+                account.roll(now)
+                account.spent, account.spent_nano_usd, account.unread = fresh.spent, fresh.spent_nano_usd, False
+                account.climb(now)
 
     def _kept(self, budget: Budget) -> Account | None:
         """Give the account of a budget whose spend is still the sum it was."""
@@ -224,7 +277,7 @@ class SpendBook:
         """Give the accounts of the budgets that an attempt counts for."""
         return tuple(account for account in self._accounts.values() if account.budget.scope.covers(spender))
 
-    def reserve(self, accounts: tuple[Account, ...], asked: Asked) -> Hold | Overspent:
+    def reserve(self, accounts: tuple[Account, ...], asked: Asked) -> Hold | Overspent | Unread:
         """Hold money back in all accounts, or in none; what costs nothing always passes."""
         if not accounts or not asked.most_nano_usd:
             return NO_HOLD
@@ -244,10 +297,9 @@ class SpendBook:
         What such attempts cost is learned from it.
         """
         now = self._clock.now()
-        for accounts in (self._accounts, self._opening):
-            for account in accounts.values():
-                if account.budget.scope.covers(spender):
-                    account.add(at, nano_usd, now)
+        for account in (*self._accounts.values(), *self._opening.values(), *self._fresh()):
+            if account.budget.scope.covers(spender):
+                account.add(at, nano_usd, now)
         key = (spender.rule, spender.model)
         costs = self._costs.get(key)
         if costs is None:
@@ -255,6 +307,9 @@ class SpendBook:
         costs.append(nano_usd)
         if len(costs) % RELEARN_EVERY == 0:
             self._usual[key] = usual_nano_usd(costs)
+
+    def _fresh(self) -> Iterable[Account]:
+        return (fresh for _, fresh in self._rereading.values())
 
     def usual_nano_usd(self, rule: str, model: str) -> int | None:
         """Give what nearly all attempts of a rule at a model cost lately, None where too few are known."""
@@ -296,7 +351,15 @@ def caps(accounts: Iterable[Account]) -> dict[str, float]:
     return caps_of(rung for account in accounts if account.rungs for rung in account.holding_rungs())
 
 
-def _waits(refusal: Overspent) -> float:
+def _wanted(budget: Budget, now: datetime) -> Wanted:
+    grain = grain_s(budget.period)
+    return Wanted(budget.name, budget.scope, *buckets(window_at(budget.period, budget.zone, now), grain), grain)
+
+
+def _waits(refusal: Overspent | Unread) -> float:
+    """Say of refusals which one is to be told: what is known before what is not, and then the longest."""
+    if isinstance(refusal, Unread):
+        return float("-inf")
     return float("inf") if refusal.resets_at is None else refusal.resets_at.timestamp()
 
 
@@ -314,4 +377,6 @@ def _standing(account: Account, now: datetime) -> Standing:
         forecast_nano_usd=forecast(account.spent_nano_usd, account.window, now),
         rungs=tuple(account.holding_rungs()),
         override=account.override_at(now),
+        unread=account.unread,
+        unread_attempts=account.unread_attempts,
     )

@@ -1,14 +1,12 @@
 """A stream whose first content has come: from here on it belongs to one model, to its end."""
 
-import asyncio
-
 from gateway.dialects.base import Bad
 from gateway.dialects.relay import Relay
 from gateway.domain.attempt import ProviderError
 from gateway.domain.upstream import Reply, UpstreamError
 from gateway.domain.words import Failure, Outcome
 from gateway.engine.chain import Halt, next_step
-from gateway.runtime.ports import Clock
+from gateway.runtime.ports import Clock, Deadline
 from gateway.runtime.running import Running, estimated_usage
 
 
@@ -19,12 +17,15 @@ class Stream:
     in the caller's dialect: never a clean end, never the words of another model.
     """
 
-    def __init__(self, running: Running, reply: Reply, relay: Relay, first: bytes, clock: Clock) -> None:
+    def __init__(
+        self, running: Running, reply: Reply, relay: Relay, first: bytes, clock: Clock, deadline: Deadline
+    ) -> None:
         self._running = running
         self._reply = reply
         self._relay = relay
         self._first = first
         self._clock = clock
+        self._deadline = deadline
         self._timeouts = running.exchange.decision.chain.steps[running.position].timeouts
 
     async def next(self) -> bytes:
@@ -46,8 +47,8 @@ class Stream:
         return b""
 
     async def _piece(self) -> bytes:
-        spent_s = self._clock.monotonic() - self._running.started_s
-        async with asyncio.timeout(min(self._timeouts.idle_s, self._timeouts.total_s - spent_s)):
+        timeouts, now_s = self._timeouts, self._clock.monotonic()
+        with self._deadline.until(min(now_s + timeouts.idle_s, self._running.started_s + timeouts.total_s)):
             data = await self._reply.chunk()
         return self._relay.feed(data) if data else self._relay.end()
 
@@ -83,6 +84,7 @@ class Stream:
 
     def _note(self, bad: Bad | None) -> None:
         exchange, relay = self._running.exchange, self._relay
+        self._deadline.close()
         self._reply.close(finished=relay.closed)
         exchange.response_model = relay.model
         self._running.garbage = relay.garbage

@@ -17,6 +17,8 @@ from gateway.runtime.ports import Clock
 
 SLOT_S: Final = 15.0
 LONGEST_S: Final = 3_600.0
+LONGEST_NAME: Final = 100
+"""Characters that are shown of a provider's name for a model."""
 SPARE_SLOTS: Final = 3
 """Slots that are kept beyond an hour, until those who counted them have let go of them."""
 CALLERS_OWN: Final = frozenset({Failure.BAD_REQUEST, Failure.CONTENT_FILTER, Failure.CONTEXT_LENGTH, Failure.CANCELLED})
@@ -115,6 +117,7 @@ class Tally:
         self._clock = clock
         self._slots: deque[_Slot] = deque()
         self._windows: dict[float, _Window] = {}
+        self._unpriced: dict[str, tuple[str, float]] = {}
 
     def note(self, entry: Entry) -> None:
         """Count a request under its rule, and its attempts under their models.
@@ -126,6 +129,8 @@ class Tally:
         slot = self._slot()
         failures = []
         for attempt in attempts:
+            if attempt.unpriced:
+                self._unpriced[attempt.model] = (entry.response_model, self._clock.monotonic())
             if attempt.failure in CALLERS_OWN:
                 continue
             model = slot.of(("model", attempt.model))
@@ -143,6 +148,12 @@ class Tally:
             of.fallbacks += entry.outcome is Outcome.ANSWERED_AFTER_FALLBACK
             for failure in failures:
                 _count(of, failure)
+
+    def unpriced(self) -> dict[str, str]:
+        """Give the models that another one answered for in the last hour, each with the id of the last that did."""
+        oldest_s = self._clock.monotonic() - LONGEST_S
+        self._unpriced = {model: each for model, each in self._unpriced.items() if each[1] >= oldest_s}
+        return {model: _shown(answered) for model, (answered, _) in self._unpriced.items()}
 
     def counts(self, windows_s: Iterable[float]) -> dict[float, dict[Named, Counts]]:
         """Give the counts of the last so many seconds, whole slots of them, for each length."""
@@ -167,6 +178,11 @@ class Tally:
 
     def _number(self) -> int:
         return int(self._clock.monotonic() // SLOT_S)
+
+
+def _shown(name: str) -> str:
+    """Give a name that a provider made up as one that fits a line."""
+    return "".join(each if each.isprintable() else "?" for each in name[:LONGEST_NAME])
 
 
 def _count(of: Sum, failure: str) -> None:

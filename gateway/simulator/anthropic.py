@@ -30,19 +30,19 @@ _REQUEST_ID = "req_simulated"
 def read(document: Mapping[str, object], header_names: frozenset[str]) -> Question | Reply:
     """Read a messages request, or complain about the first field or header that is missing or of the wrong type."""
     if "anthropic-version" not in header_names:
-        return _invalid("anthropic-version: header is required")
+        return complaint("anthropic-version: header is required")
     for name in ("model", "max_tokens", "messages"):
         if document.get(name) is None:
-            return _invalid(f"{name}: Field required")
+            return complaint(f"{name}: Field required")
     model, limit, messages = document["model"], document["max_tokens"], document["messages"]
     if not isinstance(model, str) or not model:
-        return _invalid("model: Input should be a valid string")
+        return complaint("model: Input should be a valid string")
     if not isinstance(limit, int) or limit < 1:
-        return _invalid("max_tokens: Input should be greater than or equal to 1")
+        return complaint("max_tokens: Input should be greater than or equal to 1")
     if not isinstance(messages, list):
-        return _invalid("messages: Input should be a valid list")
+        return complaint("messages: Input should be a valid list")
     if not messages:
-        return _invalid("messages: at least one message is required")
+        return complaint("messages: at least one message is required")
     stop = document.get("stop_sequences")
     return Question(
         model=model,
@@ -58,7 +58,7 @@ def read(document: Mapping[str, object], header_names: frozenset[str]) -> Questi
 
 def unreadable() -> Reply:
     """Complain about a body that is not a JSON object."""
-    return _invalid("The request body is not valid JSON")
+    return complaint("The request body is not valid JSON")
 
 
 def failure(fault: Fault, question: Question, retry_after_s: float | None) -> Reply:
@@ -73,7 +73,7 @@ def failure(fault: Fault, question: Question, retry_after_s: float | None) -> Re
             seconds = 1.0 if retry_after_s is None else retry_after_s
             return _error(429, "rate_limit_error", message, retry_after(seconds))
         case Fault.QUOTA:
-            return _invalid(
+            return complaint(
                 "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing to upgrade"
                 " or purchase credits.",
                 hint,
@@ -85,10 +85,10 @@ def failure(fault: Fault, question: Question, retry_after_s: float | None) -> Re
         case Fault.NOT_FOUND:
             return _error(404, "not_found_error", f"model: {question.model}", hint)
         case Fault.BAD_REQUEST:
-            return _invalid("temperature: range: 0..1", hint)
+            return complaint("temperature: range: 0..1", hint)
         case Fault.CONTEXT_LENGTH:
             tokens = max(_WINDOW_TOKENS + 1, estimate_tokens(question.input_characters))
-            return _invalid(f"prompt is too long: {tokens} tokens > {_WINDOW_TOKENS} maximum", hint)
+            return complaint(f"prompt is too long: {tokens} tokens > {_WINDOW_TOKENS} maximum", hint)
         case _:
             return _error(529, "overloaded_error", "Overloaded", hint)
 
@@ -99,12 +99,12 @@ def whole(question: Question, answer: Answer) -> Reply:
     document |= {"stop_reason": _stop_reason(answer.finish), "stop_sequence": answer.stop_sequence}
     if answer.usage is not None:
         document["usage"] = _usage(answer.usage, answer.telling)
-    return Reply(200, (JSON_TYPE, *_identity(question)), encode(document))
+    return Reply(200, (JSON_TYPE, *identity(question)), encode(document))
 
 
 def stream_headers(question: Question) -> tuple[tuple[str, str], ...]:
     """Give the headers of a streamed answer."""
-    return (("content-type", "text/event-stream; charset=utf-8"), ("cache-control", "no-cache"), *_identity(question))
+    return (("content-type", "text/event-stream; charset=utf-8"), ("cache-control", "no-cache"), *identity(question))
 
 
 def opening(question: Question, answer: Answer) -> tuple[bytes, ...]:
@@ -176,7 +176,8 @@ def _error(status: int, kind: str, message: str, headers: tuple[tuple[str, str],
     return Reply(status, (JSON_TYPE, ("request-id", _REQUEST_ID), *headers), encode(document))
 
 
-def _invalid(message: str, headers: tuple[tuple[str, str], ...] = ()) -> Reply:
+def complaint(message: str, headers: tuple[tuple[str, str], ...] = ()) -> Reply:
+    """Say what is wrong with a request."""
     return _error(400, "invalid_request_error", message, headers)
 
 
@@ -194,7 +195,8 @@ def _stop_reason(finish: Finish) -> str:
             assert_never(finish)
 
 
-def _identity(question: Question) -> tuple[tuple[str, str], ...]:
+def identity(question: Question) -> tuple[tuple[str, str], ...]:
+    """Give the headers that name an answer."""
     return (
         ("request-id", f"req_{question.digest[:12].hex()}"),
         ("anthropic-organization-id", "00000000-0000-0000-0000-000000000000"),

@@ -206,7 +206,7 @@ def models(names: Sequence[str]) -> Reply:
     return Reply(200, (JSON_TYPE,), encode({"object": "list", "data": listed}))
 
 
-def complaint(message: str, param: str | None = None, code: str | None = None) -> Reply:
+def complaint(message: str, *, param: str | None = None, code: str | None = None) -> Reply:
     """Say what is wrong with a request."""
     return _error(400, message, param=param, code=code)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from gateway.simulator.faults import Fault, Script
-from gateway.simulator.wire import Reply, Wire
+from gateway.simulator.wire import Reply, Whole, Wire
 from gateway.simulator.world import Answer, Finish, Latency, Question, Telling, answer, cached, estimate_tokens, pieces
 
 SLOW_PER_TOKEN_S = 1.0
@@ -65,8 +65,25 @@ class Plan:
 
 def plan(wire: Wire, question: Question, script: Script | None, latency: Latency, speed: float) -> Plan:
     """Decide what happens to a question; delays are multiplied by `speed`, but for a pace that the script gives."""
+    if not question.stream:
+        return plan_whole(wire, question, script, latency, speed)
     fault = None if script is None else script.fault
     pace = _pace(script, latency, speed)
+    failed = _failed(wire, question, script, pace)
+    return failed or _streamed(wire, question, _bent(answer(question), fault), fault, pace)
+
+
+def plan_whole(wire: Whole, question: Question, script: Script | None, latency: Latency, speed: float) -> Plan:
+    """Decide the same for a question whose answer is not streamed."""
+    fault = None if script is None else script.fault
+    pace = _pace(script, latency, speed)
+    failed = _failed(wire, question, script, pace)
+    return failed or _at_once(wire, question, _bent(answer(question), fault), fault, pace)
+
+
+def _failed(wire: Whole, question: Question, script: Script | None, pace: Latency) -> Plan | None:
+    """Plan the end of a question that is not answered; None for one that is."""
+    fault = None if script is None else script.fault
     match fault:
         case Fault.REFUSE:
             return Plan(pace.connect_s, None, (), Ending.RESET)
@@ -77,10 +94,8 @@ def plan(wire: Wire, question: Question, script: Script | None, latency: Latency
         case _ if fault in _STATUS_FAULTS or (fault is Fault.ERROR_IN_STREAM and not question.stream):
             hint = None if script is None else script.retry_after_s
             return planned(wire.failure(fault or Fault.OVERLOADED, question, hint), pace.connect_s)
-        case _ if question.stream:
-            return _streamed(wire, question, _bent(answer(question), fault), fault, pace)
         case _:
-            return _at_once(wire, question, _bent(answer(question), fault), fault, pace)
+            return None
 
 
 def planned(reply: Reply, wait_s: float = 0.0) -> Plan:
@@ -119,7 +134,7 @@ def _bent(straight: Answer, fault: Fault | None) -> Answer:
             return straight
 
 
-def _at_once(wire: Wire, question: Question, given: Answer, fault: Fault | None, pace: Latency) -> Plan:
+def _at_once(wire: Whole, question: Question, given: Answer, fault: Fault | None, pace: Latency) -> Plan:
     """Plan an answer that is not streamed: everything is thought out before the headers."""
     reply = wire.whole(question, given)
     thinking_s = pace.first_content_s + pace.per_token_s * estimate_tokens(len(given.text))

@@ -31,21 +31,29 @@ def read(document: Mapping[str, object], _header_names: frozenset[str]) -> Quest
     """Read a request, or complain about the first field that is missing or of the wrong type."""
     model, asked = document.get("model"), document.get("input")
     if not isinstance(model, str) or not model:
-        return openai.complaint("Missing required parameter: 'model'.", "model", "missing_required_parameter")
+        return openai.complaint(
+            "Missing required parameter: 'model'.", param="model", code="missing_required_parameter"
+        )
     if asked is None:
-        return openai.complaint("Missing required parameter: 'input'.", "input", "missing_required_parameter")
+        return openai.complaint(
+            "Missing required parameter: 'input'.", param="input", code="missing_required_parameter"
+        )
     if not isinstance(asked, str | list):
-        return openai.complaint("Invalid type for 'input': expected a string or an array.", "input", "invalid_type")
+        return openai.complaint(
+            "Invalid type for 'input': expected a string or an array.", param="input", code="invalid_type"
+        )
     limit = document.get("max_output_tokens")
     if limit is not None and (not isinstance(limit, int) or limit < _LEAST_OUTPUT_TOKENS):
         return openai.complaint(
             f"Invalid 'max_output_tokens': integer below minimum value. Expected a value >= {_LEAST_OUTPUT_TOKENS}.",
-            "max_output_tokens",
-            "integer_below_min_value",
+            param="max_output_tokens",
+            code="integer_below_min_value",
         )
     if (place := _unknown(asked)) is not None:
         return openai.complaint(
-            "The encrypted content of item could not be verified.", f"input[{place}]", "invalid_encrypted_content"
+            "The encrypted content of item could not be verified.",
+            param=f"input[{place}]",
+            code="invalid_encrypted_content",
         )
     return Question(
         model=model,
@@ -57,6 +65,10 @@ def read(document: Mapping[str, object], _header_names: frozenset[str]) -> Quest
         stream_usage=True,
         digest=digest_of(document),
     )
+
+
+def _missing(name: str) -> Reply:
+    return openai.complaint(f"Missing required parameter: '{name}'.", param=name, code="missing_required_parameter")
 
 
 def _unknown(asked: object) -> int | None:

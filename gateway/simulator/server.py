@@ -10,16 +10,17 @@ import json
 import socket
 import struct
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from types import MappingProxyType
 
 from aiohttp import web
 
-from gateway.simulator import anthropic, openai, responses
+from gateway.simulator import anthropic, counting, embeddings, openai, responses
 from gateway.simulator.control import fault_as_document, read_fault
-from gateway.simulator.faults import Faults
+from gateway.simulator.faults import Faults, Script
 from gateway.simulator.journal import TOLD_HEADERS, Entry, Journal
-from gateway.simulator.plan import Ending, Head, Plan, plan, planned
-from gateway.simulator.wire import Reply, Wire
+from gateway.simulator.plan import Ending, Head, Plan, plan, plan_whole, planned
+from gateway.simulator.wire import Reply, Whole, Wire
 from gateway.simulator.world import Latency, Question, latency_for
 
 LARGEST_BODY_BYTES = 64 * 1024 * 1024
@@ -28,6 +29,9 @@ _TOLD_BODY_BYTES = 64 * 1024
 _LARGE_BODY_BYTES = 1024 * 1024
 _SHUTDOWN_S = 0.05
 _USUAL_MODELS = frozenset({"claude-haiku-4-5", "claude-sonnet-4-5", "gpt-4o-mini", "gpt-5"})
+
+Planner = Callable[[Question, Script | None, Latency, float], Plan]
+"""Decides what happens to a question of one endpoint."""
 
 
 class Simulator:
@@ -45,9 +49,11 @@ class Simulator:
             route
             for prefix in ("", "/{provider}")
             for route in (
-                web.post(f"{prefix}/v1/chat/completions", self._handler(openai)),
-                web.post(f"{prefix}/v1/responses", self._handler(responses)),
-                web.post(f"{prefix}/v1/messages", self._handler(anthropic)),
+                web.post(f"{prefix}/v1/chat/completions", self._handler(openai, partial(plan, openai))),
+                web.post(f"{prefix}/v1/responses", self._handler(responses, partial(plan, responses))),
+                web.post(f"{prefix}/v1/messages", self._handler(anthropic, partial(plan, anthropic))),
+                web.post(f"{prefix}/v1/embeddings", self._handler(embeddings, partial(plan_whole, embeddings))),
+                web.post(f"{prefix}/v1/messages/count_tokens", self._handler(counting, partial(plan_whole, counting))),
                 web.get(f"{prefix}/v1/models", self._list_models),
             )
         ]
@@ -61,13 +67,13 @@ class Simulator:
             web.delete("/requests", self._clear_requests),
         ]
 
-    def _handler(self, wire: Wire) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    def _handler(self, wire: Whole, decide: Planner) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def handle(request: web.Request) -> web.StreamResponse:
-            return await self._infer(request, wire)
+            return await self._infer(request, wire, decide)
 
         return handle
 
-    async def _infer(self, request: web.Request, wire: Wire) -> web.StreamResponse:
+    async def _infer(self, request: web.Request, wire: Whole, decide: Planner) -> web.StreamResponse:
         body = await request.read()
         header_names = tuple(name.lower() for name in request.headers)
         names = frozenset(header_names)
@@ -78,7 +84,7 @@ class Simulator:
         if isinstance(asked, Question):
             script = self._faults.take(provider, asked.model)
             fault = None if script is None else script.fault
-            decided = plan(wire, asked, script, latency_for(asked.model, self._latencies), self._speed)
+            decided = decide(asked, script, latency_for(asked.model, self._latencies), self._speed)
         else:
             decided = planned(asked)
         model, stream = _facts(asked, document)
@@ -183,7 +189,7 @@ async def start(app: web.Application, host: str = "127.0.0.1", port: int = 0) ->
     return runner, int(runner.addresses[0][1])
 
 
-def _read(wire: Wire, body: bytes, header_names: frozenset[str]) -> tuple[object, Question | Reply]:
+def _read(wire: Whole, body: bytes, header_names: frozenset[str]) -> tuple[object, Question | Reply]:
     """Give the JSON of a body, or None, and what it asks or what is wrong with it."""
     try:
         document: object = json.loads(body)

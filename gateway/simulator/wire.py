@@ -1,5 +1,7 @@
 """What a simulated wire format offers: the modules `openai`, `responses` and `anthropic` each fit.
 
+The modules `embeddings` and `counting` fit what has no streams.
+
 Pure: values to bytes and bytes to values, no input or output.
 """
 
@@ -23,8 +25,8 @@ class Reply:
     body: bytes
 
 
-class Wire(Protocol):
-    """One dialect, as bytes."""
+class Whole(Protocol):
+    """One endpoint that answers at once, as bytes."""
 
     NAME: str
 
@@ -39,6 +41,10 @@ class Wire(Protocol):
 
     def whole(self, question: Question, answer: Answer) -> Reply:
         """Give an answer that is not streamed."""
+
+
+class Wire(Whole, Protocol):
+    """One dialect, as bytes, with its streams."""
 
     def stream_headers(self, question: Question) -> tuple[tuple[str, str], ...]:
         """Give the headers of a streamed answer."""

@@ -67,6 +67,7 @@ def shown(standing: Standing) -> dict[str, object]:
         "limit_usd": usd(standing.limit_nano_usd),
         "spent_usd": usd(standing.spent_nano_usd),
         "spent_nano_usd": standing.spent_nano_usd,
+        "spent_known": not standing.unread,
         "reserved_usd": usd(standing.held_nano_usd),
         "used": round(standing.spent_nano_usd / max(standing.limit_nano_usd, 1), 6),
         "possible_overshoot_usd": usd(standing.overshoot_nano_usd),

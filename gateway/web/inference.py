@@ -33,7 +33,7 @@ NOT_AWAITED = Refusal(RefusalKind.STOPPING, "the gateway is stopping, and cannot
 CUT_SHORT = "the gateway is stopping: this answer is not whole"
 COME_BACK_S = "2"
 """What callers are told to wait whom a gateway that stops turns away: the next one may be there already."""
-_JSON = "application/json"
+JSON = "application/json"
 NO_MORE: Mapping[str, str] = {}
 
 
@@ -156,7 +156,7 @@ async def _admitted(http: web.Request, parts: Parts, exchange: Exchange) -> web.
     """
     admitted = parts.limits.admit(exchange)
     if isinstance(admitted, Turned):
-        return _turned(parts, exchange, admitted)
+        return turned_response(parts, exchange, admitted)
     try:
         return await _answer(http, parts, exchange)
     finally:
@@ -169,14 +169,14 @@ async def _answer(http: web.Request, parts: Parts, exchange: Exchange) -> web.St
             result = await parts.executor.run(exchange)
     except CutShortError:
         exchange.outcome = Outcome.FAILED
-        return _exhausted(parts, exchange, Exhausted(NOT_AWAITED.status, NOT_AWAITED, "gateway"))
+        return exhausted_response(parts, exchange, Exhausted(NOT_AWAITED.status, NOT_AWAITED, "gateway"))
     match result:
         case Answered():
-            return web.Response(body=result.body, headers=_headers(parts, exchange, _JSON))
+            return web.Response(body=result.body, headers=headers_of(parts, exchange, JSON))
         case Stream():
             return await _stream(http, parts, exchange, result)
         case Exhausted():
-            return _exhausted(parts, exchange, result)
+            return exhausted_response(parts, exchange, result)
         case _:
             assert_never(result)
 
@@ -184,7 +184,7 @@ async def _answer(http: web.Request, parts: Parts, exchange: Exchange) -> web.St
 async def _stream(http: web.Request, parts: Parts, exchange: Exchange, stream: Stream) -> web.StreamResponse:
     left = False
     try:
-        headers = _headers(parts, exchange, "text/event-stream; charset=utf-8")
+        headers = headers_of(parts, exchange, "text/event-stream; charset=utf-8")
         headers["Cache-Control"] = "no-cache"
         headers["X-Accel-Buffering"] = "no"
         response = web.StreamResponse(headers=headers)
@@ -209,9 +209,10 @@ async def _stream(http: web.Request, parts: Parts, exchange: Exchange, stream: S
         stream.close(caller_left=left)
 
 
-def _turned(parts: Parts, exchange: Exchange, turned: Turned) -> web.Response:
+def turned_response(parts: Parts, exchange: Exchange, turned: Turned) -> web.Response:
+    """Answer a request that is beyond its caller's limits."""
     exchange.outcome = Outcome.REFUSED
-    headers = _headers(parts, exchange, _JSON)
+    headers = headers_of(parts, exchange, JSON)
     if turned.retry_after_s is not None:
         headers["Retry-After"] = str(turned.retry_after_s)
     if turned.final:
@@ -220,11 +221,14 @@ def _turned(parts: Parts, exchange: Exchange, turned: Turned) -> web.Response:
     return web.Response(status=turned.refusal.status, body=body, headers=headers)
 
 
-def _exhausted(parts: Parts, exchange: Exchange, exhausted: Exhausted) -> web.Response:
-    headers = _headers(parts, exchange, _JSON)
+def exhausted_response(parts: Parts, exchange: Exchange, exhausted: Exhausted) -> web.Response:
+    """Answer a request that no step answered."""
+    headers = headers_of(parts, exchange, JSON)
     error, blame = exhausted.error, exchange.blame(exhausted.blame)
     if isinstance(error, Refusal):
         body = exchange.caller.refusal(error, blame, exchange.id)
+        if error.retry_after_s is not None:
+            headers["Retry-After"] = str(error.retry_after_s)
     else:
         body = exchange.caller.failure(exhausted.status, error, blame, exchange.id)
         if error.retry_after_s is not None:
@@ -232,7 +236,7 @@ def _exhausted(parts: Parts, exchange: Exchange, exhausted: Exhausted) -> web.Re
     return web.Response(status=exhausted.status, body=body, headers=headers)
 
 
-def _headers(parts: Parts, exchange: Exchange, content_type: str) -> CIMultiDict[str]:
+def headers_of(parts: Parts, exchange: Exchange, content_type: str) -> CIMultiDict[str]:
     """Give the headers that name what happened; the row says the same."""
     decision, model = exchange.decision, exchange.model
     overhead_s = max(0.0, parts.clock.monotonic() - exchange.started_s - exchange.waited_s)
@@ -269,7 +273,7 @@ def refuse(
 ) -> web.Response:
     """Answer with a refusal of the gateway's own."""
     body = dialect.refusal(refusal, Blame("gateway", ()), request_id)
-    headers = {"Content-Type": _JSON, "x-rulegate-request-id": request_id, **more}
+    headers = {"Content-Type": JSON, "x-rulegate-request-id": request_id, **more}
     if refusal.kind is RefusalKind.UNAUTHENTICATED:
         headers["WWW-Authenticate"] = "Bearer"  # RFC 9110, section 11.6.1
     return web.Response(status=refusal.status, body=body, headers=headers)

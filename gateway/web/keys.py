@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from gateway.runtime.alerts import Alerting
+from gateway.runtime.counting import TokenCounter
 from gateway.runtime.decider import Decider
 from gateway.runtime.deliveries import Deliveries
 from gateway.runtime.drain import Drain
@@ -36,6 +37,7 @@ class Parts:
     drain: Drain
     alerts: Alerting
     deliveries: Deliveries
+    counter: TokenCounter
 
 
 PARTS = web.AppKey("parts", Parts)

@@ -77,13 +77,14 @@ async def livez(_: web.Request) -> web.Response:
 
 
 async def readyz(http: web.Request) -> web.Response:
-    """Say that requests are taken, or with 503 why not; `degraded` when the log or the ledger is not written."""
+    """Say that requests are taken, or with 503 why not; `degraded` when the log or the ledger fails."""
     phase = http.app[PARTS].drain.phase
     if phase is not Phase.READY:
         return web.Response(status=503, text=f"{phase}\n")
-    return web.Response(
-        text="ready\n" if http.app[DAEMON].log_healthy() else "ready, degraded: the log or the ledger is not written\n"
-    )
+    troubles = [] if http.app[DAEMON].log_healthy() else ["the log or the ledger is not written"]
+    if http.app[PARTS].spend.unread:
+        troubles.append("what budgets have spent cannot be read")
+    return web.Response(text=f"ready, degraded: {'; '.join(troubles)}\n" if troubles else "ready\n")
 
 
 async def status(http: web.Request) -> web.Response:
@@ -131,7 +132,12 @@ async def config(http: web.Request) -> web.Response:
 def config_of(snapshot: Snapshot) -> dict[str, object]:
     """Give the body of `/api/config`."""
     providers = {
-        name: {"kind": provider.kind, "base_url": provider.base_url, "api_key": secret_shown(provider.api_key)}
+        name: {
+            "kind": provider.kind,
+            "base_url": provider.base_url,
+            "api_key": secret_shown(provider.api_key),
+            "via": provider.via,
+        }
         for name, provider in snapshot.providers.items()
     }
     return {

@@ -12,6 +12,7 @@ from gateway.receivers.addresses import faults
 from gateway.runtime.ports import Addresses, Target, Targets
 from gateway.runtime.rehearsal import failures_of, rehearse
 from gateway.wiring.surfaces import SURFACES
+from gateway.wiring.ways import unreachable
 
 SHIPPED_RULES = "rules.d"
 
@@ -28,8 +29,8 @@ def gate(snapshot: Snapshot) -> tuple[Problem, ...]:
 
 
 def lacking(snapshot: Snapshot) -> tuple[Problem, ...]:
-    """Give the secrets that a snapshot needs and that cannot be had, or that are no addresses of receivers."""
-    return secrets.missing(snapshot, os.environ) or unusable(snapshot)
+    """Give what a snapshot needs and cannot have: secrets; or else addresses, certificates and extras that work."""
+    return secrets.missing(snapshot, os.environ) or (*unreachable(snapshot, os.environ), *unusable(snapshot))
 
 
 def unusable(snapshot: Snapshot) -> tuple[Problem, ...]:
@@ -53,14 +54,6 @@ def open_to_anybody(snapshot: Snapshot, settings: Settings) -> tuple[Problem, ..
     words = f"{settings.listen.host} can be reached from other machines, and no callers are configured"
     hint = "add one under callers: (rulegate keys add NAME), listen on 127.0.0.1, or say --allow-anonymous"
     return (Problem(WHOLE_SET, 1, 1, words, hint),)
-
-
-def real_targets(snapshot: Snapshot) -> Targets:
-    """Give each provider its own address and secret."""
-    return {
-        name: Target(provider.base_url, secrets.resolve(provider.api_key, os.environ))
-        for name, provider in snapshot.providers.items()
-    }
 
 
 def simulated_targets(simulator: str) -> Callable[[Snapshot], Targets]:

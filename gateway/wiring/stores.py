@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.adapters.budget_sums import BudgetSums
+from gateway.adapters.coolings_sqlite import Coolings
 from gateway.adapters.day_files import DayFiles
 from gateway.adapters.journal import Journal
 from gateway.adapters.ledger_sqlite import Ledger, LedgerReader
@@ -33,6 +34,7 @@ class Stores:
     journal: Journal
     sums: BudgetSums
     overrides: Overrides
+    coolings: Coolings
 
 
 def opened(data: Path, stack: AsyncExitStack) -> State:
@@ -51,8 +53,9 @@ async def stores(data: Path, state: State, metrics: Metrics, defaults: Callable[
         booked = await asyncio.to_thread(reconcile, log, data / "state.db")
     files, ledger = DayFiles(data / "log", defaults), Ledger(data / "state.db")
     journal = Journal(files, ledger, booked, metrics.store_failed, metrics.dropped)
-    sums = BudgetSums(journal, LedgerReader(data / "state.db"))
-    return Stores(state, hash_key, log, journal, sums, Overrides(data / "state.db"))
+    sums = BudgetSums(journal, LedgerReader(data / "state.db"), log)
+    coolings = Coolings(data / "state.db", journal, metrics.store_failed)
+    return Stores(state, hash_key, log, journal, sums, Overrides(data / "state.db"), coolings)
 
 
 @contextmanager

@@ -6,19 +6,23 @@ from aiohttp import web
 from prometheus_client.aiohttp import make_aiohttp_handler
 
 from gateway.adapters.metrics import Metrics
-from gateway.dialects.base import CallerDialect
+from gateway.dialects.base import CallerDialect, ProviderDialect
 from gateway.dialects.chat.dialect import OpenAIChat
+from gateway.dialects.embeddings import Embeddings, EmbeddingsUpstream
 from gateway.dialects.execute import Execute
+from gateway.dialects.messages.counting import CountTokens
 from gateway.dialects.messages.dialect import AnthropicMessages
 from gateway.dialects.responses.dialect import OpenAIResponses
 from gateway.domain.words import Dialect, Surface
 from gateway.runtime.executor import Spoken
 from gateway.web.alerts import accept, alerts, hush, silence, unhush
 from gateway.web.budgets import budgets, override
-from gateway.web.catalogue import models_handler, nothing_here, route_handler, unless_stopping
+from gateway.web.catalogue import nothing_here, route_handler, unless_stopping
+from gateway.web.counting import count_handler
 from gateway.web.errors import edge
 from gateway.web.inference import surface_handler
 from gateway.web.keys import PARTS, Parts
+from gateway.web.models import model_handler, models_handler
 from gateway.web.operations import (
     DAEMON,
     Daemon,
@@ -38,13 +42,17 @@ SURFACES: Mapping[Surface, CallerDialect] = {
     Surface.CHAT: OPENAI,
     Surface.RESPONSES: RESPONSES,
     Surface.MESSAGES: ANTHROPIC,
+    Surface.EMBEDDINGS: Embeddings(),
     Surface.EXECUTE: Execute(),
 }
-SPOKEN = Spoken({Dialect.OPENAI: OPENAI, Dialect.ANTHROPIC: ANTHROPIC}, {Surface.RESPONSES: RESPONSES})
+PROVIDERS: Mapping[Dialect, ProviderDialect] = {Dialect.OPENAI: OPENAI, Dialect.ANTHROPIC: ANTHROPIC}
+COUNTS: ProviderDialect = CountTokens()
+SPOKEN = Spoken(PROVIDERS, {Surface.EMBEDDINGS: EmbeddingsUpstream, Surface.RESPONSES: lambda _: RESPONSES})
 PATHS = {
     Surface.CHAT: "/v1/chat/completions",
     Surface.RESPONSES: "/v1/responses",
     Surface.MESSAGES: "/v1/messages",
+    Surface.EMBEDDINGS: "/v1/embeddings",
     Surface.EXECUTE: "/v1/execute",
 }
 
@@ -53,8 +61,10 @@ def inference_routes() -> list[web.RouteDef]:
     """List what callers ask for."""
     return [
         *(web.post(path, surface_handler(surface, SURFACES[surface])) for surface, path in PATHS.items()),
+        web.post("/v1/messages/count_tokens", count_handler(ANTHROPIC)),
         web.post("/v1/route", unless_stopping(route_handler(SURFACES), SURFACES)),
         web.get("/v1/models", edge(unless_stopping(models_handler(SURFACES), SURFACES))),
+        web.get("/v1/models/{id:.+}", edge(unless_stopping(model_handler(SURFACES), SURFACES))),
     ]
 
 

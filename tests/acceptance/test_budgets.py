@@ -93,7 +93,7 @@ async def test_a_thousand_race_for_a_hard_budget(tmp_path: Path) -> None:
     """U-69 U-70 U-74: spend stays within the limit, and exactly as many pass as have room for what they may cost."""
     async with gated() as (url, gate):
         rules = REGISTRY.format(url=url) + "budgets: {all: {limit: 1 USD, per: day, hard: true}}\n"
-        rules += "rules: [{name: all, route: [priced]}]\n"
+        rules += "rules: [{name: all, route: [{model: priced, timeout: {connect: 30s}}]}]\n"
         async with daemon(tmp_path, {"rules.yaml": rules}, simulate=False) as running:
             answers, refusals, _ = await race(running, gate, RACERS)
             snapshot = running.reloader.active.snapshot
@@ -121,7 +121,7 @@ async def test_a_soft_budget_passes_its_limit_by_no_more_than_it_announced(tmp_p
     """U-70: nothing is known of such attempts yet, so that an estimate is held back for each."""
     async with gated() as (url, gate):
         rules = REGISTRY.format(url=url) + "budgets: {all: {limit: 0.20 USD, per: day}}\n"
-        rules += "rules: [{name: all, route: [priced]}]\n"
+        rules += "rules: [{name: all, route: [{model: priced, timeout: {connect: 30s}}]}]\n"
         async with daemon(tmp_path, {"rules.yaml": rules}, simulate=False) as running:
             answers, refusals, announced = await race(running, gate, 300)
             assert answers + len(refusals) == 300

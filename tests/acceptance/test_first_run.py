@@ -103,7 +103,7 @@ def test_the_script_for_a_team_ends_with_a_caller_in_the_log(checkout: Path) -> 
     before = sorted(path.name for path in checkout.rglob("*"))
     said = said_by_script(TEAM, "team", checkout)
     for wanted in (
-        r"ok rules\.d: 9 files",
+        r"ok rules\.d: 10 files",
         r'"code":"invalid_api_key"',
         r'"model":"nano".*"rule":"growth"',
         r'"id":"auto".*"id":"haiku".*"id":"nano"',
@@ -123,7 +123,7 @@ def test_the_first_run_ends_with_a_routed_answer_a_row_and_a_metric(checkout: Pa
         r'"model":"sonnet".*"rule":"code"',  # the shipped rules decide
         r"(?i)x-rulegate-rule: simple",
         r"rule        code \(10-code\.yaml:",  # explain gives the same decision
-        r"ok rules\.d: 7 files",
+        r"ok rules\.d: 8 files",
         r'"model":"opus".*"rule":"sql"',  # the edit is live, and the same request goes elsewhere
         r'\{"rows":\[\{.*"requested_model":"auto".*"rule":"sql".*"outcome":"answered"',
         r'rulegate_cost_usd_total\{model="opus",rule="sql"\} 0\.0*[1-9]',
@@ -135,10 +135,10 @@ def test_the_first_run_ends_with_a_routed_answer_a_row_and_a_metric(checkout: Pa
 def test_the_sdk_snippets_get_routed_answers(checkout: Path) -> None:
     """OpenAI's and Anthropic's own clients, with `model="auto"` and any key, as the README shows them."""
     found = snippets("python")
-    assert len(found) == 2
+    answers = (*("claude-sonnet-4-5 (simulated claude-sonnet-4-5)",) * 2, "text-embedding-3-small [1536, 1536]")
     with started(["rulegate", "serve", "--simulate", "--listen", "127.0.0.1:0"], checkout) as process:
         address = address_said(process)
-        for snippet in found:
+        for snippet, answer in zip(found, answers, strict=True):
             assert "127.0.0.1:8080" in snippet
             code = snippet.replace("127.0.0.1:8080", address)
             ran = subprocess.run(
@@ -150,4 +150,4 @@ def test_the_sdk_snippets_get_routed_answers(checkout: Path) -> None:
                 timeout=LONGEST_S,
                 check=False,
             )
-            assert ran.stdout.startswith("claude-sonnet-4-5 (simulated claude-sonnet-4-5)"), ran.stderr
+            assert ran.stdout.startswith(answer), ran.stderr

@@ -43,7 +43,7 @@ async def test_prometheus_knows_what_the_rows_know(paired: Daemon, tmp_path: Pat
         for row in rows:
             paid[row["rule"] or "other",] += row["cost_nano_usd"]
         assert {key: round(usd * 10**9) for key, usd in money.items()} == +paid
-        timed = await watcher.vector("rulegate_request_duration_seconds_count", at_s)
+        timed = await watcher.vector("rulegate_request_duration_seconds_count > 0", at_s)
         assert timed == Counter((row["surface"],) for row in rows)
         info = await watcher.vector("rulegate_config_info", at_s)
         assert info == {(rows[0]["fingerprint"][:7], str(rows[0]["generation"]), "true"): 1}
@@ -69,7 +69,7 @@ async def traffic(paired: Daemon) -> int:
     for fault in FAULTS:
         for name in ("nano", "haiku") if fault else ():
             await paired.fault(UPSTREAM[name], str(fault))
-        bag = list(itertools.product(("chat", "messages", "execute"), PAIRS, (False, True)))
+        bag = list(itertools.product(("chat", "responses", "messages", "execute"), PAIRS, (False, True)))
         await asyncio.gather(*(one(paired, surface, pair, stream=stream) for surface, pair, stream in bag))
         sent += len(bag)
     async with paired.ask("chat", model="nobody-knows-it") as response:

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from gateway.cli import main
 from gateway.wiring.rules import shipped_rules
-from tests.fakes.daemon import PATHS, Daemon, body_of, daemon
+from tests.fakes.daemon import EMBEDDINGS, PATHS, Daemon, body_of, daemon
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,10 @@ CASES = [
     Case("simple", "Summarize the following article in two sentences: the harbour was closed all week."),
     Case("simple", "Translate into German: the harbour was closed all week.", "execute"),
     Case("short-question", "What is the capital of Australia?"),
+    Case("embeddings", "a red bicycle", "embeddings"),
     Case("everything-else", "Write a catchy slogan and three ad headlines for our new running shoes."),
 ]
+ADDRESSES = {**PATHS, "embeddings": EMBEDDINGS}
 EVERY_CASE = pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.rule}-{case.surface}")
 
 
@@ -75,7 +77,7 @@ async def test_explain_route_headers_and_row_agree(shipped: Daemon, tmp_path: Pa
         routed = await response.json()
     assert (await shipped.upstream())["total"] == 0
 
-    async with shipped.http.post(shipped.url + PATHS[case.surface], json=case.body, headers=headers) as response:
+    async with shipped.http.post(shipped.url + ADDRESSES[case.surface], json=case.body, headers=headers) as response:
         answered = response.headers
         assert response.status == 200
     row = await shipped.row(answered["x-rulegate-request-id"])

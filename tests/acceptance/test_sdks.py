@@ -131,7 +131,8 @@ async def test_models_are_listed_in_the_shape_of_the_client_that_asks(shipped: D
         names = [model.id async for model in client.models.list()]
     async with anthropic.AsyncAnthropic(base_url=shipped.url, api_key="none") as other:
         others = [model.id async for model in other.models.list()]
-    assert names == others == ["auto", "haiku", "sonnet", "opus", "nano", "mini", "gpt"]
+    assert others == ["auto", "haiku", "sonnet", "opus", "nano", "mini", "gpt"]
+    assert names == [*others, "embed"]  # Anthropic's client has nothing to ask it for
 
 
 async def test_execute_answers_a_bare_prompt(shipped: Daemon) -> None:

@@ -1,4 +1,4 @@
-"""The way to providers, against servers that misbehave on loopback."""
+"""The ways to providers, against servers that misbehave on loopback: what one promises, all do."""
 
 import asyncio
 import contextlib
@@ -6,16 +6,17 @@ import gzip
 import socket
 import ssl
 import subprocess
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
 import pytest
 
-from gateway.adapters.transport import LARGEST_ANSWER_BYTES, HttpTransport
+from gateway.adapters.transport import LARGEST_ANSWER_BYTES
 from gateway.domain.rule import Timeouts
 from gateway.domain.upstream import Call, UpstreamError
 from gateway.domain.words import Failure
+from tests.adapters.over import Over
 from tests.adapters.upstream import Script, Upstream, answering, chunked, closed_port, full_backlog, serving, whole
 
 SECRET = "sk-canary-7f3a"
@@ -23,18 +24,11 @@ BODY = b'{"model":"gpt","messages":[{"role":"user","content":"canary prompt"}]}'
 DEADLINE_S = 20
 
 
-@pytest.fixture
-async def transport() -> AsyncIterator[HttpTransport]:
-    made = HttpTransport()
-    yield made
-    await made.close()
-
-
 def call(url: str, connect_s: float = 10.0, headers: Mapping[str, str] = MappingProxyType({})) -> Call:
     return Call("acme", url, {"Authorization": f"Bearer {SECRET}", **headers}, BODY, Timeouts(connect_s=connect_s))
 
 
-async def refused(transport: HttpTransport, request: Call) -> UpstreamError:
+async def refused(transport: Over, request: Call) -> UpstreamError:
     with pytest.raises(UpstreamError) as caught:
         await transport.send(request)
     assert SECRET not in str(caught.value)
@@ -70,21 +64,19 @@ async def cut_the_head(upstream: Upstream, reader: asyncio.StreamReader, writer:
     ],
 )
 async def test_a_connection_that_ends_before_the_head_is_told_apart(
-    transport: HttpTransport, script: Script, failure: Failure, words: str
+    transport: Over, script: Script, failure: Failure, words: str
 ) -> None:
     async with serving(script) as upstream:
         error = await refused(transport, call(upstream.url))
     assert (error.failure, str(error)) == (failure, words)
 
 
-async def test_a_port_nobody_listens_on_cannot_be_reached(transport: HttpTransport) -> None:
+async def test_a_port_nobody_listens_on_cannot_be_reached(transport: Over) -> None:
     error = await refused(transport, call(f"http://127.0.0.1:{closed_port()}/"))
     assert (error.failure, str(error)) == (Failure.CONNECT, "acme cannot be reached")
 
 
-async def test_a_name_that_is_not_known_has_no_address(
-    transport: HttpTransport, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_name_that_is_not_known_has_no_address(transport: Over, monkeypatch: pytest.MonkeyPatch) -> None:
     async def unknown(*_: object, **__: object) -> object:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
@@ -94,13 +86,13 @@ async def test_a_name_that_is_not_known_has_no_address(
 
 
 @pytest.mark.parametrize("host", ["a" * 64 + ".invalid", "a..invalid"])
-async def test_a_name_that_cannot_be_one_has_no_address(transport: HttpTransport, host: str) -> None:
+async def test_a_name_that_cannot_be_one_has_no_address(transport: Over, host: str) -> None:
     """The codec of host names raises an error of its own for labels that are empty or too long."""
     error = await refused(transport, call(f"http://{host}/"))
     assert (error.failure, str(error)) == (Failure.CONNECT, "the host of acme has no address")
 
 
-async def test_a_header_that_breaks_lines_is_never_sent(transport: HttpTransport) -> None:
+async def test_a_header_that_breaks_lines_is_never_sent(transport: Over) -> None:
     async with serving(answering(whole(b"{}"))) as upstream:
         error = await refused(transport, call(upstream.url, headers={"x-api-key": f"{SECRET}\r\nx-evil: 1"}))
         assert upstream.heads == []
@@ -110,15 +102,13 @@ async def test_a_header_that_breaks_lines_is_never_sent(transport: HttpTransport
     )
 
 
-async def test_a_connection_that_nobody_takes_ends_at_the_connect_limit(transport: HttpTransport) -> None:
+async def test_a_connection_that_nobody_takes_ends_at_the_connect_limit(transport: Over) -> None:
     with full_backlog() as port:
         error = await refused(transport, call(f"http://127.0.0.1:{port}/", connect_s=0.05))
     assert (error.failure, str(error)) == (Failure.CONNECT, "connecting to acme took too long")
 
 
-async def test_the_connect_limit_holds_for_the_name_too(
-    transport: HttpTransport, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_the_connect_limit_holds_for_the_name_too(transport: Over, monkeypatch: pytest.MonkeyPatch) -> None:
     async def silent(*_: object, **__: object) -> object:
         await asyncio.get_running_loop().create_future()
         raise AssertionError
@@ -141,16 +131,14 @@ def self_signed(tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
     return context
 
 
-async def test_a_certificate_that_nobody_vouches_for_is_not_taken(
-    transport: HttpTransport, self_signed: ssl.SSLContext
-) -> None:
+async def test_a_certificate_that_nobody_vouches_for_is_not_taken(transport: Over, self_signed: ssl.SSLContext) -> None:
     async with serving(answering(whole(b"{}")), tls=self_signed) as upstream:
         error = await refused(transport, call(upstream.url.replace("http:", "https:")))
         assert upstream.heads == []
     assert (error.failure, str(error)) == (Failure.CONNECT, "acme has no certificate that this machine trusts")
 
 
-async def test_a_server_without_encryption_is_not_blamed_on_its_certificate(transport: HttpTransport) -> None:
+async def test_a_server_without_encryption_is_not_blamed_on_its_certificate(transport: Over) -> None:
     async def plain(_: Upstream, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(1)
         writer.write(whole(b"", status=b"400 Bad Request"))
@@ -162,7 +150,7 @@ async def test_a_server_without_encryption_is_not_blamed_on_its_certificate(tran
     assert str(error) == "no encrypted connection with acme can be made"
 
 
-async def test_nothing_is_sent_but_what_was_asked_for(transport: HttpTransport) -> None:
+async def test_nothing_is_sent_but_what_was_asked_for(transport: Over) -> None:
     """U-114: no header beside the fixed ones goes out, and the body goes out as it is."""
     async with serving(answering(whole(b"{}"))) as upstream:
         reply = await transport.send(call(upstream.url, headers={"anthropic-version": "2023-06-01"}))
@@ -183,7 +171,7 @@ async def test_nothing_is_sent_but_what_was_asked_for(transport: HttpTransport) 
 
 
 async def test_the_passwords_of_a_netrc_file_are_not_sent(
-    transport: HttpTransport, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    transport: Over, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login somebody password secret\n")
@@ -195,7 +183,7 @@ async def test_the_passwords_of_a_netrc_file_are_not_sent(
 
 
 @pytest.mark.parametrize("reply", [whole(b"hello world"), chunked(b"hello", b" ", b"world")])
-async def test_a_whole_answer_is_read_however_it_is_framed(transport: HttpTransport, reply: bytes) -> None:
+async def test_a_whole_answer_is_read_however_it_is_framed(transport: Over, reply: bytes) -> None:
     async with serving(answering(reply)) as upstream:
         got = await transport.send(call(upstream.url))
         assert got.status == 200
@@ -203,7 +191,7 @@ async def test_a_whole_answer_is_read_however_it_is_framed(transport: HttpTransp
         got.close()
 
 
-async def test_chunks_come_as_they_are_sent_and_end_empty(transport: HttpTransport) -> None:
+async def test_chunks_come_as_they_are_sent_and_end_empty(transport: Over) -> None:
     more = asyncio.Event()
 
     async def script(upstream: Upstream, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -229,7 +217,7 @@ async def test_chunks_come_as_they_are_sent_and_end_empty(transport: HttpTranspo
     ids=["length", "chunked"],
 )
 @pytest.mark.parametrize("way", ["read", "chunk"])
-async def test_a_body_that_is_cut_short_is_truncated(transport: HttpTransport, reply: bytes, way: str) -> None:
+async def test_a_body_that_is_cut_short_is_truncated(transport: Over, reply: bytes, way: str) -> None:
     """U-01: an answer that breaks off is a failure of its own, never a short answer."""
     async with serving(answering(reply)) as upstream:
         got = await transport.send(call(upstream.url))
@@ -247,7 +235,7 @@ async def drained(chunk: object) -> None:
         pass
 
 
-async def test_a_redirect_is_an_answer_and_is_never_followed(transport: HttpTransport) -> None:
+async def test_a_redirect_is_an_answer_and_is_never_followed(transport: Over) -> None:
     """A redirect could carry the key to another host."""
     async with serving(answering(whole(b"{}"))) as elsewhere:
         location = f"Location: {elsewhere.url}".encode()
@@ -259,7 +247,7 @@ async def test_a_redirect_is_an_answer_and_is_never_followed(transport: HttpTran
         assert elsewhere.connections == 0
 
 
-async def test_a_cookie_is_never_sent_back(transport: HttpTransport) -> None:
+async def test_a_cookie_is_never_sent_back(transport: Over) -> None:
     ok = whole(b"{}", b"Set-Cookie: session=canary; Path=/")
     async with serving(answering(ok, ok)) as upstream:
         for _ in range(2):
@@ -271,7 +259,7 @@ async def test_a_cookie_is_never_sent_back(transport: HttpTransport) -> None:
 
 
 @pytest.mark.parametrize("way", ["read", "chunk"])
-async def test_a_connection_whose_answer_was_read_is_used_again(transport: HttpTransport, way: str) -> None:
+async def test_a_connection_whose_answer_was_read_is_used_again(transport: Over, way: str) -> None:
     async with serving(answering(*[whole(b"{}")] * 3)) as upstream:
         for _ in range(3):
             reply = await transport.send(call(upstream.url))
@@ -280,7 +268,7 @@ async def test_a_connection_whose_answer_was_read_is_used_again(transport: HttpT
     assert (len(upstream.heads), upstream.connections) == (3, 1)
 
 
-async def test_closing_an_answer_before_its_end_hangs_up_on_the_provider(transport: HttpTransport) -> None:
+async def test_closing_an_answer_before_its_end_hangs_up_on_the_provider(transport: Over) -> None:
     """U-35: a provider that goes on producing goes on billing."""
 
     async def script(upstream: Upstream, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -297,7 +285,7 @@ async def test_closing_an_answer_before_its_end_hangs_up_on_the_provider(transpo
         await asyncio.wait_for(upstream.hung_up.wait(), DEADLINE_S)
 
 
-async def test_a_call_that_is_cancelled_hangs_up_on_the_provider(transport: HttpTransport) -> None:
+async def test_a_call_that_is_cancelled_hangs_up_on_the_provider(transport: Over) -> None:
     """U-35: also before the head of the answer has come."""
     came = asyncio.Event()
 
@@ -316,7 +304,7 @@ async def test_a_call_that_is_cancelled_hangs_up_on_the_provider(transport: Http
         await asyncio.wait_for(upstream.hung_up.wait(), DEADLINE_S)
 
 
-async def test_nothing_is_decompressed(transport: HttpTransport) -> None:
+async def test_nothing_is_decompressed(transport: Over) -> None:
     packed = gzip.compress(b"hello")
     async with serving(answering(whole(packed, b"Content-Encoding: gzip"))) as upstream:
         reply = await transport.send(call(upstream.url))
@@ -325,10 +313,10 @@ async def test_nothing_is_decompressed(transport: HttpTransport) -> None:
 
 
 @pytest.mark.parametrize("frame", [whole, chunked], ids=["length", "chunked"])
-async def test_an_answer_past_the_bound_is_refused_and_one_at_the_bound_is_not(frame: object) -> None:
+async def test_an_answer_past_the_bound_is_refused_and_one_at_the_bound_is_not(transport: Over, frame: object) -> None:
     """U-113: however it is framed, and before more than the bound is kept."""
     assert callable(frame)
-    transport = HttpTransport(largest_answer_bytes=1000)
+    transport = Over(transport.library, largest_answer_bytes=1000)
     async with serving(answering(frame(b"x" * 1000))) as upstream:
         reply = await transport.send(call(upstream.url))
         assert await reply.read() == b"x" * 1000
@@ -342,7 +330,7 @@ async def test_an_answer_past_the_bound_is_refused_and_one_at_the_bound_is_not(f
     assert caught.value.failure is Failure.MALFORMED
 
 
-async def test_an_endless_answer_is_given_up_at_the_bound() -> None:
+async def test_an_endless_answer_is_given_up_at_the_bound(transport: Over) -> None:
     """U-113: an upstream that never ends its chunks is hung up on."""
 
     async def endless(upstream: Upstream, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -352,7 +340,7 @@ async def test_an_endless_answer_is_given_up_at_the_bound() -> None:
             writer.write(b"400\r\n" + b"x" * 1024 + b"\r\n")
             await writer.drain()
 
-    transport = HttpTransport(largest_answer_bytes=100_000)
+    transport = Over(transport.library, largest_answer_bytes=100_000)
     async with serving(endless) as upstream:
         reply = await transport.send(call(upstream.url))
         with pytest.raises(UpstreamError) as caught:
@@ -367,7 +355,7 @@ def test_the_bound_is_far_above_any_answer_of_a_model() -> None:
     assert LARGEST_ANSWER_BYTES >= 32 * 1024 * 1024
 
 
-async def test_a_kept_connection_that_the_peer_has_closed_is_made_anew(transport: HttpTransport) -> None:
+async def test_a_kept_connection_that_the_peer_has_closed_is_made_anew(transport: Over) -> None:
     """U-09: a server's idle limit is no failure of a model; a new connection that is closed is one."""
     heads: list[bytes] = []
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.adapters.webhook import MOST_READ_BYTES, OwnThreads, Printer, Webhooks, is_here, proxy_for
+from gateway.adapters.webhook import MOST_READ_BYTES, OwnThreads, Printer, Webhooks
 from gateway.domain.alert import ReceiverKind
 from gateway.domain.delivery import NoAnswer, Post, Response, Sending
 from gateway.receivers.formats import post_for
@@ -301,38 +301,6 @@ async def test_a_proxy_that_does_not_lead_there_is_said_so(monkeypatch: pytest.M
     second = await made.send(OPS, FIRING, post("https://hooks.test/"))
     await made.close()
     assert first == second == NoAnswer("the proxy of the environment does not lead there")
-
-
-WAYS = [
-    ("https://hooks.example/x", "http://secure:3128"),
-    ("http://hooks.example/x", "http://plain:3128"),
-    ("https://inner.example/x", None),
-    ("https://deep.inner.example/x", None),
-    ("http://127.0.0.1:9093/", None),
-    ("http://localhost:9093/", None),
-    ("http://[::1]:9093/", None),
-    ("http://10.0.0.7:9093/", "http://plain:3128"),
-    ("http://hooks.example:99/x", None),
-]
-
-
-@pytest.mark.parametrize(("url", "proxy"), WAYS)
-def test_which_proxy_is_used_is_the_environments_word(
-    url: str, proxy: str | None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """U-116: and this machine is reached without one."""
-    monkeypatch.setenv("HTTPS_PROXY", "http://secure:3128")
-    monkeypatch.setenv("http_proxy", "plain:3128")
-    monkeypatch.setenv("NO_PROXY", ".inner.example,inner.example,hooks.example:99")
-    assert proxy_for(url) == proxy
-
-
-def test_all_proxy_is_for_what_no_other_is_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert proxy_for("https://hooks.example/") is None
-    monkeypatch.setenv("ALL_PROXY", "http://all:3128")
-    assert proxy_for("https://hooks.example/") == "http://all:3128"
-    assert is_here("127.8.9.1")
-    assert not is_here("hooks.example")
 
 
 # -- the rehearsal

@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 from gateway.cli import main
 from tests.adapters.upstream import closed_port
 from tests.fakes.alerts import SECRET
-from tests.fakes.daemon import daemon
+from tests.fakes.daemon import daemon, until
 from tests.fakes.rule_files import to_model
 
 RULES = f"""\
@@ -187,6 +187,38 @@ async def test_silences_of_a_running_gateway_are_made_listed_and_ended(tmp_path:
         assert (past.exit_code, past.stderr.partition(":")[2]) == (
             1,
             ' a silence ends at a moment to come: "for": "2h" or "until": "2026-12-01T00:00:00Z"\n',
+        )
+
+
+async def test_an_incident_of_a_running_gateway_is_listed_and_accepted(tmp_path: Path) -> None:
+    """Its id comes from a message or from the list; it ends, and another time there is nothing to accept."""
+    alert = "alerts: {rules: {kind: config_rejected, severity: critical, notify: [hook]}}\n"
+    receiver = "receivers: {hook: {kind: generic, url: {env: HOOK}}}\n"
+    async with daemon(tmp_path, {"rules.yaml": to_model("mini"), "alerts.yaml": receiver + alert}) as running:
+
+        async def accept(*arguments: str) -> Result:
+            return await asyncio.to_thread(run, "accept", *arguments, RULEGATE_URL=running.url)
+
+        async def listed() -> list[dict[str, Any]] | None:
+            found: list[dict[str, Any]] = json.loads((await accept("--json")).stdout)
+            return found or None
+
+        assert (await accept()).stdout == "no incident goes on\n"
+        running.write("broken.yaml", "rules: [{name: broken, route: nowhere}]\n")
+        (incident,) = await until(listed, "incident")
+        line = (await accept()).stdout
+        assert line.startswith(f"{incident['id']}  critical  rules: The rules on disk are rejected")
+        accepted = await accept(incident["id"])
+        assert (accepted.exit_code, accepted.stdout.split(":")[0]) == (0, f"accepted {incident['id']}")
+
+        async def over() -> bool | None:
+            return (await accept()).stdout == "no incident goes on\n" or None
+
+        await until(over, "end of the incident")
+        again = await accept(incident["id"])
+        assert (again.exit_code, again.stderr) == (
+            1,
+            f"Error: there is no open incident '{incident['id']}'; GET /api/alerts lists what there is\n",
         )
 
 

@@ -182,7 +182,7 @@ def test_files_without_a_rule_and_a_model_are_refused_as_the_daemon_does(
 
 def test_without_a_directory_the_shipped_rules_are_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert "ok the shipped rules: 6 files" in run("check").stdout
+    assert "ok the shipped rules: 7 files" in run("check").stdout
     (tmp_path / "rules.d").mkdir()
     (tmp_path / "rules.d" / "a.yaml").write_text(GOOD)
     assert "ok rules.d: 1 file" in run("check").stdout

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from gateway.config import catalogue, packaged
 from gateway.config.categories import all_at_once
 from gateway.config.compile import Compiler
+from gateway.domain.budget import OnStoreFailure
 from gateway.domain.registry import EnvSecret
 from gateway.domain.snapshot import Rejected, RuleFile, Snapshot
 from gateway.domain.words import DEFAULT_FALL_BACK_ON, Failure, Mode, Prefer
@@ -335,3 +336,21 @@ def test_patterns_in_one_pass_are_those_that_hold_one_by_one(text: str) -> None:
     patterns = [pattern for category in compiled("{}").table.categories for _, pattern, _ in category.patterns]
     assert patterns
     assert list(all_at_once(patterns)(text)) == list(one_by_one(patterns)(text))
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("", OnStoreFailure.LOCAL),
+        (", hard: true", OnStoreFailure.CLOSED),
+        (", hard: true, on_store_failure: local", OnStoreFailure.LOCAL),
+        (", on_store_failure: closed", OnStoreFailure.CLOSED),
+        (", hard: true, on_store_failure: open", OnStoreFailure.OPEN),
+    ],
+)
+def test_what_holds_while_spend_is_not_known_is_what_is_written_else_a_hard_budget_is_closed(
+    written: str, expected: OnStoreFailure
+) -> None:
+    """U-72."""
+    budgets = compiled(f"budgets: {{b: {{limit: 1 USD, per: day{written}}}}}").budgets
+    assert budgets["b"].on_store_failure is expected

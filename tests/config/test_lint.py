@@ -268,3 +268,30 @@ def test_the_shipped_rules_have_no_warnings() -> None:
     assert isinstance(result, Snapshot)
     assert result.rules
     assert result.warnings == ()
+
+
+VECTORS = "when: {surface: embeddings}, route: [small]"
+
+
+@pytest.mark.parametrize(
+    ("rules", "warnings"),
+    [
+        (["name: all, priority: 9, route: [small, large]", f"name: vectors, {VECTORS}"], []),
+        (
+            [f"name: vectors, {VECTORS}"],
+            [],
+        ),
+        (
+            [
+                "name: all, route: [small, large]",
+                f"name: vectors, priority: 3, {VECTORS}",
+                "name: long, when: {surface: embeddings, words: {gt: 9}}, route: [large]",
+            ],
+            ["rule 'long' can never match: 'vectors' is tried first and takes all it would"],
+        ),
+    ],
+    ids=["a catch-all above it", "alone", "under another for embeddings"],
+)
+def test_rules_for_embeddings_and_others_do_not_meet(rules: list[str], warnings: list[str]) -> None:
+    """U-94: neither covers the other, and one step is no slip where few have the same model twice."""
+    assert [each.message for each in compiled(REGISTRY, rules_of(*rules)).warnings] == warnings

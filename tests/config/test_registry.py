@@ -6,6 +6,7 @@ from gateway.config import catalogue
 from gateway.config.compile import Compiler
 from gateway.domain.registry import FileSecret, Model
 from gateway.domain.snapshot import Rejected, RuleFile, Snapshot
+from gateway.engine.pricing import is_priced
 
 CATALOGUE = catalogue.load()
 COMPILER = Compiler(CATALOGUE)
@@ -84,3 +85,13 @@ def test_free_and_unknown_are_different() -> None:
     assert model("model: gpt-5, price: free", own).known is None
     text = f"providers: {{p: {own}}}\nmodels: {{m: {{provider: p, model: gpt-5}}}}"
     assert isinstance(COMPILER.compile((RuleFile("r.yaml", text.encode()),)), Rejected)
+
+
+def test_a_model_knows_its_dated_states_that_are_sold_at_a_price_of_their_own() -> None:
+    """U-67: by the catalogue that ships; one that it has under the same entry is no other model."""
+    today, old = model("model: gpt-4o"), model("model: gpt-4o-2024-05-13")
+    assert set(today.states) == {"gpt-4o-2024-05-13"}
+    assert not is_priced(today, "gpt-4o-2024-05-13", CATALOGUE.date)
+    assert is_priced(today, "gpt-4o-2024-08-06", CATALOGUE.date)
+    assert is_priced(old, "gpt-4o-2024-05-13", CATALOGUE.date)
+    assert not model("model: gpt-4o, price: free", '{kind: openai, api_key: none, base_url: "http://h:1/v1"}').states

@@ -14,6 +14,7 @@ def test_every_kind_of_refusal_has_its_status() -> None:
         "rate_limited": 429,
         "too_large": 413,
         "over_budget": 402,
+        "store_failed": 503,
         "internal": 500,
         "stopping": 503,
     }

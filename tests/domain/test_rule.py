@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.domain.problem import Mark
-from gateway.domain.rule import ALWAYS, AllOf, AnyOf, Chain, Not, Route, Rule, Split, Step
+from gateway.domain.rule import ALWAYS, AllOf, AnyOf, Chain, Condition, Leaf, Not, Route, Rule, Split, Step
 from gateway.domain.words import Mode
 from tests.strategies import leaf
 
@@ -14,7 +14,7 @@ FIXED = Route("", (Step("small"), Step("large")), 60.0, frozenset())
 SPLIT = Route("", (Step("small"), Split(((Step("small"), 3.0), (Step("large"), 1.0)))), 60.0, frozenset())
 
 
-def rule_of(*parts: AllOf | AnyOf | Not) -> Rule:
+def rule_of(*parts: Condition) -> Rule:
     return Rule("r", 0, AllOf(parts), FIXED, Mode.LIVE, frozenset(), "a.yaml", Mark(1, 1))
 
 
@@ -50,3 +50,15 @@ def test_a_route_without_splits_is_settled_once_for_all_conversations() -> None:
 )
 def test_the_share_of_a_model_at_a_place(route: Route, place: int, model: str, share: float) -> None:
     assert route.share(place, model) == share
+
+
+SURFACE = Leaf("surface", "surface", "embeddings", "embeddings".__eq__, keys=frozenset({"embeddings"}))
+
+
+def test_a_rule_is_for_embeddings_where_it_asks_for_them_and_nothing_else() -> None:
+    """At the top of its conditions, however they nest there."""
+    assert rule_of(SURFACE).for_embeddings
+    assert rule_of(AllOf((A, AllOf((SURFACE, B))))).for_embeddings
+    for when in (A, Not(SURFACE), AnyOf((SURFACE, A)), replace(SURFACE, keys=frozenset({"embeddings", "chat"}))):
+        assert not rule_of(when).for_embeddings
+    assert not rule_of(replace(SURFACE, keys=None)).for_embeddings

@@ -201,3 +201,13 @@ def test_while_spending_grows_a_message_comes_exactly_when_a_new_highest_level_i
         highest = max((each for each in percents if spent * 100 >= each * 5_000), default=0)
         assert [round(alert.stage / 100) for alert in news] == ([highest] if highest > reached else [])
         reached = highest
+
+
+def test_what_is_only_partly_known_fires_what_is_certain_and_ends_nothing() -> None:
+    """U-72 U-80: after a restart without the ledger an incident goes on, and what is too much already is told."""
+    terms = OfBudgets(None, (0.5,), forecast=True)
+    levels = [
+        [look.level for look in looks(RULE, terms, Sights(NOON, budgets=[replace(standing(spent, NOON), unread=True)]))]
+        for spent in (0, 49 * USD)
+    ]
+    assert levels == [[Level.HOLD, Level.HOLD], [Level.FIRING, Level.HOLD]]

@@ -110,3 +110,15 @@ def test_a_gauge_must_be_within_its_bound_for_a_minute_a_counter_for_its_window(
     patient = replace(alert_rule(AlertKind.THRESHOLD, BUSY), for_s=600.0)
     (look,) = looks(patient, BUSY, Sights(NOON, samples={"it": [Sample({}, 1.0)]}))
     assert (look.watch.for_s, look.watch.clear_for_s) == (600.0, 600.0)
+
+
+def test_answers_without_a_price_are_told_with_who_was_asked_and_who_answered() -> None:
+    """U-67: a few by name, the rest by number; all of them for machines."""
+    terms = OfMetric(UNPRICED_REQUESTS, 0.0, window_s=3_600.0)
+    unpriced = {"large": "up-9", "mini": "gpt-4o-2024-05-13", "nano": "x", "small": "y", "twin": "z"}
+    sights = Sights(NOON, samples={"it": [Sample({}, 7.0)]}, unpriced=unpriced)
+    (look,) = looks(alert_rule(AlertKind.UNPRICED, terms), terms, sights)
+    assert look.reading.summary.endswith(": large by up-9, mini by gpt-4o-2024-05-13, nano by x, 2 more")
+    assert look.reading.data["answered_by"] == unpriced
+    (other,) = looks(alert_rule(AlertKind.LOG_DROPPED, terms), terms, sights)
+    assert "answered_by" not in other.reading.data

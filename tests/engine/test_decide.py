@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from gateway.domain.decision import REQUESTED_MODEL, Decision, Flip, Unroutable, unlocked
 from gateway.domain.request import Request
 from gateway.domain.snapshot import Snapshot
-from gateway.domain.words import DEFAULT_FALL_BACK_ON, Mode
+from gateway.domain.words import DEFAULT_FALL_BACK_ON, Mode, Surface
 from gateway.engine.decide import decide, decide_request, smallest_flip, tried_of
 from gateway.engine.explain import account_of
 from gateway.engine.features import Features
@@ -143,13 +143,15 @@ def test_the_first_live_rule_that_holds_takes_the_request(rules: list[Written], 
     snapshot = snapshot_of(file_of(rules))
     features, decision = decide_request(snapshot, request, at)
     found = unlocked(decision)
-    held = [rule for rule in snapshot.rules if first_miss(rule.when, features_of(snapshot, request, at)) is None]
+    seeing = {rule["name"] for rule in rules if strategies.sees(rule, request)}
+    seen_by = [rule for rule in snapshot.rules if rule.name in seeing]
+    held = [rule for rule in seen_by if first_miss(rule.when, features_of(snapshot, request, at)) is None]
     live = next((rule for rule in held if rule.mode is Mode.LIVE), None)
     tried = tried_of(found, features)
     assert all(first_miss(each.rule.when, features) == each.missed for each in tried)
     if isinstance(found, Decision):
         assert found.matched is live
-        before = snapshot.rules[: snapshot.rules.index(live)] if live else snapshot.rules
+        before = seen_by[: seen_by.index(live)] if live else seen_by
         assert {each.rule.name for each in tried} | set(found.shadows) == {rule.name for rule in before}
         assert found.shadows == tuple(rule.name for rule in before if rule in held)
     else:
@@ -339,6 +341,7 @@ def test_the_stated_change_really_hands_the_request_to_the_stated_rule(
     snapshot = snapshot_of(
         file_of([{"name": f"r{n}", "when": when, "route": ["small"]} for n, when in enumerate(whens)])
     )
+    recorded = {**recorded, "surface": Surface.CHAT}
     features = Features.recorded(recorded)
     flip = smallest_flip(decide(snapshot, features), features)
     if flip is not None:

@@ -32,7 +32,7 @@ many_rules = strategies.rule_lists(modes=("live", "shadow", "shadow"), most=10)
 
 
 def agrees_with_a_plain_walk(snapshot: Snapshot, request: Request, at: datetime = MONDAY_NOON) -> None:
-    plain = replace(snapshot, plan=None)
+    plain = replace(snapshot, plan=None, embedding_plan=None)
     features, found = decide_request(snapshot, request, at)
     features_plain, found_plain = decide_request(plain, request, at)
     found, found_plain = unlocked(found), unlocked(found_plain)
@@ -109,11 +109,12 @@ def test_every_rule_that_holds_is_looked_at_once_and_in_order(
 ) -> None:
     """The oracle walks all rules as if each were a shadow, so that none ends the walk."""
     snapshot = snapshot_of(file_of([{**rule, "mode": "shadow"} for rule in rules]))
-    assert snapshot.plan is not None
-    places = list(places_for(snapshot.plan, features_of(snapshot, request, at)))
+    rules_seen, plan = snapshot.rules_for(request.surface)
+    assert plan is not None
+    places = list(places_for(plan, features_of(snapshot, request, at)))
     assert places == sorted(set(places))
-    held = unlocked(decide_request(replace(snapshot, plan=None), request, at)[1]).shadows
-    assert set(held) <= {snapshot.rules[place].name for place in places}
+    held = unlocked(decide_request(replace(snapshot, plan=None, embedding_plan=None), request, at)[1]).shadows
+    assert set(held) <= {rules_seen[place].name for place in places}
 
 
 WATCHED = """\

@@ -1,5 +1,5 @@
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from fractions import Fraction
 from typing import Any
 
@@ -45,6 +45,7 @@ SONNET = rates_from(
         "web_search": 10_000_000,
     }
 )
+DAY = date(2026, 11, 23)
 SONNET_LONG = replace(SONNET, fresh_input=6 * USD, output=22_500_000_000, cache_read=600_000_000)
 MINI = rates_from({"fresh_input": 150_000_000, "output": 600_000_000, "cache_read": 75_000_000})
 TIERED = Price(
@@ -301,13 +302,13 @@ def named(upstream: str) -> Model:
 @pytest.mark.parametrize(("asked", "said"), PRICED.values(), ids=PRICED.keys())
 def test_an_answer_by_the_model_that_was_asked_for_is_priced(asked: str, said: str) -> None:
     """U-67: providers put a date or a version behind the name, or have several names for one model."""
-    assert is_priced(named(asked), said)
+    assert is_priced(named(asked), said, DAY)
 
 
 @pytest.mark.parametrize(("asked", "said"), UNPRICED.values(), ids=UNPRICED.keys())
 def test_an_answer_by_another_model_is_not_priced(asked: str, said: str) -> None:
     """U-67: what it costs is not known here."""
-    assert not is_priced(named(asked), said)
+    assert not is_priced(named(asked), said, DAY)
 
 
 def test_every_name_of_a_model_in_the_catalogue_is_priced_by_every_other() -> None:
@@ -315,10 +316,43 @@ def test_every_name_of_a_model_in_the_catalogue_is_priced_by_every_other() -> No
     for model in catalogue.load():
         for asked in (model.id, *model.aliases):
             one = replace(named(asked), known=model)
-            assert all(is_priced(one, said) for said in (model.id, *model.aliases, model.id.upper())), model
+            assert all(is_priced(one, said, DAY) for said in (model.id, *model.aliases, model.id.upper())), model
+
+
+OTHER = always(Price(Tariff(replace(SONNET, output=SONNET.output + 1))))
+DEARER_ONCE = PriceHistory((DatedPrice(date.min, OTHER.entries[0].price), DatedPrice(DAY, Price(Tariff(SONNET)))))
+
+
+@pytest.mark.parametrize(
+    ("state", "priced"),
+    [
+        (always(Price(Tariff(SONNET))), True),
+        (DEARER_ONCE, True),
+        (OTHER, False),
+        (Unpriced(), False),
+    ],
+    ids=["the same", "the same by now", "another", "not known"],
+)
+def test_a_dated_state_with_a_price_of_its_own_must_cost_the_same(
+    state: PriceHistory | Unpriced, *, priced: bool
+) -> None:
+    """U-67: `gpt-4o` that is answered by `gpt-4o-2024-05-13`, which was twice as dear."""
+    model = replace(named("sized"), states={"sized-2024-05-13": state})
+    assert is_priced(model, "Sized-2024-05-13", DAY) is priced
+    assert is_priced(model, "sized-2024-08-06", DAY), "of others nothing else is known"
+    before = DAY - timedelta(days=1)
+    assert is_priced(model, "sized-2024-05-13", before) is (priced and state is not DEARER_ONCE)
+
+
+def test_a_price_of_ones_own_is_that_of_the_states_that_cost_the_same_without_it() -> None:
+    """U-67: a discount for `gpt-4o` is one for the state that costs what `gpt-4o` does, and not for a dearer one."""
+    known = CatalogueModel("acme", "sized", always(Price(Tariff(SONNET))))
+    states = {"sized-2024-08-06": known.prices, "sized-2024-05-13": OTHER}
+    model = replace(named("sized"), price=always(FREE), known=known, states=states)
+    assert [is_priced(model, said, DAY) for said in states] == [True, False]
 
 
 @given(st.text(max_size=30), st.text(max_size=30))
 def test_any_two_names_are_judged(asked: str, said: str) -> None:
-    assert isinstance(is_priced(named(asked), said), bool)
-    assert is_priced(named(asked), asked)
+    assert isinstance(is_priced(named(asked), said, DAY), bool)
+    assert is_priced(named(asked), asked, DAY)

@@ -20,7 +20,7 @@ from gateway.engine.windows import (
     buckets,
     forecast,
     frees_at,
-    is_finer_than_the_ledger,
+    grain_s,
     next_reset,
     window_at,
 )
@@ -216,31 +216,34 @@ def test_an_instant_without_a_zone_is_an_error() -> None:
 spends = st.lists(st.tuples(st.integers(-400_000, 400_000), st.integers(0, 10**12)), max_size=30)
 
 
-def ledger_of(rows: list[tuple[datetime, int]]) -> Counter[int]:
+def ledger_of(rows: list[tuple[datetime, int]], minutes: int = 15) -> Counter[int]:
     """Sum spends by quarter hours of UTC, as the ledger does."""
     sums: Counter[int] = Counter()
     for at, nano_usd in rows:
-        start = at.replace(minute=at.minute // 15 * 15, second=0, microsecond=0)
+        start = at.replace(minute=at.minute // minutes * minutes, second=0, microsecond=0)
         sums[int(start.timestamp())] += nano_usd
     return sums
 
 
-@given(zones, periods.filter(lambda period: not is_finer_than_the_ledger(period)), instants, spends)
-def test_the_quarter_hours_of_a_window_hold_its_spend_and_no_other(
+@given(zones, periods, instants, spends)
+def test_the_stretches_of_a_window_hold_its_spend_and_no_other(
     zone: str, period: Period, at: datetime, offsets: list[tuple[int, int]]
 ) -> None:
-    """U-75: spend of a window is a sum over the ledger's quarter hours."""
+    """U-75: spend of a window is a sum over the ledger's quarter hours; that of a minute is read from the log."""
     window = window_at(period, ZoneInfo(zone), at)
     rows = [(edge + timedelta(seconds=offset), cost) for edge in (window.start, window.end) for offset, cost in offsets]
-    first, last = buckets(window)
-    summed = sum(cost for quarter_hour, cost in ledger_of(rows).items() if first <= quarter_hour <= last)
+    grain = grain_s(period)
+    first, last = buckets(window, grain)
+    summed = sum(cost for start, cost in ledger_of(rows, grain // 60).items() if first <= start <= last)
     assert summed == sum(cost for when, cost in rows if when in window)
 
 
 def test_only_a_minute_is_finer_than_the_ledger() -> None:
-    assert [period for period in (*Calendar, *ROLLING) if is_finer_than_the_ledger(period)] == [Calendar.MINUTE]
+    assert {period: grain_s(period) for period in (*Calendar, *ROLLING) if grain_s(period) != 900} == {
+        Calendar.MINUTE: 60
+    }
     window = window_at(Calendar.MINUTE, ZoneInfo("UTC"), utc(2026, 11, 25, 7, 29))
-    assert buckets(window) == (int(utc(2026, 11, 25, 7, 15).timestamp()),) * 2
+    assert buckets(window, 60) == (int(utc(2026, 11, 25, 7, 29).timestamp()),) * 2
 
 
 @given(st.sampled_from(ROLLING), instants, spends, st.integers(1, 10**13))

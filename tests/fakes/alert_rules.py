@@ -32,6 +32,7 @@ class Stand:
     limit_nano_usd: int
     spent_nano_usd: int
     forecast_nano_usd: int | None
+    unread: bool = False
 
 
 def standing(

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from gateway.domain.attempt import Attempt, ProviderError
-from gateway.domain.health import HealthState
+from gateway.domain.health import Cooling, HealthState
 from gateway.domain.words import Failure
-from gateway.engine.health import ACCOUNT_REST_S, REST_S
+from gateway.engine.health import ACCOUNT_REST_S, LONGEST_ASKED_S, REST_S
 from gateway.runtime.health import Checkup, HealthBoard
 
 AT = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -85,3 +85,68 @@ def test_a_reload_forgives_what_an_operator_mends_and_nothing_else(failure: Fail
     board.failed(failed(failure), failure, trial=False)
     board.mended()
     assert bool(board.resting()) is (failure is Failure.RATE_LIMITED)
+
+
+class Kept(dict[str, Cooling]):
+    """What is kept, as a store has it after each word."""
+
+    def keep(self, model: str, cooling: Cooling | None) -> None:
+        if cooling is None:
+            self.pop(model, None)
+        else:
+            self[model] = cooling
+
+
+def restarted(kept: Kept, passed_s: float, *models: str) -> HealthBoard:
+    """Give the board of a process that starts some time later; its monotonic clock is another one."""
+
+    class Later(Time):
+        def monotonic(self) -> float:
+            return 5.0 + self.passed_s
+
+    board = HealthBoard(Later(passed_s), kept.keep)
+    board.resume(dict(kept), models)
+    return board
+
+
+def test_a_rest_goes_on_after_a_restart_until_its_moment() -> None:
+    """U-79: with its reason, and the time that the process was not there counts."""
+    kept = Kept()
+    board = HealthBoard(Time(), kept.keep)
+    board.failed(failed(Failure.RATE_LIMITED, 30.0), Failure.RATE_LIMITED, trial=False)
+    later = restarted(kept, 20.0, "small")
+    assert later.checkup("small") == Checkup(HealthState.COOLING, Failure.RATE_LIMITED, AT + timedelta(seconds=30))
+    assert later.resting()["small"].recovers_in_s == pytest.approx(10.0)
+    assert restarted(kept, 30.0, "small").state("small") is HealthState.OK
+    assert kept == {}, "what has passed is forgotten"
+
+
+def test_a_longer_rest_is_kept_and_an_answer_ends_it_for_good() -> None:
+    """U-16 U-79: each word on a model is the last one."""
+    kept, time = Kept(), Time()
+    board = HealthBoard(time, kept.keep)
+    for wait_s in (5.0, 50.0, 9.0):
+        board.failed(failed(Failure.RATE_LIMITED, wait_s), Failure.RATE_LIMITED, trial=False)
+    assert kept["small"].until == AT + timedelta(seconds=50)
+    time.passed_s = 51.0
+    assert board.began("small")
+    board.answered("small", trial=True)
+    assert kept == {}
+
+
+def test_what_an_operator_had_to_mend_and_what_is_gone_is_not_taken_up_again() -> None:
+    """U-79 U-87: a start reads keys anew, as a reload does; a model that is gone rests no more when it comes back."""
+    kept = Kept()
+    board = HealthBoard(Time(), kept.keep)
+    board.failed(failed(Failure.AUTH), Failure.AUTH, trial=False)
+    assert restarted(Kept(kept), 1.0, "small").state("small") is HealthState.OK
+    board.mended()
+    assert kept == {}
+    board.failed(failed(Failure.RATE_LIMITED, 30.0), Failure.RATE_LIMITED, trial=False)
+    assert restarted(kept, 1.0, "large").resting() == {}
+    assert kept == {}
+
+
+def test_a_clock_that_was_set_back_makes_no_rest_longer_than_any_can_be() -> None:
+    kept = Kept(small=Cooling(Failure.RATE_LIMITED, AT + timedelta(days=300), 1))
+    assert restarted(kept, 0.0, "small").resting()["small"].recovers_in_s == LONGEST_ASKED_S

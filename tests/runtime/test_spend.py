@@ -7,7 +7,20 @@ from zoneinfo import ZoneInfo
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain.budget import Block, Budget, Cap, Dimension, Downgrade, Override, Overspent, Rung, Scope, Spender
+from gateway.domain.budget import (
+    Block,
+    Budget,
+    Cap,
+    Dimension,
+    Downgrade,
+    OnStoreFailure,
+    Override,
+    Overspent,
+    Rung,
+    Scope,
+    Spender,
+    Unread,
+)
 from gateway.domain.problem import Mark
 from gateway.domain.window import Calendar, Period, Rolling, RollingUnit
 from gateway.domain.words import Prefer
@@ -45,7 +58,7 @@ def book(*budgets: Budget, time: Time | None = None) -> SpendBook:
     return made
 
 
-def ask(of: SpendBook, most: int, likely: int | None = None) -> Hold | Overspent:
+def ask(of: SpendBook, most: int, likely: int | None = None) -> Hold | Overspent | Unread:
     return of.reserve(of.covering(ANYBODY), Asked(most, most if likely is None else likely))
 
 
@@ -172,12 +185,26 @@ def test_a_minutes_budget_begins_anew_each_minute() -> None:
     assert isinstance(ask(made, 1), Hold)
 
 
+def test_what_a_minute_has_spent_is_taken_up_within_it_and_not_in_the_next() -> None:
+    """U-79: no free refill, and no bill for what is past."""
+    for passed_s, spent in ((50, 700), (60, 0)):
+        time = Time()
+        made, minutely = SpendBook(time), budget(per=Calendar.MINUTE, hard=True)
+        (wanted,) = made.lacking({"b": minutely})
+        assert (wanted.first, wanted.last, wanted.grain_s) == (int(START.timestamp()),) * 2 + (60,)
+        made.open([minutely])
+        time.at += timedelta(seconds=passed_s)
+        made.book(ANYBODY, time.at, 30)
+        made.take_up({"b": minutely}, {"b": {wanted.first: 700}})
+        assert made.standings()[0].spent_nano_usd == spent + 30
+
+
 def test_an_edited_limit_keeps_what_is_spent_and_a_new_scope_begins_anew() -> None:
     """U-77."""
     made = book(budget("a", hard=True), budget("b", hard=True))
     made.book(ANYBODY, START, 800)
     edited = {"a": budget("a", 500, hard=True), "b": replace(budget("b"), scope=Scope(((Dimension.TEAM, "growth"),)))}
-    assert list(made.lacking(edited)) == ["b"]
+    assert [each.budget for each in made.lacking(edited)] == ["b"]
     made.open([edited["b"]])
     made.book(ANYBODY, START, 50)
     made.take_up(edited, {"b": {int(START.timestamp()) // 900 * 900: 800, 0: 99}})
@@ -223,3 +250,109 @@ def test_what_is_usual_is_learned_for_each_rule_and_model() -> None:
         made.book(ANYBODY, START, 7)
     assert made.usual_nano_usd("code", "mini") == 7
     assert made.usual_nano_usd("code", "gpt") is None
+
+
+def unread(*budgets: Budget, time: Time | None = None) -> SpendBook:
+    """Put budgets into force of which the ledger had nothing to say."""
+    made = SpendBook(time or Time())
+    made.open(budgets)
+    made.take_up({each.name: each for each in budgets}, {})
+    return made
+
+
+def failing(on_store_failure: OnStoreFailure, name: str = "b", *rungs: Rung) -> Budget:
+    return replace(budget(name, 1000, *rungs), on_store_failure=on_store_failure)
+
+
+def test_what_holds_while_spend_is_not_known_is_what_each_budget_says() -> None:
+    """U-72: `closed` refuses what has a price, `local` counts anew, `open` is not there; all of it is counted."""
+    asked = {}
+    for behaviour in OnStoreFailure:
+        made = unread(failing(behaviour))
+        made.book(ANYBODY, START, 990)
+        asked[behaviour] = [type(ask(made, most)) for most in (0, 10, 11)]
+        assert made.standings()[0].unread_attempts == 2, "what is free is not held against a budget"
+    assert asked == {
+        OnStoreFailure.CLOSED: [Hold, Unread, Unread],
+        OnStoreFailure.LOCAL: [Hold, Hold, Overspent],
+        OnStoreFailure.OPEN: [Hold, Hold, Hold],
+    }
+
+
+def test_what_is_known_to_be_spent_refuses_before_what_is_not_known() -> None:
+    """U-72: who waits for the store would be refused all the same."""
+    made = SpendBook(Time())
+    closed = failing(OnStoreFailure.CLOSED, "closed")
+    made.open([closed])
+    made.take_up({"closed": closed, "known": budget("known", 100)}, {})
+    refusal = ask(made, 101)
+    assert isinstance(refusal, Overspent)
+    assert refusal.budget == "known"
+    assert ask(made, 100) == Unread("closed")
+    assert [standing.held_nano_usd for standing in made.standings()] == [0, 0], "all accounts hold, or none"
+
+
+def test_the_ladder_of_a_budget_that_is_left_out_does_not_hold() -> None:
+    """U-72: `open` is as if there were no such budget; with `local` its rungs hold by what was heard of."""
+    for behaviour in (OnStoreFailure.OPEN, OnStoreFailure.LOCAL):
+        made = unread(failing(behaviour, "b", Rung(0.5, Downgrade(Prefer.COST)), Rung(1.0, Block())))
+        made.book(ANYBODY, START, 600)
+        assert made.climbing == (behaviour is OnStoreFailure.LOCAL)
+        made.reread()
+        made.known({"b": {int(START.timestamp()) // 900 * 900: 600}})
+        assert made.climbing
+
+
+doings = st.lists(st.tuples(st.sampled_from(["spend", "hold", "reread"]), st.integers(0, 300)), max_size=20)
+
+
+@given(doings, doings, st.integers(0, 900))
+def test_once_it_is_read_a_budget_stands_as_if_it_had_been_known_all_along(
+    earlier: list[tuple[str, int]], meanwhile: list[tuple[str, int]], before: int
+) -> None:
+    """U-72 U-79: whatever ended before, during and after a reading, also one that failed; nothing counts twice."""
+    quarter = int(START.timestamp()) // 900 * 900
+    made, always, ledger = unread(failing(OnStoreFailure.LOCAL)), book(failing(OnStoreFailure.LOCAL)), before
+    always.take_up({"b": failing(OnStoreFailure.LOCAL)}, {"b": {quarter: before}})
+    seen = 0
+    for doing, amount in (*earlier, ("reread", 0), *meanwhile, ("read", 0)):
+        match doing:
+            case "spend":
+                for each in (made, always):
+                    each.book(ANYBODY, START, amount)
+                ledger += amount
+            case "hold":
+                for each in (made, always):
+                    each.covering(ANYBODY)[0].held_nano_usd += amount
+            case "reread":
+                made.reread()
+                seen = ledger
+            case _:
+                made.known({"b": {quarter: seen}})
+    assert not made.unread
+    assert [(each.spent_nano_usd, each.held_nano_usd) for each in made.standings()] == [
+        (each.spent_nano_usd, each.held_nano_usd) for each in always.standings()
+    ]
+
+
+def test_the_next_window_is_known_without_a_ledger_but_a_rolling_one_is_not() -> None:
+    """U-72: all that is spent in it has been heard of."""
+    time = Time()
+    made = unread(
+        failing(OnStoreFailure.CLOSED), replace(failing(OnStoreFailure.CLOSED, "r"), period=ROLLING), time=time
+    )
+    time.at += timedelta(days=1)
+    assert {each.budget.name: each.unread for each in made.standings()} == {"b": False, "r": True}
+
+
+def test_what_is_read_of_a_budget_that_is_gone_by_then_is_let_go_of() -> None:
+    """U-77: a reload while the ledger is read."""
+    made = unread(failing(OnStoreFailure.CLOSED))
+    made.reread()
+    other = replace(failing(OnStoreFailure.CLOSED), scope=Scope(((Dimension.TEAM, "growth"),)))
+    made.take_up({"b": other}, {})
+    made.known({"b": {int(START.timestamp()) // 900 * 900: 700}})
+    assert made.standings()[0].spent_nano_usd == 0
+
+
+ROLLING = Rolling(1, RollingUnit.HOURS)

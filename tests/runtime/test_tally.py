@@ -123,3 +123,19 @@ def test_what_is_older_than_an_hour_is_forgotten() -> None:
     time.at_s += 2 * LONGEST_S
     assert tally.counts([LONGEST_S]) == {LONGEST_S: {}}
     assert not tally._slots
+
+
+def test_who_answered_instead_is_known_for_an_hour_by_a_name_that_fits_a_line() -> None:
+    """U-67: the last one for each model; what providers make up is cut and cleaned."""
+    time = Time()
+    tally = Tally(time)
+    for model, answered, unpriced in (
+        ("gpt", "first", True),
+        ("gpt", "second\n\u202e" + "x" * 200, True),
+        ("mini", "mini-1", False),
+    ):
+        one = Attempt(0, model, "acme", None, unpriced=unpriced)
+        tally.note(entry(events=(one,), response_model=answered))
+    assert tally.unpriced() == {"gpt": "second??" + "x" * 92}
+    time.at_s += LONGEST_S + 1
+    assert tally.unpriced() == {}

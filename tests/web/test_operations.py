@@ -61,6 +61,8 @@ async def test_what_asks_no_model_is_turned_away_too_in_the_shape_of_the_client(
             error = (await one.json())["error"]
         async with http.get(f"{url}/v1/models", headers={"anthropic-version": "2023-06-01"}) as other:
             body = await other.json()
-        for each in (one, other):
+        async with http.post(f"{url}/v1/messages/count_tokens", json=body_of("chat")) as count:
+            assert (await count.json())["type"] == "error"
+        for each in (one, other, count):
             assert (each.status, each.headers["Connection"], each.headers["Retry-After"]) == (503, "close", "2")
         assert (error["type"], body["type"]) == ("server_error", "error")

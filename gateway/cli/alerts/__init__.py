@@ -1,8 +1,8 @@
-"""`rulegate alerts`: a test of who is told, and silences."""
+"""`rulegate alerts`: a test of who is told, silences, and what is taken for normal."""
 
 import click
 
-from gateway.cli.alerts import silence, test
+from gateway.cli.alerts import accept, silence, test
 
 NOT_BUILT = ("replay",)
 """Commands that the design names and this version does not have."""
@@ -16,10 +16,11 @@ class _Alerts(click.Group):
         return super().get_command(ctx, cmd_name)
 
 
-@click.group("alerts", cls=_Alerts, short_help="Test who is told of alerts, and silence some.")
+@click.group("alerts", cls=_Alerts, short_help="Test who is told of alerts, silence and accept some.")
 def command() -> None:
-    """Send a sample to receivers, and make, list and end silences."""
+    """Send a sample to receivers, make, list and end silences, and take incidents for normal."""
 
 
 command.add_command(test.command)
 command.add_command(silence.command)
+command.add_command(accept.command)

@@ -1,26 +1,11 @@
 """`rulegate alerts silence`: silences of a running gateway, made, listed and ended."""
 
-import json
-import urllib.error
-import urllib.request
-from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import click
 
-from gateway.adapters.webhook import is_here
-
-DEFAULT_URL = "http://127.0.0.1:8080"
-TIMEOUT_S = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where the gateway is, and an operator's key for it."""
-
-    url: str
-    key: str | None = field(repr=False)
+from gateway.cli.alerts.asking import Place, as_json_option, ask, key_option, show, url_option
 
 
 @click.command("silence", short_help="Make, list and end silences.")
@@ -29,9 +14,9 @@ class Place:
 @click.option("--until", help="Until when, such as 2026-12-01T06:00:00Z.")
 @click.option("--comment", default="", help="Why, for whoever reads the list.")
 @click.option("--end", metavar="ID", help="End the silence with this id.")
-@click.option("--url", envvar="RULEGATE_URL", default=DEFAULT_URL, show_default=True, help="The running gateway.")
-@click.option("--key", envvar="RULEGATE_KEY", help="An operator's key, for a gateway on another machine.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@url_option
+@key_option
+@as_json_option
 def command(  # noqa: PLR0913 - the options of the command
     matchers: tuple[str, ...],
     *,
@@ -51,19 +36,19 @@ def command(  # noqa: PLR0913 - the options of the command
     at = Place(url, key)
     if end is not None:
         _refuse(matchers, for_, until)
-        _show(_ask(at, f"/api/silences/{quote(end, safe='')}", "DELETE"), as_json, f"ended {end}")
+        show(ask(at, f"/api/silences/{quote(end, safe='')}", "DELETE"), as_json, f"ended {end}")
     elif matchers:
         labels = dict(map(_label, matchers))
         if (for_ is None) is (until is None):
             raise click.UsageError("say how long: --for 2h or --until 2026-12-01T06:00:00Z, one of them")
         time = {"for": for_} if for_ is not None else {"until": until}
-        made = _ask(at, "/api/silences", "POST", {"matchers": labels, "comment": comment, **time})
-        _show(made, as_json, f"silenced until {made['until']}: {_words(labels)}\nend it with --end {made['id']}")
+        made = ask(at, "/api/silences", "POST", {"matchers": labels, "comment": comment, **time})
+        show(made, as_json, f"silenced until {made['until']}: {_words(labels)}\nend it with --end {made['id']}")
     else:
         _refuse((), for_, until)
-        silences = _ask(at, "/api/alerts", "GET")["silences"]
+        silences = ask(at, "/api/alerts", "GET")["silences"]
         lines = [_line(each) for each in silences] or ["nothing is silenced"]
-        _show(silences, as_json, "\n".join(lines))
+        show(silences, as_json, "\n".join(lines))
 
 
 def _refuse(matchers: tuple[str, ...], for_: str | None, until: str | None) -> None:
@@ -85,34 +70,3 @@ def _words(labels: dict[str, str]) -> str:
 def _line(silence: dict[str, Any]) -> str:
     comment = f"  # {silence['comment']}" if silence["comment"] else ""
     return f"{silence['id']}  until {silence['until']}  {_words(silence['matchers'])}{comment}"
-
-
-def _show(answer: object, as_json: bool, text: str) -> None:  # noqa: FBT001 - the option's value
-    click.echo(json.dumps(answer, indent=2) if as_json else text)
-
-
-def _ask(at: Place, path: str, method: str, body: object = None) -> Any:  # noqa: ANN401 - decoded JSON
-    """Ask a running gateway; this machine is asked without a proxy."""
-    parts = urlsplit(at.url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise click.UsageError(f"'{at.url}' is no address: write such as {DEFAULT_URL}")
-    data = None if body is None else json.dumps(body).encode()
-    headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {at.key}"} if at.key else {})
-    url = at.url.rstrip("/") + path
-    request = urllib.request.Request(url, data, headers, method=method)  # noqa: S310 - http or https
-    handlers = [urllib.request.ProxyHandler({})] if is_here(parts.hostname) else []
-    try:
-        with urllib.request.build_opener(*handlers).open(request, timeout=TIMEOUT_S) as response:
-            return json.load(response)
-    except urllib.error.HTTPError as error:
-        raise click.ClickException(_message(error)) from error
-    except (OSError, ValueError) as error:
-        hint = "start it, or say where it is with --url"
-        raise click.ClickException(f"no gateway answers at {at.url}: {hint}") from error
-
-
-def _message(error: urllib.error.HTTPError) -> str:
-    try:
-        return str(json.load(error)["error"]["message"])
-    except (ValueError, KeyError, TypeError):
-        return f"the gateway answers with status {error.code}"

@@ -1,0 +1,72 @@
+"""A clock that stands until the test moves it, and rings what is due then: limits of hours take no time."""
+
+import asyncio
+import heapq
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from gateway.adapters.clock import Deadline, SystemClock
+
+EPOCH = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
+@dataclass(order=True)
+class Alarm:
+    """A call that is due at a moment."""
+
+    when_s: float
+    number: int
+    call: Callable[[], object] | None = field(compare=False)
+
+    def cancel(self) -> None:
+        self.call = None
+
+
+class HandClock(SystemClock):
+    """Its monotonic seconds begin at 1,000; `deadlines` are those it gave, in their order."""
+
+    def __init__(self) -> None:
+        self._now_s = 1_000.0
+        self._alarms: list[Alarm] = []
+        self.rings = 0
+        self.deadlines: list[Deadline] = []
+
+    def now(self) -> datetime:
+        return EPOCH + timedelta(seconds=self._now_s)
+
+    def monotonic(self) -> float:
+        return self._now_s
+
+    def call_at(self, when_s: float, call: Callable[[], object]) -> Alarm:
+        self.rings += 1
+        alarm = Alarm(when_s, self.rings, call)
+        heapq.heappush(self._alarms, alarm)
+        return alarm
+
+    def deadline(self) -> Deadline:
+        self.deadlines.append(super().deadline())
+        return self.deadlines[-1]
+
+    @property
+    def pending(self) -> int:
+        """How many alarms are still to ring."""
+        return sum(alarm.call is not None for alarm in self._alarms)
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass, and ring on the way what is due."""
+        end_s = self._now_s + seconds
+        while self._alarms and self._alarms[0].when_s <= end_s:
+            alarm = heapq.heappop(self._alarms)
+            self._now_s = max(self._now_s, alarm.when_s)
+            if alarm.call is not None:
+                alarm.call()
+        self._now_s = end_s
+
+    async def waits_until(self, when_s: float) -> None:
+        """Return once the innermost wait is until a moment; the time limit of the test bounds it."""
+        while self._innermost_s() != when_s:  # noqa: ASYNC110 - what is waited for is a socket
+            await asyncio.sleep(0)
+
+    def _innermost_s(self) -> float | None:
+        return next((each.when_s for each in reversed(self.deadlines) if each._task is not None), None)
