@@ -26,7 +26,10 @@ from gateway.domain.words import CountResult, Failure, Outcome, Skip, SpendKind,
 OTHER = "other"
 NO_FAILURE = "none"
 STORES = ("log", "ledger", "alerts", "health")
-_SURFACES = tuple(surface.value for surface in (Surface.CHAT, Surface.MESSAGES, Surface.EMBEDDINGS, Surface.EXECUTE))
+_SURFACES = tuple(
+    surface.value
+    for surface in (Surface.CHAT, Surface.RESPONSES, Surface.MESSAGES, Surface.EMBEDDINGS, Surface.EXECUTE)
+)
 _ENDS_SHOWN = (Outcome.ANSWERED.value, Outcome.FAILED.value)
 """The outcomes that each rule shows from the start; all of them would be too many series for a rate."""
 _SECONDS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92, 163.84, 327.68)

@@ -69,7 +69,7 @@ def command(context: click.Context, /, **_: object) -> None:
 def _body(prompt: str, surface: Surface) -> bytes:
     if surface is Surface.EXECUTE:
         return json.dumps({"prompt": prompt}).encode()
-    if surface is Surface.EMBEDDINGS:
+    if surface in (Surface.RESPONSES, Surface.EMBEDDINGS):
         return json.dumps({"model": AUTO, "input": prompt}).encode()
     return json.dumps({"model": AUTO, "messages": [{"role": "user", "content": prompt}]}).encode()
 

@@ -52,7 +52,18 @@ def provider_of(name: str, node: Node, findings: Findings) -> Provider:
         via=Via.SDK if cloud is not None else Via(node["via"].value) if "via" in node.value else Via.HTTP,
         cloud=cloud,
         connection=_connection_of(node, findings),
+        responses=_responses(node, kind, findings),
     )
+
+
+def _responses(node: Node, kind: Dialect, findings: Findings) -> bool | None:
+    """Say whether a provider has the endpoint of OpenAI's responses, None where that is left to the catalogue."""
+    written = node.get("responses")
+    if written is None:
+        return None
+    if written.value and kind is not Dialect.OPENAI:
+        findings.add(written.problem("only a provider of kind openai has /responses", "leave 'responses' out here"))
+    return bool(written.value)
 
 
 def secret_of(node: Node) -> Secret:

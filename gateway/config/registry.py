@@ -60,6 +60,7 @@ def model_of(
         takes=takes,
         refuses=_refuses(node, known, takes, provider.kind),
         known=known,
+        responses=_takes_responses(provider, known),
         states=_states(known, upstream, catalogue),
     )
 
@@ -87,6 +88,14 @@ def _refuses(node: Node, known: CatalogueModel | None, takes: frozenset[str] | N
     written = node.get("refuses")
     refuses = frozenset(written.value) if written is not None else known.refused_parameters if known else frozenset()
     return refuses if takes is None or THINKING in takes else refuses | {_ASKS_TO_THINK[kind]}
+
+
+def _takes_responses(provider: Provider, known: CatalogueModel | None) -> bool:
+    """Say whether a model takes responses: as its provider's file says, else one of OpenAI's own that is known to."""
+    if provider.responses is not None:
+        return provider.responses
+    own = known is not None and known.provider == "openai" and provider.kind is Dialect.OPENAI
+    return own and known is not None and "responses" in known.capabilities
 
 
 def _known(provider: Provider, upstream: str, catalogue: Catalogue) -> CatalogueModel | None:

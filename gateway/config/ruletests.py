@@ -92,7 +92,7 @@ def _asked(prompt: str, surface: Surface) -> dict[str, object]:
     match surface:
         case Surface.EXECUTE:
             return {"prompt": prompt}
-        case Surface.EMBEDDINGS:
+        case Surface.RESPONSES | Surface.EMBEDDINGS:
             return {"input": prompt}
         case _:
             return {"messages": [{"role": "user", "content": prompt}]}

@@ -210,15 +210,17 @@ class CallerDialect(Protocol):
         """Give an error body for a failure of the providers, in this dialect's words for `status`."""
         ...
 
-    def error_event(self, error: ProviderError, blame: Blame, request_id: str) -> bytes:
-        """Give the event that ends a stream which cannot be finished."""
+    def error_event(self, error: ProviderError, blame: Blame, request_id: str, sent: int = 0) -> bytes:
+        """Give the event that ends a stream which cannot be finished, after so many that were `sent`."""
         ...
 
 
-class ProviderDialect(Protocol):
-    """The side that faces providers; `id_header` is where they give their id of a request."""
+class Endpoint(Protocol):
+    """What an endpoint of a provider takes and gives, where bodies and answers are passed on as they are.
 
-    name: Dialect
+    `id_header` is where it gives the provider's id of a request.
+    """
+
     path: str
     id_header: str
 
@@ -240,19 +242,8 @@ class ProviderDialect(Protocol):
         """
         ...
 
-    def write_request(self, chat: Chat, model: Model, params: Params, max_output_tokens: int) -> Outgoing | Refusal:
-        """Give a request that came in another dialect, or name the field that cannot be said in this one.
-
-        `max_output_tokens` stands in where the caller gave no limit and this dialect needs one.
-        """
-        ...
-
     def read_answer(self, body: bytes) -> Answer | Bad:
         """Look through a whole answer with a 2xx status."""
-        ...
-
-    def reply(self, answer: Answer) -> Reply:
-        """Give what a whole answer says, in no dialect."""
         ...
 
     def read_error(self, status: int, body: bytes) -> ProviderError:
@@ -265,4 +256,21 @@ class ProviderDialect(Protocol):
 
     def hides_usage(self, request: Request) -> bool:
         """Say whether usage is asked for on the caller's behalf, so that its block is not theirs to see."""
+        ...
+
+
+class ProviderDialect(Endpoint, Protocol):
+    """The side that faces providers of a kind: the endpoint that all conversations can be carried over to."""
+
+    name: Dialect
+
+    def write_request(self, chat: Chat, model: Model, params: Params, max_output_tokens: int) -> Outgoing | Refusal:
+        """Give a request that came in another dialect, or name the field that cannot be said in this one.
+
+        `max_output_tokens` stands in where the caller gave no limit and this dialect needs one.
+        """
+        ...
+
+    def reply(self, answer: Answer) -> Reply:
+        """Give what a whole answer says, in no dialect."""
         ...

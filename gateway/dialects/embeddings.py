@@ -13,8 +13,9 @@ import msgspec
 from gateway.dialects import edit, envelope, usage
 from gateway.dialects.base import NOT_JSON, About, Answer, Bad, Fields, Outgoing
 from gateway.dialects.chat.dialect import OpenAIChat
-from gateway.dialects.chat.stream import Writer, bad_of
+from gateway.dialects.chat.stream import Writer
 from gateway.dialects.fields import UNREADABLE, metadata_of, prefer_of, reported_in, text_of
+from gateway.dialects.openai import bad_of
 from gateway.domain.attempt import ProviderError
 from gateway.domain.chat import Conversation, Role, Turn
 from gateway.domain.message import Chat, Reply

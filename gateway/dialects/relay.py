@@ -17,10 +17,13 @@ class Relay:
 
     `committed` once content has come out; `closed` once the terminal marker was seen; `bad` once the stream turned
     out to be no whole answer. `garbage` counts events that could not be read. `characters` counts the characters that
-    the model wrote, for an estimate where no usage is reported.
+    the model wrote, for an estimate where no usage is reported. `sent` counts the events that have come out.
     """
 
-    __slots__ = ("_held", "_hide_usage", "_reader", "_writer", "bad", "characters", "closed", "committed", "garbage")
+    __slots__ = (
+        *("_held", "_hide_usage", "_reader", "_writer"),
+        *("bad", "characters", "closed", "committed", "garbage", "sent"),
+    )
 
     def __init__(self, reader: StreamReader, writer: StreamWriter | None, *, hide_usage: bool) -> None:
         self._reader = reader
@@ -32,6 +35,7 @@ class Relay:
         self.bad: Bad | None = None
         self.garbage = 0
         self.characters = 0
+        self.sent = 0
 
     @property
     def usage(self) -> Usage | None:
@@ -77,7 +81,9 @@ class Relay:
         if self._held:
             out = [*self._held, *out]
             self._held = []
-        return b"".join(out) if len(out) > 1 else out[0]
+        whole = b"".join(out) if len(out) > 1 else out[0]
+        self.sent += whole.count(b"\n\n")
+        return whole
 
     def _over(self) -> bool:
         return self.closed or self.bad is not None

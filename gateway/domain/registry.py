@@ -99,7 +99,8 @@ class Provider:
     """An upstream account.
 
     `base_url` has no trailing slash and ends before the dialect's own path, or before what the library of a `cloud`
-    adds to it; `file` and `mark` say where it stands.
+    adds to it; `file` and `mark` say where it stands. `responses` says whether it has OpenAI's
+    endpoint of that name, None where its file does not say.
     """
 
     name: str
@@ -111,6 +112,7 @@ class Provider:
     via: Via = Via.HTTP
     cloud: Cloud | None = None
     connection: Connection = Connection()
+    responses: bool | None = None
 
     @property
     def secrets(self) -> tuple[Secret, ...]:
@@ -132,7 +134,8 @@ class Model:
     `CatalogueModel.capabilities`, None where nothing is known; `refuses` are request fields in the provider's dialect
     that it answers with an error. `known` is its entry in the catalogue, whatever the rule file says over it. `states`
     are the ids, lower-case, that read like this one with a date or a version behind it and that the catalogue has as
-    models of their own, with their prices.
+    models of their own, with their prices. `responses` says that it
+    takes the bodies of OpenAI's responses as they are.
     """
 
     name: str
@@ -146,6 +149,7 @@ class Model:
     takes: frozenset[str] | None = None
     refuses: frozenset[str] = frozenset()
     known: CatalogueModel | None = None
+    responses: bool = False
     states: Mapping[str, PriceHistory | Unpriced] = field(default_factory=dict, hash=False)
 
     @property

@@ -192,7 +192,7 @@ def tags_of(headers: Mapping[str, str]) -> frozenset[str]:
 
 def _first_user_message(request: Request) -> str:
     """Give the first user message as JSON; the whole body where there is none."""
-    messages = request.fields.get("messages")
+    messages = request.fields.get("messages", request.fields.get("input"))
     each = messages if isinstance(messages, list) else []
     first = next((one for one in each if isinstance(one, dict) and one.get("role") == "user"), request.fields)
     return json.dumps(first, sort_keys=True)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import assert_never
 
-from gateway.dialects.base import Answer, Bad, ProviderDialect
+from gateway.dialects.base import Answer, Bad, Endpoint, ProviderDialect
 from gateway.dialects.relay import Relay
 from gateway.domain.attempt import Attempt, ProviderError, Skipped
 from gateway.domain.budget import Unread
@@ -36,7 +36,7 @@ NATIVE = {
     Surface.MESSAGES: Dialect.ANTHROPIC,
     Surface.EMBEDDINGS: Dialect.OPENAI,
 }
-"""Surfaces whose bodies a provider of that dialect takes as they are."""
+"""Surfaces whose bodies every provider of that dialect takes as they are; of responses a model says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +62,11 @@ class Exhausted:
 class Spoken:
     """How providers are spoken to: in the dialect of their kind, but for surfaces with an endpoint of their own.
 
-    What is `apart` is made for each request.
+    That one takes only what it can pass on as it is, and is made for each request.
     """
 
     dialects: Mapping[Dialect, ProviderDialect]
-    apart: Mapping[Surface, Callable[[Request], ProviderDialect]]
-
-    def to(self, kind: Dialect, request: Request) -> ProviderDialect:
-        """Give what a request is written in for a provider of a kind."""
-        own = self.apart.get(request.surface)
-        return self.dialects[kind] if own is None else own(request)
+    apart: Mapping[Surface, Callable[[Request], Endpoint]]
 
 
 class Executor:
@@ -124,7 +119,9 @@ class Executor:
         """Make one attempt; None when it failed, with the failure in the history."""
         step = exchange.decision.chain.steps[position]
         model, provider, target = exchange.upstream_of(step)
-        dialect = self._spoken.to(provider.kind, exchange.request)
+        native, translator = _native(exchange, model), self._spoken.dialects[provider.kind]
+        own = self._spoken.apart.get(exchange.request.surface) if native else None
+        endpoint: Endpoint = translator if own is None else own(exchange.request)
         reserved = reserve(exchange, step, model, self._book)
         if not isinstance(reserved, tuple):
             if isinstance(reserved, Unread):
@@ -134,7 +131,7 @@ class Executor:
             exchange.history.append(Skipped(position, step.model, Skip.OVER_BUDGET))
             return None
         step, hold = reserved
-        body = _body(exchange, dialect, model, step)
+        body = _passed_on(exchange, endpoint, model, step) if native else _translated(exchange, translator, model, step)
         if exchange.decision.chain.strict and exchange.dropped and not isinstance(body, Refusal):
             body = strict_refusal(step.model, exchange.dropped)
         if isinstance(body, Refusal):
@@ -143,18 +140,18 @@ class Executor:
             exchange.history.append(Skipped(position, step.model, Skip.INCAPABLE, exchange.lost))
             exchange.lost = ()
             return None
-        body = _mended(exchange, dialect, position, body)
-        headers = dialect.headers(target.secret, exchange.request)
-        call = Call(provider.name, target.base_url + dialect.path, headers, body, step.timeouts, target.way)
+        body = _mended(exchange, endpoint, position, body)
+        headers = endpoint.headers(target.secret, exchange.request)
+        call = Call(provider.name, target.base_url + endpoint.path, headers, body, step.timeouts, target.way)
         trial = self._board.began(model.name)
         attempt = Running(exchange, position, model, self._clock.monotonic(), self._board, hold, trial)
         deadline, stream = self._clock.deadline(), None
         last_s = attempt.started_s + min(call.timeouts.total_s, left_s)
         try:
             if exchange.request.stream:
-                stream = await self._stream(attempt, call, dialect, deadline, last_s)
+                stream = await self._stream(attempt, call, endpoint, deadline, last_s)
                 return stream
-            return await self._whole(attempt, call, dialect, deadline, last_s)
+            return await self._whole(attempt, call, endpoint, deadline, last_s)
         except UpstreamError as error:
             attempt.failed(Bad(error.failure, ProviderError(0, message=str(error))), self._clock)
         except TimeoutError:
@@ -171,25 +168,25 @@ class Executor:
         return None
 
     async def _whole(
-        self, attempt: Running, call: Call, dialect: ProviderDialect, deadline: Deadline, last_s: float
+        self, attempt: Running, call: Call, endpoint: Endpoint, deadline: Deadline, last_s: float
     ) -> Answered | None:
         with deadline.until(last_s):
             reply = await self._transport.send(call)
-            attempt.began(reply, dialect)
+            attempt.began(reply, endpoint)
             try:
                 body = await reply.read()
             finally:
                 reply.close()
         if not 200 <= reply.status < 300:
-            self._refused(attempt, dialect, call, reply, body)
+            self._refused(attempt, endpoint, call, reply, body)
             return None
-        answer = dialect.read_answer(body)
+        answer = endpoint.read_answer(body)
         if isinstance(answer, Bad):
             attempt.failed(answer, self._clock)
             return None
-        return self._answered(attempt, dialect, answer, body)
+        return self._answered(attempt, answer, body)
 
-    def _answered(self, attempt: Running, dialect: ProviderDialect, answer: Answer, body: bytes) -> Answered:
+    def _answered(self, attempt: Running, answer: Answer, body: bytes) -> Answered:
         exchange = attempt.exchange
         usage = answer.usage
         if usage is None or usage.estimated:
@@ -200,7 +197,8 @@ class Executor:
         native = _native(exchange, attempt.model)
         if native and exchange.defaulted is None:
             return Answered(body)
-        reply = dialect.reply(answer)
+        kind = exchange.active.snapshot.providers[attempt.model.provider].kind
+        reply = self._spoken.dialects[kind].reply(answer)
         exchange.cut = reply.stop is Stop.LENGTH
         if native:
             return Answered(body)
@@ -208,7 +206,7 @@ class Executor:
         return Answered(exchange.caller.write_answer(reply, answer.usage, exchange.about, exchange.request.fields))
 
     async def _stream(
-        self, attempt: Running, call: Call, dialect: ProviderDialect, deadline: Deadline, last_s: float
+        self, attempt: Running, call: Call, endpoint: Endpoint, deadline: Deadline, last_s: float
     ) -> Stream | None:
         """Wait for the head, then for the first content; each has its limit, and both end with the whole attempt's."""
         timeouts, exchange = call.timeouts, attempt.exchange
@@ -217,16 +215,16 @@ class Executor:
         try:
             with deadline.until(min(attempt.started_s + timeouts.headers_s, last_s)):
                 reply = await self._transport.send(call)
-                attempt.began(reply, dialect)
+                attempt.began(reply, endpoint)
                 deadline.until(min(self._clock.monotonic() + timeouts.first_content_s, last_s))
                 if not 200 <= reply.status < 300:
-                    self._refused(attempt, dialect, call, reply, await reply.read())
+                    self._refused(attempt, endpoint, call, reply, await reply.read())
                     return None
                 if reply.headers.get("content-type", "").startswith("application/json"):
-                    bad = _not_streamed(dialect.read_answer(await reply.read()))
+                    bad = _not_streamed(endpoint.read_answer(await reply.read()))
                     attempt.failed(bad, self._clock)
                     return None
-                relay = _relay(exchange, dialect, attempt.model)
+                relay = _relay(exchange, endpoint, attempt.model)
                 first = await _first_content(reply, relay)
             if relay.bad is not None:
                 attempt.garbage = relay.garbage
@@ -240,20 +238,20 @@ class Executor:
         attempt.waited(self._clock)
         return stream
 
-    def _refused(self, attempt: Running, dialect: ProviderDialect, call: Call, reply: Reply, body: bytes) -> None:
+    def _refused(self, attempt: Running, endpoint: Endpoint, call: Call, reply: Reply, body: bytes) -> None:
         """Note an attempt that was answered with an error status, and when the provider says to come again."""
-        error = dialect.read_error(reply.status, body)
+        error = endpoint.read_error(reply.status, body)
         if not attempt.exchange.decision.chain.strict:
-            attempt.again = attempt.mends(dialect.mended(call.body, error))
+            attempt.again = attempt.mends(endpoint.mended(call.body, error))
         wait_s = wait_asked_s(reply.status, reply.headers, self._clock.now())
         attempt.failed(Bad(failure_of(error), replace(error, retry_after_s=wait_s)), self._clock)
 
 
-def _relay(exchange: Exchange, dialect: ProviderDialect, model: Model) -> Relay:
+def _relay(exchange: Exchange, endpoint: Endpoint, model: Model) -> Relay:
     if _native(exchange, model):
-        return Relay(dialect.stream_reader(pieces=False), None, hide_usage=dialect.hides_usage(exchange.request))
+        return Relay(endpoint.stream_reader(pieces=False), None, hide_usage=endpoint.hides_usage(exchange.request))
     writer = exchange.caller.stream_writer(exchange.request.fields, exchange.id)
-    return Relay(dialect.stream_reader(pieces=True), writer, hide_usage=False)
+    return Relay(endpoint.stream_reader(pieces=True), writer, hide_usage=False)
 
 
 async def _first_content(reply: Reply, relay: Relay) -> bytes:
@@ -274,25 +272,40 @@ def _not_streamed(answer: Answer | Bad) -> Bad:
 
 
 def _native(exchange: Exchange, model: Model) -> bool:
-    provider = exchange.active.snapshot.providers[model.provider]
-    return NATIVE.get(exchange.request.surface) is provider.kind
+    """Say whether a model takes the body as it is."""
+    surface = exchange.request.surface
+    if surface is Surface.RESPONSES:
+        return model.responses
+    return NATIVE.get(surface) is exchange.active.snapshot.providers[model.provider].kind
 
 
-def _body(exchange: Exchange, dialect: ProviderDialect, model: Model, step: Step) -> bytes | Refusal:
-    request = exchange.request
+def _unfit(exchange: Exchange, model: Model) -> Refusal | None:
+    kind, surface = exchange.active.snapshot.providers[model.provider].kind, exchange.request.surface
+    words = unfit(model, kind, surface)
+    return Refusal(RefusalKind.INVALID_REQUEST, words, "model") if words else None
+
+
+def _most(model: Model) -> int:
+    return model.max_output_tokens or UNKNOWN_MAX_OUTPUT_TOKENS
+
+
+def _passed_on(exchange: Exchange, endpoint: Endpoint, model: Model, step: Step) -> bytes | Refusal:
     exchange.lost, exchange.defaulted = (), None
-    most = model.max_output_tokens or UNKNOWN_MAX_OUTPUT_TOKENS
-    kind = exchange.active.snapshot.providers[model.provider].kind
-    if words := unfit(model, kind, request.surface):
-        return Refusal(RefusalKind.INVALID_REQUEST, words, "model")
-    if _native(exchange, model):
-        passed = dialect.pass_on(request, model, step.params, most)
-        exchange.lost, exchange.defaulted = passed.lost, passed.defaulted
-        return passed.body
-    chat = exchange.caller.chat(request.fields)
+    if refusal := _unfit(exchange, model):
+        return refusal
+    passed = endpoint.pass_on(exchange.request, model, step.params, _most(model))
+    exchange.lost, exchange.defaulted = passed.lost, passed.defaulted
+    return passed.body
+
+
+def _translated(exchange: Exchange, dialect: ProviderDialect, model: Model, step: Step) -> bytes | Refusal:
+    exchange.lost, exchange.defaulted = (), None
+    if refusal := _unfit(exchange, model):
+        return refusal
+    chat = exchange.caller.chat(exchange.request.fields)
     if isinstance(chat, Refusal):
         return chat
-    written = dialect.write_request(chat, model, step.params, most)
+    written = dialect.write_request(chat, model, step.params, _most(model))
     if isinstance(written, Refusal):
         return written
     exchange.lost = tuple(sorted({exchange.caller.names.get(name, name) for name in written.lost}))
@@ -300,12 +313,12 @@ def _body(exchange: Exchange, dialect: ProviderDialect, model: Model, step: Step
     return written.body
 
 
-def _mended(exchange: Exchange, dialect: ProviderDialect, position: int, body: bytes) -> bytes:
+def _mended(exchange: Exchange, endpoint: Endpoint, position: int, body: bytes) -> bytes:
     """Leave out of a request what the provider turned down when this step was asked before."""
     last = exchange.history[-1] if exchange.history else None
     if not isinstance(last, Attempt) or last.position != position or not last.again or last.error is None:
         return body
-    mended = dialect.mended(body, last.error)
+    mended = endpoint.mended(body, last.error)
     if mended is None:
         return body
     exchange.lost = tuple(sorted({*exchange.lost, *(exchange.caller.names.get(name, name) for name in mended.lost)}))

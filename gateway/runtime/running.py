@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass, replace
 
-from gateway.dialects.base import Bad, Outgoing, ProviderDialect
+from gateway.dialects.base import Bad, Endpoint, Outgoing
 from gateway.domain.attempt import Attempt, ProviderError
 from gateway.domain.registry import Model
 from gateway.domain.upstream import Reply
@@ -43,10 +43,10 @@ class Running:
     again: bool = False
     upstream_id: str = ""
 
-    def began(self, reply: Reply, dialect: ProviderDialect) -> None:
+    def began(self, reply: Reply, endpoint: Endpoint) -> None:
         """Take in the head of the reply: its status, and the provider's own id of the request."""
         self.status = reply.status
-        given = reply.headers.get(dialect.id_header, "")
+        given = reply.headers.get(endpoint.id_header, "")
         self.exchange.upstream_id = self.upstream_id = given if _ID.fullmatch(given) else ""
 
     def waited(self, clock: Clock) -> None:

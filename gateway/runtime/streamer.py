@@ -59,7 +59,8 @@ class Stream:
         if bad is None:
             return b""
         exchange = self._running.exchange
-        return exchange.caller.error_event(self._running.said(bad.error), exchange.blame("provider"), exchange.id)
+        words, blame = self._running.said(bad.error), exchange.blame("provider")
+        return exchange.caller.error_event(words, blame, exchange.id, self._relay.sent)
 
     def cut_short(self, words: str) -> bytes:
         """End it before its end, because the gateway does not go on; give the event that says so.
@@ -71,7 +72,7 @@ class Stream:
         exchange, error = self._running.exchange, ProviderError(0, message=words)
         self._note(Bad(Failure.CANCELLED, error))
         exchange.outcome = Outcome.INTERRUPTED
-        return exchange.caller.error_event(error, exchange.blame("gateway"), exchange.id)
+        return exchange.caller.error_event(error, exchange.blame("gateway"), exchange.id, self._relay.sent)
 
     def close(self, *, caller_left: bool = False) -> None:
         """Let go of the provider where the stream was not read to its end, and note what was used until then."""

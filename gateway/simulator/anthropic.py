@@ -156,7 +156,7 @@ def opening(question: Question, answer: Answer) -> tuple[bytes, ...]:
     return (start, *_thought_events(answer), *((block,) if answer.text else ()), _event("ping", {}))
 
 
-def piece(question: Question, text: str) -> bytes:
+def piece(question: Question, text: str, _place: int) -> bytes:
     """Give one content_block_delta."""
     return _delta(_text_index(question), {"type": "text_delta", "text": text})
 
@@ -221,7 +221,7 @@ def _delta(index: int, delta: Mapping[str, object]) -> bytes:
     return _event("content_block_delta", {"index": index, "delta": delta})
 
 
-def marker() -> bytes:
+def marker(_question: Question, _answer: Answer) -> bytes:
     """Give the last event of every stream."""
     return _event("message_stop", {})
 

@@ -50,7 +50,7 @@ class Fault(StrEnum):
     NO_TERMINAL = "no_terminal"
     """A stream ends cleanly right after its content: no finish reason, no usage, no marker."""
     NO_MARKER = "no_marker"
-    """A stream ends cleanly with all but its last marker, `[DONE]` or `message_stop`."""
+    """A stream ends cleanly with all but its last marker, `[DONE]`, `response.completed` or `message_stop`."""
     SLOW = "slow"
     """A second for each token, or what the script says."""
     USAGE_MISSING = "usage_missing"

@@ -208,7 +208,7 @@ def opening(question: Question, answer: Answer) -> tuple[bytes, ...]:
     return (role, *(_chunk(question, {"reasoning_content": text}) for text in pieces(answer.thought)))
 
 
-def piece(question: Question, text: str) -> bytes:
+def piece(question: Question, text: str, _place: int) -> bytes:
     """Give one chunk of content."""
     return _chunk(question, {"content": text})
 
@@ -241,7 +241,7 @@ def _call_deltas(calls: Sequence[Call]) -> Iterator[dict[str, object]]:
             yield {"index": place, "function": {"arguments": text}}
 
 
-def marker() -> bytes:
+def marker(_question: Question, _answer: Answer) -> bytes:
     """Give the last line of every stream."""
     return b"data: [DONE]\n\n"
 
@@ -266,6 +266,11 @@ def models(names: Sequence[str]) -> Reply:
 def complaint(message: str, *, param: str | None = None, code: str | None = None) -> Reply:
     """Say what is wrong with a request."""
     return _error(400, message, param=param, code=code)
+
+
+def created(question: Question) -> int:
+    """Give when an answer began, in seconds."""
+    return _EPOCH_S + int.from_bytes(question.digest[21:24])
 
 
 def _error(
@@ -310,11 +315,10 @@ def _fingerprint(question: Question) -> str:
 
 
 def _frame(question: Question, kind: str) -> dict[str, object]:
-    created = _EPOCH_S + int.from_bytes(question.digest[21:24])
     return {
         "id": f"chatcmpl-{question.digest[:14].hex()}",
         "object": kind,
-        "created": created,
+        "created": created(question),
         "model": question.model,
     }
 

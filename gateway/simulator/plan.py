@@ -165,13 +165,13 @@ def _streamed(wire: Wire, question: Question, given: Answer, fault: Fault | None
     content = tuple(
         Portion(
             pace.first_content_s if index == 0 else pace.per_token_s * estimate_tokens(len(text)),
-            wire.piece(question, text),
+            wire.piece(question, text, index),
         )
         for index, text in enumerate(pieces(given.text))
     )
     if fault is Fault.CUT:
         return Plan(pace.connect_s, head, start + content[:PIECES_BEFORE_CUT], Ending.CUT)
-    last = tuple(Portion(0.0, event) for event in (*wire.closing(question, given), wire.marker()))
+    last = tuple(Portion(0.0, event) for event in (*wire.closing(question, given), wire.marker(question, given)))
     if fault is Fault.NO_TERMINAL:
         last = ()
     elif fault is Fault.NO_MARKER:

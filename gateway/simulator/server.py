@@ -15,7 +15,7 @@ from types import MappingProxyType
 
 from aiohttp import web
 
-from gateway.simulator import anthropic, counting, embeddings, openai
+from gateway.simulator import anthropic, counting, embeddings, openai, responses
 from gateway.simulator.control import fault_as_document, read_fault
 from gateway.simulator.faults import Faults, Script
 from gateway.simulator.journal import TOLD_HEADERS, Entry, Journal
@@ -50,6 +50,7 @@ class Simulator:
             for prefix in ("", "/{provider}")
             for route in (
                 web.post(f"{prefix}/v1/chat/completions", self._handler(openai, partial(plan, openai))),
+                web.post(f"{prefix}/v1/responses", self._handler(responses, partial(plan, responses))),
                 web.post(f"{prefix}/v1/messages", self._handler(anthropic, partial(plan, anthropic))),
                 web.post(f"{prefix}/v1/embeddings", self._handler(embeddings, partial(plan_whole, embeddings))),
                 web.post(f"{prefix}/v1/messages/count_tokens", self._handler(counting, partial(plan_whole, counting))),

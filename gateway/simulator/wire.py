@@ -1,4 +1,4 @@
-"""What a simulated wire format offers, whichever dialect it is; the modules `openai` and `anthropic` each fit.
+"""What a simulated wire format offers: the modules `openai`, `responses` and `anthropic` each fit.
 
 The modules `embeddings` and `counting` fit what has no streams.
 
@@ -52,13 +52,13 @@ class Wire(Whole, Protocol):
     def opening(self, question: Question, answer: Answer) -> tuple[bytes, ...]:
         """Give the events before content."""
 
-    def piece(self, question: Question, text: str) -> bytes:
-        """Give one event of content."""
+    def piece(self, question: Question, text: str, place: int) -> bytes:
+        """Give one event of content, the first one's `place` being 0."""
 
     def closing(self, question: Question, answer: Answer) -> tuple[bytes, ...]:
         """Give the events after content, all but the last marker."""
 
-    def marker(self) -> bytes:
+    def marker(self, question: Question, answer: Answer) -> bytes:
         """Give the last marker of a stream."""
 
     def error_event(self) -> bytes:

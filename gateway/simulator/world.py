@@ -19,7 +19,7 @@ LEAST_USAGE_RATIO = 0.7
 GREATEST_USAGE_RATIO = 1.5
 
 _ATTACHMENT_CHARACTERS = 4_000
-_ATTACHMENT_TYPES = frozenset({"image", "image_url", "input_audio", "document", "file"})
+_ATTACHMENT_TYPES = frozenset({"image", "image_url", "input_image", "input_audio", "document", "file", "input_file"})
 _DELIVERY_FIELDS = frozenset({"stream", "stream_options"})
 _EXCERPT_CHARACTERS = 80
 
@@ -162,7 +162,7 @@ def count_characters(document: object) -> int:
 
 
 def last_user_text(messages: object) -> str:
-    """Give the text of the last user turn of either dialect's `messages`, or the empty string."""
+    """Give the text of the last user turn of any dialect's messages, or the empty string."""
     if not isinstance(messages, list):
         return ""
     for message in reversed(messages):
@@ -257,4 +257,4 @@ def latency_for(model: str, overrides: Mapping[str, Latency]) -> Latency:
 
 
 def _is_text(part: object) -> bool:
-    return isinstance(part, dict) and part.get("type") == "text" and isinstance(part.get("text"), str)
+    return isinstance(part, dict) and part.get("type") in ("text", "input_text") and isinstance(part.get("text"), str)

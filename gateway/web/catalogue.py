@@ -47,13 +47,23 @@ def route_handler(surfaces: Mapping[Surface, CallerDialect]) -> Handler:
 
 
 def surface_of(body: bytes, headers: Mapping[str, str]) -> Surface:
-    """Tell whose body it is: a prompt alone is execute's, an input that of embeddings, a system text Anthropic's."""
+    """Tell whose body it is: a prompt is execute's, an input embeddings' or responses', a system text Anthropic's."""
     fields = object_of(body) or {}
     if "prompt" in fields:
         return Surface.EXECUTE
     if "input" in fields and "messages" not in fields:
-        return Surface.EMBEDDINGS
+        return Surface.EMBEDDINGS if _wants_vectors(fields) else Surface.RESPONSES
     return Surface.MESSAGES if "system" in fields else client_of(headers)
+
+
+def _wants_vectors(fields: Mapping[str, object]) -> bool:
+    """Tell a request for embeddings by having nothing that those have not; an input of items is of responses."""
+    asked = fields["input"]
+    items = isinstance(asked, list) and any(isinstance(each, dict) for each in asked)
+    return not items and fields.keys() <= _OF_EMBEDDINGS
+
+
+_OF_EMBEDDINGS = frozenset({"model", "input", "encoding_format", "dimensions", "user"})
 
 
 def unless_stopping(handler: Handler, surfaces: Mapping[Surface, CallerDialect]) -> Handler:

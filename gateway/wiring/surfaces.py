@@ -12,6 +12,7 @@ from gateway.dialects.embeddings import Embeddings, EmbeddingsUpstream
 from gateway.dialects.execute import Execute
 from gateway.dialects.messages.counting import CountTokens
 from gateway.dialects.messages.dialect import AnthropicMessages
+from gateway.dialects.responses.dialect import OpenAIResponses
 from gateway.domain.words import Dialect, Surface
 from gateway.runtime.executor import Spoken
 from gateway.web.alerts import accept, alerts, hush, silence, unhush
@@ -36,18 +37,20 @@ from gateway.web.operations import (
     status,
 )
 
-OPENAI, ANTHROPIC = OpenAIChat(), AnthropicMessages()
+OPENAI, RESPONSES, ANTHROPIC = OpenAIChat(), OpenAIResponses(), AnthropicMessages()
 SURFACES: Mapping[Surface, CallerDialect] = {
     Surface.CHAT: OPENAI,
+    Surface.RESPONSES: RESPONSES,
     Surface.MESSAGES: ANTHROPIC,
     Surface.EMBEDDINGS: Embeddings(),
     Surface.EXECUTE: Execute(),
 }
 PROVIDERS: Mapping[Dialect, ProviderDialect] = {Dialect.OPENAI: OPENAI, Dialect.ANTHROPIC: ANTHROPIC}
 COUNTS: ProviderDialect = CountTokens()
-SPOKEN = Spoken(PROVIDERS, {Surface.EMBEDDINGS: EmbeddingsUpstream})
+SPOKEN = Spoken(PROVIDERS, {Surface.EMBEDDINGS: EmbeddingsUpstream, Surface.RESPONSES: lambda _: RESPONSES})
 PATHS = {
     Surface.CHAT: "/v1/chat/completions",
+    Surface.RESPONSES: "/v1/responses",
     Surface.MESSAGES: "/v1/messages",
     Surface.EMBEDDINGS: "/v1/embeddings",
     Surface.EXECUTE: "/v1/execute",

@@ -69,7 +69,7 @@ async def traffic(paired: Daemon) -> int:
     for fault in FAULTS:
         for name in ("nano", "haiku") if fault else ():
             await paired.fault(UPSTREAM[name], str(fault))
-        bag = list(itertools.product(("chat", "messages", "execute"), PAIRS, (False, True)))
+        bag = list(itertools.product(("chat", "responses", "messages", "execute"), PAIRS, (False, True)))
         await asyncio.gather(*(one(paired, surface, pair, stream=stream) for surface, pair, stream in bag))
         sent += len(bag)
     async with paired.ask("chat", model="nobody-knows-it") as response:

@@ -82,6 +82,27 @@ def test_a_model_that_does_not_think_refuses_the_field_that_asks_it_to(kind: str
         assert made.thinks is (takes != "[]")
 
 
+@pytest.mark.parametrize(
+    ("provider", "upstream", "takes"),
+    [
+        ("kind: openai", "gpt-5", True),
+        ("kind: openai, responses: false", "gpt-5", False),
+        ("kind: openai", "gpt-99", False),
+        ('kind: openai, base_url: "http://h/v1"', "gpt-5", False),
+        ('kind: openai, base_url: "http://h/v1", responses: true', "gpt-99", True),
+        ('kind: openai, base_url: "https://api.groq.com/openai/v1"', "openai/gpt-oss-20b", False),
+        ("kind: anthropic", "claude-haiku-4-5", False),
+        ("kind: anthropic, responses: false", "claude-haiku-4-5", False),
+    ],
+)
+def test_who_takes_responses_is_known_of_openais_own_models_or_said_of_a_provider(
+    provider: str, upstream: str, *, takes: bool
+) -> None:
+    """U-42: all others are asked by chat completions or messages."""
+    made = model(f"model: {upstream}, price: free", f"{{{provider}, api_key: none}}")
+    assert made.responses is takes
+
+
 def test_free_and_unknown_are_different() -> None:
     """U-66."""
     own = '{kind: openai, api_key: none, base_url: "http://127.0.0.1:1/v1"}'

@@ -19,7 +19,12 @@ LONGEST_S = 20.0
 """How long an event that must come is waited for; a test that passes never waits this long."""
 GLANCE_S = 0.02
 
-PATHS = {"chat": "/v1/chat/completions", "messages": "/v1/messages", "execute": "/v1/execute"}
+PATHS = {
+    "chat": "/v1/chat/completions",
+    "responses": "/v1/responses",
+    "messages": "/v1/messages",
+    "execute": "/v1/execute",
+}
 """The surfaces whose answers are text."""
 EMBEDDINGS, COUNT_TOKENS = "/v1/embeddings", "/v1/messages/count_tokens"
 
@@ -43,6 +48,8 @@ def body_of(
         return {"prompt": prompt}
     if surface == "embeddings":
         return {"model": model, "input": prompt}
+    if surface == "responses":
+        return {"model": model, "stream": stream, "input": prompt}
     most = {"max_tokens": 300} if surface == "messages" else {}
     return {"model": model, "stream": stream, "messages": [{"role": "user", "content": prompt}], **most}
 

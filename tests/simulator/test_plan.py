@@ -4,14 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.simulator import anthropic, openai
+from gateway.simulator import anthropic, openai, responses
 from gateway.simulator.faults import Fault, Script
 from gateway.simulator.plan import Ending, Plan, plan
 from gateway.simulator.wire import Wire
 from gateway.simulator.world import Latency, Question, answer, digest_of, estimate_tokens, pieces
 
 LATENCY = Latency(first_content_s=1.0, per_token_s=0.01, connect_s=0.1)
-WIRES: tuple[Wire, ...] = (openai, anthropic)
+WIRES: tuple[Wire, ...] = (openai, responses, anthropic)
 ANY_SCRIPT = st.none() | st.builds(Script, st.sampled_from(Fault))
 ASKED = Question("m", "hello", 5, None, (), stream=True, stream_usage=True, digest=digest_of({}))
 
@@ -79,7 +79,7 @@ def test_a_faulty_stream_is_the_start_of_a_whole_one(wire: Wire, question: Quest
         assert whole.startswith(part)
         sizes.append(len(part))
     assert sizes == sorted(set(sizes))
-    assert sizes[-1] == len(whole) - len(wire.marker())
+    assert sizes[-1] == len(whole) - len(wire.marker(asked, answer(asked)))
 
 
 def test_a_stream_of_one_word_is_still_cut_after_content(question: Question) -> None:

@@ -10,14 +10,13 @@ from typing import Any, assert_never
 import msgspec
 
 from gateway.dialects import sse, usage
-from gateway.dialects.base import Bad, Block, Kind
+from gateway.dialects.base import Block, Kind
 from gateway.dialects.events import EventReader, text_length
-from gateway.dialects.fields import count_of, dict_of, list_of, object_of, reported_in, text_of, word_of
-from gateway.domain.attempt import ProviderError
+from gateway.dialects.fields import count_of, dict_of, list_of, object_of, reported_in, text_of
+from gateway.dialects.openai import bad_of
 from gateway.domain.chat import Stop
 from gateway.domain.message import CallPiece, Citation, CitationPiece, DeclinedPiece, Piece, TextPiece, ThoughtPiece
 from gateway.domain.usage import Usage
-from gateway.domain.words import Failure
 
 STOPS = {
     "stop": Stop.END,
@@ -33,33 +32,6 @@ FINISH = {
     Stop.TOOL_USE: "tool_calls",
     Stop.REFUSAL: "content_filter",
 }
-FAILURES = {
-    "rate_limit_exceeded": Failure.RATE_LIMITED,
-    "rate_limit_error": Failure.RATE_LIMITED,
-    "429": Failure.RATE_LIMITED,
-    "overloaded_error": Failure.OVERLOADED,
-    "503": Failure.OVERLOADED,
-    "529": Failure.OVERLOADED,
-    "insufficient_quota": Failure.QUOTA,
-    "402": Failure.QUOTA,
-    "invalid_api_key": Failure.AUTH,
-    "authentication_error": Failure.AUTH,
-    "401": Failure.AUTH,
-    "403": Failure.AUTH,
-    "model_not_found": Failure.NOT_FOUND,
-    "404": Failure.NOT_FOUND,
-    "context_length_exceeded": Failure.CONTEXT_LENGTH,
-    "content_filter": Failure.CONTENT_FILTER,
-    "content_policy_violation": Failure.CONTENT_FILTER,
-    "timeout": Failure.TIMEOUT,
-    "408": Failure.TIMEOUT,
-    "504": Failure.TIMEOUT,
-    "invalid_request_error": Failure.BAD_REQUEST,
-    "400": Failure.BAD_REQUEST,
-    "422": Failure.BAD_REQUEST,
-}
-"""What the code or else the type of an error object means that comes with a 2xx; some sellers write a status."""
-
 _SILENT = frozenset({"role", "annotations", "audio_id"})
 _encode = msgspec.json.encode
 
@@ -314,17 +286,3 @@ def usage_object(used: Usage) -> dict[str, Any]:
         "prompt_tokens_details": {"cached_tokens": used.cache_read_tokens},
         "completion_tokens_details": {"reasoning_tokens": used.reasoning_tokens},
     }
-
-
-def error_of(status: int, error: Any) -> ProviderError:  # noqa: ANN401 - decoded JSON
-    """Give the words of an error object."""
-    if not isinstance(error, dict):
-        return ProviderError(status, message=str(error))
-    kind, code, message = (word_of(error.get(name)) for name in ("type", "code", "message"))
-    return ProviderError(status, kind, code, message)
-
-
-def bad_of(error: Any) -> Bad:  # noqa: ANN401 - decoded JSON
-    """Give what an error object means that comes with a 2xx: what it would mean with its own status."""
-    words = error_of(200, error)
-    return Bad(FAILURES.get(words.code) or FAILURES.get(words.type) or Failure.SERVER_ERROR, words)

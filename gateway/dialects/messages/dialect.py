@@ -117,7 +117,7 @@ class AnthropicMessages:
         """Give `{"type": "error", ...}`; the type is the one that goes with the status."""
         return _error(_type_of(status), error.message, blame, request_id)
 
-    def error_event(self, error: ProviderError, blame: Blame, request_id: str) -> bytes:
+    def error_event(self, error: ProviderError, blame: Blame, request_id: str, sent: int = 0) -> bytes:
         """Give an error event; no `message_stop` follows it."""
         kind = error.type if error.type.endswith("_error") else "api_error"
         return sse.event(_error(kind, error.message, blame, request_id), "error")

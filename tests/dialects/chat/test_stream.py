@@ -9,7 +9,8 @@ from openai import APIError, AsyncOpenAI
 
 from gateway.dialects.base import Answer, Block, Kind
 from gateway.dialects.chat.dialect import OpenAIChat
-from gateway.dialects.chat.stream import FAILURES, Reader, Writer
+from gateway.dialects.chat.stream import Reader, Writer
+from gateway.dialects.openai import FAILURES
 from gateway.domain.attempt import ProviderError
 from gateway.domain.chat import Stop
 from gateway.domain.message import CallPiece, DeclinedPiece, Piece, TextPiece, ThoughtPiece

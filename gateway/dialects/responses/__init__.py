@@ -1,0 +1,1 @@
+"""The responses dialect of OpenAI, without its stored state."""
