@@ -51,7 +51,7 @@ THIRD_PARTY: dict[str, frozenset[str]] = {
     "receivers": frozenset({"msgspec"}),
     "config": frozenset({"yaml", "jsonschema", "re2", "msgspec"}),
     "adapters": frozenset({"aiohappyeyeballs", "aiohttp", "msgspec", "prometheus_client", "watchdog", "yarl"}),
-    "runtime": frozenset(),
+    "runtime": frozenset({"msgspec"}),  # for the same reason
     "web": frozenset({"aiohttp", "multidict", "msgspec"}),
     "simulator": frozenset({"aiohttp"}),
     "wiring": frozenset({"aiohttp", "prometheus_client"}),

@@ -1,15 +1,15 @@
 """A call to a provider and the reply, as both sides of the transport speak of them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from gateway.domain.rule import Timeouts
 from gateway.domain.words import Failure
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True, gc=False):
     """One HTTP POST to a provider; `timeouts.connect_s` is the transport's to keep, the others are the executor's."""
 
     provider: str
