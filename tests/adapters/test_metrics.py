@@ -18,8 +18,9 @@ from prometheus_client import CollectorRegistry, disable_created_metrics, genera
 
 from gateway.adapters.alert_metrics import AlertMetrics
 from gateway.adapters.budget_gauges import BudgetGauges, Gauged
-from gateway.adapters.metrics import Metrics, Money
+from gateway.adapters.metrics import Metrics
 from gateway.adapters.model_states import ModelStates
+from gateway.adapters.series import Money
 from gateway.domain.attempt import Attempt, Skipped
 from gateway.domain.category import Category, Complexity, Table
 from gateway.domain.entry import Entry
