@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import reduce
 from operator import or_
@@ -10,6 +9,7 @@ from typing import Any
 
 from hypothesis import settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from gateway.config.conditions import LOOK_SENSITIVE
 from gateway.domain.attempt import Attempt, Event, Skipped

@@ -54,7 +54,7 @@ THIRD_PARTY: dict[str, frozenset[str]] = {
         {"aiohappyeyeballs", "aiohttp", "anthropic", "botocore", "httpx2", "msgspec", "openai", "prometheus_client"}
         | {"watchdog", "yarl"}
     ),
-    "runtime": frozenset(),
+    "runtime": frozenset({"msgspec"}),  # for the same reason
     "web": frozenset({"aiohttp", "multidict", "msgspec"}),
     "simulator": frozenset({"aiohttp"}),
     "wiring": frozenset({"aiohttp", "prometheus_client"}),

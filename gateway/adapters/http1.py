@@ -18,6 +18,7 @@ PAUSE_ABOVE_BYTES = 512 * 1024
 _STATUS = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: [^\r\n]*)?\r\n")
 _VERSION = b"HTTP/1."
 _HEX = re.compile(rb"[0-9A-Fa-f]{1,15}")
+_SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})\r\n")
 
 UNTIL_CLOSE = -1
 
@@ -65,7 +66,8 @@ class Body:
     def _feed_chunked(self, data: bytes) -> tuple[bytes, bytes]:
         data = self._buffer + data if self._buffer else data
         self._buffer = b""
-        at, parts = 0, []
+        parts: list[bytes] = []
+        at = _whole_chunks(data, parts) if self._left == 0 and not self._trailer else 0
         while at < len(data):
             if self._left > 2:  # content, of which the last two bytes are the line end after the chunk
                 piece = data[at : at + self._left - 2]
@@ -101,6 +103,19 @@ class Body:
         self._trailer = length == 0
         self._left = length + 2 if length else 0
         return False
+
+
+def _whole_chunks(data: bytes, parts: list[bytes]) -> int:
+    """Take the chunks at the front that have come whole and say nothing but their size; give where they end."""
+    at = 0
+    while (line := _SIZE_LINE.match(data, at)) is not None:
+        start = line.end()
+        end = start + int(line[1], 16)
+        if end == start or data[end : end + 2] != b"\r\n":
+            break
+        parts.append(data[start:end])
+        at = end + 2
+    return at
 
 
 class Connection(asyncio.Protocol):

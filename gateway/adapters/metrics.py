@@ -1,24 +1,20 @@
 """What Prometheus sees. Label values come from the configuration only; anything else is `other`.
 
-Children are bound once, when a generation is taken up, so that counting is a dictionary look-up and an addition.
+Series are made when a generation is taken up. What every request counts are plain numbers of the event loop.
 `docs/metrics.md` describes each series.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from datetime import date, datetime
 from operator import attrgetter
-from typing import TypeVar
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.core import CounterMetricFamily
-from prometheus_client.metrics import MetricWrapperBase
-from prometheus_client.registry import Collector
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
+from gateway.adapters.series import Counts, Money, Spreads
 from gateway.domain.attempt import Attempt, Skipped
 from gateway.domain.category import UNSURE
 from gateway.domain.decision import REQUESTED_MODEL
 from gateway.domain.entry import Entry
-from gateway.domain.price import NANO_USD_PER_USD
 from gateway.domain.snapshot import FINGERPRINT_SHOWN, Snapshot
 from gateway.domain.usage import Usage
 from gateway.domain.words import CountResult, Failure, Outcome, Skip, SpendKind, Surface
@@ -45,46 +41,6 @@ _TOKEN_TYPES = {
 _tokens_of = attrgetter(*_TOKEN_TYPES.values())
 
 
-_Metric = TypeVar("_Metric", bound=MetricWrapperBase)
-
-
-class Children(dict[tuple[str, ...], _Metric]):
-    """The children of a metric by their label values, each made when it is first asked for."""
-
-    def __init__(self, metric: _Metric) -> None:
-        super().__init__()
-        self._metric = metric
-
-    def __missing__(self, labels: tuple[str, ...]) -> _Metric:
-        child = self[labels] = self._metric.labels(*labels)
-        return child
-
-
-class Money(Collector):
-    """A counter of money that adds integers, so that its sum is that of the rows to the nano-dollar."""
-
-    def __init__(self, name: str, words: str, labels: tuple[str, ...]) -> None:
-        self._name = name
-        self._words = words
-        self._labels = labels
-        self._nano_usd: dict[tuple[str, ...], int] = {}
-
-    def add(self, labels: tuple[str, ...], nano_usd: int) -> None:
-        """Add an amount."""
-        self._nano_usd[labels] = self._nano_usd.get(labels, 0) + nano_usd
-
-    def describe(self) -> Iterator[CounterMetricFamily]:
-        """Give the family without a sample, so that it can be asked for by its name."""
-        yield CounterMetricFamily(self._name, self._words, labels=self._labels)
-
-    def collect(self) -> Iterator[CounterMetricFamily]:
-        """Give the sums in dollars."""
-        family = CounterMetricFamily(self._name, self._words, labels=self._labels)
-        for labels, nano_usd in sorted(self._nano_usd.items()):
-            family.add_metric(labels, nano_usd / NANO_USD_PER_USD)
-        yield family
-
-
 class Metrics:
     """All series of the gateway, on the registry it is given; `simulated` marks a rehearsal."""
 
@@ -95,43 +51,46 @@ class Metrics:
         def counter(name: str, words: str, *labels: str) -> Counter:
             return Counter(f"rulegate_{name}", words, labels, registry=registry)
 
-        def counters(name: str, words: str, *labels: str) -> Children[Counter]:
-            return Children(counter(name, words, *labels))
+        def counts(name: str, words: str, *labels: str) -> Counts:
+            sums = Counts(f"rulegate_{name}", words, labels)
+            registry.register(sums)
+            return sums
 
         def gauge(name: str, words: str, *labels: str) -> Gauge:
             return Gauge(f"rulegate_{name}", words, labels, registry=registry)
 
-        def histograms(name: str, words: str, label: str) -> Children[Histogram]:
-            return Children(Histogram(f"rulegate_{name}", words, (label,), registry=registry, buckets=_SECONDS))
+        def spreads(name: str, words: str, bounds: tuple[float, ...], *labels: str) -> Spreads:
+            spread = Spreads(f"rulegate_{name}", words, labels, bounds)
+            registry.register(spread)
+            return spread
 
         def money(name: str, words: str, *labels: str) -> Money:
             sums = Money(f"rulegate_{name}", words, labels)
             registry.register(sums)
             return sums
 
-        self.requests = counters("requests", "Requests that have ended, by how.", "surface", "rule", "outcome")
-        self.attempts = counters(
+        self.requests = counts("requests", "Requests that have ended, by how.", "surface", "rule", "outcome")
+        self.attempts = counts(
             "attempts", "HTTP requests to providers, by how they failed, or none.", "model", "failure"
         )
-        self.skips = counters("skips", "Steps that were passed over, by why.", "model", "reason")
+        self.skips = counts("skips", "Steps that were passed over, by why.", "model", "reason")
         self.cost = money("cost_usd", "What requests cost, in US dollars.", "rule", "model")
         self.category_cost = money("category_cost_usd", "What requests cost, in US dollars.", "category", "model")
         self.extra_cost = money("extra_cost_usd", "The part that gave no answer, in US dollars.", "kind", "rule")
         self.unpriced = counter("unpriced_requests", "Requests answered by a model that the price is not of.")
-        self.tokens = counters("tokens", "Tokens used, reasoning also counted as output.", "model", "type")
-        self.token_counts = counters("token_counts", "Counts of tokens that have ended, by how.", "model", "result")
-        self.duration = histograms("request_duration_seconds", "From request to end of answer.", "surface")
-        self.first_content = histograms("time_to_first_content_seconds", "From request to first content.", "model")
-        self.overhead = Histogram(
-            "rulegate_overhead_seconds",
-            "Time of the gateway's own, providers not counted.",
-            registry=registry,
-            buckets=_OVERHEAD,
+        self.tokens = counts("tokens", "Tokens used, reasoning also counted as output.", "model", "type")
+        self.token_counts = counts("token_counts", "Counts of tokens that have ended, by how.", "model", "result")
+        self.duration = spreads("request_duration_seconds", "From request to end of answer.", _SECONDS, "surface")
+        self.first_content = spreads(
+            "time_to_first_content_seconds", "From request to first content.", _SECONDS, "model"
         )
-        self.in_flight = gauge("in_flight_requests", "Requests that have not ended.")
-        self.garbage_lines = counters("malformed_lines", "Events of streams that could not be read.", "model")
+        self.overhead = spreads("overhead_seconds", "Time of the gateway's own, providers not counted.", _OVERHEAD)
+        self.overhead.make([()])
+        self.in_flight = 0
+        gauge("in_flight_requests", "Requests that have not ended.").set_function(lambda: float(self.in_flight))
+        self.garbage_lines = counts("malformed_lines", "Events of streams that could not be read.", "model")
         self.rows_dropped = counter("log_rows_dropped", "Log rows that could not be written.")
-        self.store_failures = counters("store_failures", "Writes to a store that failed.", "store")
+        self.store_failures = counter("store_failures", "Writes to a store that failed.", "store")
         self.reload_ok = gauge("config_last_reload_successful", "Whether the rules on disk are those that run.")
         self.reload_at = gauge("config_last_reload_success_timestamp_seconds", "When the running rules were taken up.")
         self.config = gauge("config_info", "The rules that run.", "fingerprint", "generation", "simulated")
@@ -140,7 +99,8 @@ class Metrics:
         self._rules: set[str] = set()
         self._models: set[str] = set()
         self._categories: set[str] = set()
-        _make(self.store_failures, ((store,) for store in STORES))
+        for store in STORES:
+            self.store_failures.labels(store)
 
     def catalogue(self, made: date, today: Callable[[], date]) -> None:
         """Show the age of the price catalogue, anew at each scrape."""
@@ -156,38 +116,37 @@ class Metrics:
         self._rules.update(rules)
         self._models.update(snapshot.models)
         self._categories.update((*(category.name for category in snapshot.table.categories), UNSURE))
-        models = snapshot.models
-        _make(self.attempts, ((model, failure) for model in models for failure in (NO_FAILURE, *map(str, Failure))))
-        _make(self.skips, ((model, skip.value) for model in models for skip in Skip))
-        _make(self.tokens, ((model, kind) for model in models for kind in _TOKEN_TYPES))
-        _make(self.token_counts, ((model, result.value) for model in models for result in CountResult))
-        _make(self.garbage_lines, ((model,) for model in models))
-        _make(self.duration, ((surface,) for surface in _SURFACES))
-        _make(
-            self.requests,
-            ((surface, rule, end) for surface in _SURFACES for rule in (*rules, OTHER) for end in _ENDS_SHOWN),
+        models, surfaces = snapshot.models, _SURFACES
+        self.attempts.make((model, failure) for model in models for failure in (NO_FAILURE, *map(str, Failure)))
+        self.skips.make((model, skip.value) for model in models for skip in Skip)
+        self.tokens.make((model, kind) for model in models for kind in _TOKEN_TYPES)
+        self.token_counts.make((model, result.value) for model in models for result in CountResult)
+        self.garbage_lines.make((model,) for model in models)
+        self.duration.make((surface,) for surface in surfaces)
+        self.requests.make(
+            (surface, rule, end) for surface in surfaces for rule in (*rules, OTHER) for end in _ENDS_SHOWN
         )
 
     def began(self) -> None:
         """Count a request in flight."""
-        self.in_flight.inc()
+        self.in_flight += 1
 
     def ended(self, entry: Entry) -> None:
         """Count a request that has ended, with its attempts, tokens and cost."""
-        self.in_flight.dec()
+        self.in_flight -= 1
         rule = entry.rule if entry.rule in self._rules else OTHER
         category = entry.category if entry.category in self._categories else OTHER
         model = self._model(entry.model)
-        self.requests[entry.surface, rule, entry.outcome.value].inc()
+        self.requests.add((entry.surface, rule, entry.outcome.value))
         for event in entry.events:
             name = self._model(event.model)
             match event:
                 case Attempt():
-                    self.attempts[name, event.failure.value if event.failure else NO_FAILURE].inc()
+                    self.attempts.add((name, event.failure.value if event.failure else NO_FAILURE))
                     if event.usage is not None:
                         self._used(name, event.usage)
                     if event.garbage:
-                        self.garbage_lines[(name,)].inc(event.garbage)
+                        self.garbage_lines.add((name,), event.garbage)
                     if event.cost_nano_usd:
                         self.cost.add((rule, name), event.cost_nano_usd)
                         self.category_cost.add((category, name), event.cost_nano_usd)
@@ -196,20 +155,20 @@ class Metrics:
                     if event.unpriced:
                         self.unpriced.inc()
                 case Skipped():
-                    self.skips[name, event.skip.value].inc()
-        self.duration[(entry.surface,)].observe(entry.duration_s)
+                    self.skips.add((name, event.skip.value))
+        self.duration.of((entry.surface,)).observe(entry.duration_s)
         if entry.first_content_s is not None:
-            self.first_content[(model,)].observe(entry.first_content_s)
-        self.overhead.observe(entry.overhead_s)
+            self.first_content.of((model,)).observe(entry.first_content_s)
+        self.overhead.of(()).observe(entry.overhead_s)
 
     def _used(self, model: str, usage: Usage) -> None:
         for kind, count in zip(_TOKEN_TYPES, _tokens_of(usage), strict=True):
             if count:
-                self.tokens[model, kind].inc(count)
+                self.tokens.add((model, kind), count)
 
     def counted(self, model: str, result: CountResult) -> None:
         """Count a count of tokens that has ended; `model` is empty where none was chosen."""
-        self.token_counts[self._model(model), result.value].inc()
+        self.token_counts.add((self._model(model), result.value))
 
     def _model(self, name: str) -> str:
         return name if name in self._models else OTHER
@@ -220,7 +179,7 @@ class Metrics:
 
     def store_failed(self, store: str) -> None:
         """Count a write that failed."""
-        self.store_failures[(store,)].inc()
+        self.store_failures.labels(store).inc()
 
     def reloaded(self, snapshot: Snapshot, at: datetime) -> None:
         """Note a reload that succeeded."""
@@ -233,9 +192,3 @@ class Metrics:
     def rejected(self) -> None:
         """Note a reload that failed."""
         self.reload_ok.set(0)
-
-
-def _make(children: Children[_Metric], labels: Iterable[tuple[str, ...]]) -> None:
-    """Make children that are not there yet."""
-    for each in labels:
-        children[each]  # the look-up makes it

@@ -96,7 +96,7 @@ def _request(body: bytes, surface: Surface, headers: dict[str, str], caller: Cal
     request = SURFACES[surface].read_request(body, headers)
     if isinstance(request, Refusal):
         raise click.ClickException(request.message)
-    return replace(request, caller=caller)
+    return request.asked_by(caller)
 
 
 def _lines(lines: BinaryIO, rules: Path | None) -> None:

@@ -1,6 +1,7 @@
 """What the readers of both dialects' streams share: bytes to events, and what the events have said so far."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import takewhile
 from typing import Any
 
 import msgspec
@@ -33,15 +34,29 @@ class Alike:
 
     def characters(self, raw: bytes) -> int:
         """Count the text in a block that is like the one learnt; 0 for one that is not, or has none."""
-        if (
-            raw.startswith(self._before)
-            and raw.endswith(self._after)
-            and raw.count(b'"') == self._quotes
-            and raw.count(b"\n") == self._lines
-        ):
+        if self._is_around(raw) and raw.count(b'"') == self._quotes and raw.count(b"\n") == self._lines:
             size = len(raw) - self._around
             return text_length(raw[len(self._before) : len(self._before) + size]) if size > 0 and self._around else 0
         return 0
+
+    def run(self, events: Sequence[bytes]) -> tuple[bytes, int, int]:
+        """Give the events at the front that are all like the one learnt: as one piece, how many, and their characters.
+
+        They are looked at together, for a burst of them would take longer one by one. Nothing where one of them has
+        no text, or a quotation mark within it: then each has to be looked at.
+        """
+        if not self._around:
+            return b"", 0, 0
+        alike = list(takewhile(self._is_around, events))
+        start, end = len(self._before), -len(self._after)
+        texts = [event[start:end] for event in alike]
+        said = b"".join(texts)
+        if not all(texts) or b'"' in said or b"\n" in said:
+            return b"", 0, 0
+        return b"".join(alike), len(alike), text_length(said)
+
+    def _is_around(self, raw: bytes) -> bool:
+        return raw.startswith(self._before) and raw.endswith(self._after)
 
 
 def text_length(text: bytes) -> int:
@@ -52,6 +67,10 @@ def text_length(text: bytes) -> int:
         return len(msgspec.json.decode(b'"%s"' % text, type=str))
     except UNREADABLE:
         return len(text)
+
+
+FEWEST_IN_A_RUN = 3
+"""Events that are worth looking at together."""
 
 
 class EventReader:
@@ -82,8 +101,15 @@ class EventReader:
             self.bad = TOO_LONG
             yield Block(b"", Kind.ERROR)
             return
-        for raw in events:
-            yield self.block(raw)
+        place = 0
+        while place < len(events):
+            yield self.block(events[place])
+            place += 1
+            if not self.pieces and len(events) - place >= FEWEST_IN_A_RUN:
+                raw, count, characters = self.alike.run(events[place:])
+                if count:
+                    yield Block(raw, Kind.CONTENT, characters)
+                    place += count
 
     def end(self) -> Iterator[Block]:
         """Give the event that the connection's end cut short, if it says something all the same."""

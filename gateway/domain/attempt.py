@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from msgspec import Struct
+
 from gateway.domain.usage import Usage
 from gateway.domain.words import Failure, Skip, SpendKind
 
@@ -22,8 +24,7 @@ class ProviderError:
     retry_after_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(Struct, frozen=True, gc=False):
     """One HTTP request to a provider and how it ended.
 
     `failure` None means answered. `committed` means that the caller already holds a part of the answer, so that
@@ -61,8 +62,7 @@ class Attempt:
         return self.usage is not None and self.usage.anything
 
 
-@dataclass(frozen=True, slots=True)
-class Skipped:
+class Skipped(Struct, frozen=True, gc=False):
     """A step that was passed over without an attempt; of an incapable one `lacks` says what, where it is known."""
 
     position: int

@@ -9,6 +9,8 @@ from datetime import datetime
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
+from msgspec import Struct
+
 from gateway.domain.problem import Mark
 from gateway.domain.window import QUARTER_HOUR_S, Period
 from gateway.domain.words import Prefer
@@ -30,8 +32,7 @@ KNOWN_BEFORE = frozenset({Dimension.TEAM, Dimension.CALLER, Dimension.TAG})
 """Dimensions of a request that are known before any rule has looked at it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Spender:
+class Spender(Struct, frozen=True, gc=False):
     """Whom and what one attempt spends for; what is not known yet, or is nobody, is empty."""
 
     team: str = ""

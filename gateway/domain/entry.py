@@ -1,17 +1,17 @@
 """The Entry: what the log keeps of one request. Never text of a prompt or an answer."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+
+from msgspec import Struct, field
 
 from gateway.domain.attempt import Event
 from gateway.domain.usage import Usage
 from gateway.domain.words import Mode, Outcome
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True, gc=False):
     """One request that has ended. What stands empty by default was never reached: a refused request has no model.
 
     `id` is its UUIDv7. `facts` are the feature values that a decision can be made from again, JSON values by feature

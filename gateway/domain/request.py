@@ -1,8 +1,9 @@
 """The request as the gateway sees it, before anything is decided."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field, structs
 
 from gateway.domain.caller import NOBODY, Caller
 from gateway.domain.chat import Conversation
@@ -12,8 +13,7 @@ AUTO = "auto"
 """The model name that leaves the choice to the rules."""
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Struct, frozen=True, gc=False):
     """One call on an inference surface.
 
     `headers` has lower-case names and never a credential or a cookie. `body` is as it came, less the members that
@@ -33,3 +33,7 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)
     metadata: Mapping[str, str] = field(default_factory=dict)
     dropped: tuple[str, ...] = ()
+
+    def asked_by(self, caller: Caller) -> "Request":
+        """Give the same request, of a caller who is known."""
+        return structs.replace(self, caller=caller)

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+from msgspec import Struct
+
 from gateway.domain.registry import Cloud
 from gateway.domain.rule import Timeouts
 from gateway.domain.words import Dialect, Failure
@@ -62,8 +64,7 @@ class Way:
 DIRECT: Final = Way()
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True, gc=False):
     """One HTTP POST to a provider; `timeouts.connect_s` is the transport's to keep, the others are the executor's."""
 
     provider: str

@@ -5,16 +5,17 @@ money.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, fields, replace
 from operator import add, attrgetter
 from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import fields, replace
 
 STANDARD: Final = "standard"
 """The service tier of an answer that names none."""
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(Struct, frozen=True, gc=False):
     """What one attempt used, in tokens and calls; the five plain token counters never overlap.
 
     `fresh_input_tokens`, `cache_read_tokens`, `cache_write_5m_tokens`, `cache_write_1h_tokens` and `output_tokens` are

@@ -12,7 +12,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, Self
 
-from gateway.domain.category import Classification, Complexity, Table
+from gateway.domain.category import Classification, Table
 from gateway.domain.chat import Conversation, Role
 from gateway.domain.health import HealthState
 from gateway.domain.request import Request
@@ -163,6 +163,7 @@ def _listen(features: Features) -> str:
     framing = 0 if features["surface"] == Surface.EMBEDDINGS else TURN_TOKENS * len(turns)
     others = framing + ATTACHMENT_TOKENS * conversation.attachments + conversation.token_ids
     features["turns"], features["fenced"] = asked, fenced
+    features["words@user"], features["characters@user"] = count_words(last), len(last)
     features["estimated_tokens"] = estimate_tokens("\n".join(filter(None, texts))) + others
     return last
 
@@ -229,13 +230,14 @@ def _after(key: str, first: str) -> Callable[[Features], Any]:
     return compute
 
 
+_OF_THE_TURNS = ("turns", "fenced", "estimated_tokens", "words@user", "characters@user")
 _PLAIN: Mapping[str, Callable[[Features], Any]] = {
     "conversation": lambda features: features.request.read(),
     "conversation_hash": _conversation_hash,
     "text@user": _listen,
     "text@conversation": lambda features: _conversation_text(features["conversation"]),
     "text@system": lambda features: features["conversation"].system,
-    **{key: _after(key, "text@user") for key in ("turns", "fenced", "estimated_tokens")},
+    **{key: _after(key, "text@user") for key in _OF_THE_TURNS},
     "has": _has,
     "needs": _needs,
     "tags": _tags,
@@ -254,7 +256,7 @@ def _judgement(_part: str, _table: Table) -> list[tuple[Classification, Demand]]
 def _of_text(look: str) -> dict[str, Callable[[Features], Any]]:
     """Give the features of the text that `look` names; those that come of one reading are noted together."""
     text, reading = f"text@{look}", f"reading@{look}"
-    classified, demand = f"classification@{look}", f"demand@{look}"
+    classified = f"classification@{look}"
     category, confidence = f"category@{look}", f"confidence@{look}"
     complexity, score, reasoning = f"complexity@{look}", f"score@{look}", f"needs_reasoning@{look}"
 
@@ -262,39 +264,32 @@ def _of_text(look: str) -> dict[str, Callable[[Features], Any]]:
         whole: str = features[text]
         return features[reading] if considered(whole) is whole else Reading(whole)
 
-    def classify_text(features: Features) -> Classification:
+    def judge(features: Features) -> Classification:
         table: Table = features["table"]
         judgement = _judgement(considered(features[text]), table)
         if not judgement:
             read: Reading = features[reading]
             judgement.append((classify(read, table), demand_of(read)))
-        classification, features[demand] = judgement[0]
-        features[category], features[confidence] = classification.category, classification.confidence
-        return classification
-
-    def judge(features: Features) -> Complexity:
-        classification: Classification = features[classified]
-        asked, table = features[demand], features["table"]
+        classification, asked = judgement[0]
         level, height = complexity_of(asked, classification, table, features["estimated_tokens"])
-        features[score] = height
+        features[category], features[confidence] = classification.category, classification.confidence
+        features[complexity], features[score] = level, height
         features[reasoning] = needs_reasoning_of(asked, classification, table, height)
-        return level
+        return classification
 
     return {
         reading: lambda features: Reading(considered(features[text])),
         f"folded@{look}": read_whole,
-        classified: classify_text,
-        complexity: judge,
-        **{key: _after(key, classified) for key in (demand, category, confidence)},
-        **{key: _after(key, complexity) for key in (score, reasoning)},
+        classified: judge,
+        **{key: _after(key, classified) for key in (category, confidence, complexity, score, reasoning)},
         f"words@{look}": lambda features: count_words(features[text]),
         f"characters@{look}": lambda features: len(features[text]),
     }
 
 
 _COMPUTED: Mapping[str, Callable[[Features], Any]] = {
-    **_PLAIN,
     **_of_text("user"),
     **_of_text("conversation"),
     **_of_text("system"),
+    **_PLAIN,
 }

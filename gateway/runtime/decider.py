@@ -1,8 +1,9 @@
 """Decides for requests, with what the daemon knows at the moment: how models are doing, what budgets have left."""
 
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
+
+from msgspec.structs import replace
 
 from gateway.dialects.base import CallerDialect
 from gateway.domain.budget import Spender

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, assert_never
 
+from msgspec import Struct
+
 from gateway.dialects.base import About, Blame, CallerDialect
 from gateway.domain.attempt import Attempt, Event, shown
 from gateway.domain.budget import Overspent, Unread
@@ -40,8 +42,7 @@ class Active:
         return (*self.snapshot.warnings, *expiries(self.snapshot.callers, at))
 
 
-@dataclass(frozen=True, slots=True)
-class Arrived:
+class Arrived(Struct, frozen=True, gc=False):
     """A request that has come: its id, when it came, and the generation it belongs to; `came_s` is monotonic."""
 
     id: str

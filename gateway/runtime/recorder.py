@@ -7,8 +7,11 @@ next. Whoever reads what was noted calls `note_waiting` first.
 import hashlib
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway.domain.attempt import Attempt, Event
 from gateway.domain.budget import Spender
@@ -28,8 +31,7 @@ from gateway.runtime.spend import SpendBook
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(Struct, frozen=True, gc=False):
     """A request that no model may answer: `unrouted` None where not even its body could be read.
 
     `caller` is nobody where that could not be said.

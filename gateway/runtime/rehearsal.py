@@ -1,7 +1,7 @@
 """Runs the `tests` sections of a snapshot, hermetically: no provider, no clock but the test's own."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, assert_never
 
@@ -54,7 +54,7 @@ def _verdict(test: RuleTest, snapshot: Snapshot, dialect: CallerDialect) -> Verd
     if isinstance(request, Refusal):
         expected = test.expect == {"refused": True}
         return Verdict(test, "", () if expected else (f"the request is refused: {request.message}",))
-    request = replace(request, caller=snapshot.callers.named(test.caller))
+    request = request.asked_by(snapshot.callers.named(test.caller))
     live = Live(lambda model: test.health.get(model, HealthState.OK), lambda budget: test.budgets.get(budget, 0.0))
     features, decision = decide_request(snapshot, request, test.at or NOON, live)
     got: dict[str, Any] = {"category": features["category@user"], "refused": not _is_served(decision)}

@@ -3,6 +3,8 @@
 import re
 from dataclasses import dataclass, replace
 
+from msgspec import structs
+
 from gateway.dialects.base import Bad, Endpoint, Outgoing
 from gateway.domain.attempt import Attempt, ProviderError
 from gateway.domain.registry import Model
@@ -124,4 +126,4 @@ def estimated_usage(exchange: Exchange, characters: int, reported: Usage | None 
             fresh_input_tokens=exchange.features["estimated_tokens"], output_tokens=output_tokens, estimated=True
         )
     most = max(reported.output_tokens, output_tokens)
-    return replace(reported, output_tokens=most, estimated=True)
+    return structs.replace(reported, output_tokens=most, estimated=True)

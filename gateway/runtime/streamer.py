@@ -47,6 +47,11 @@ class Stream:
                 return piece
         return b""
 
+    @property
+    def over(self) -> bool:
+        """Whether the piece that was given last is the end of a whole answer."""
+        return self._relay.closed and self._relay.bad is None and not self._first
+
     async def _piece(self) -> bytes:
         timeouts, now_s = self._timeouts, self._clock.monotonic()
         with self._deadline.until(min(now_s + timeouts.idle_s, self._running.started_s + timeouts.total_s)):
@@ -77,7 +82,7 @@ class Stream:
     def close(self, *, caller_left: bool = False) -> None:
         """Let go of the provider where the stream was not read to its end, and note what was used until then."""
         if not self._noted:
-            self._note(CALLER_LEFT if caller_left else UNREAD)
+            self._note(CALLER_LEFT if caller_left else None if self.over else UNREAD)
 
     @property
     def _noted(self) -> bool:

@@ -1,7 +1,6 @@
 """The surfaces that call no model: what would be decided, and what paths there are."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from aiohttp import web
 
@@ -41,7 +40,7 @@ def route_handler(surfaces: Mapping[Surface, CallerDialect]) -> Handler:
         request = dialect.read_request(body, headers)
         if isinstance(request, Refusal):
             return refuse(dialect, request, new_id(at))
-        return answer(parts.decider.account(active, replace(request, caller=caller), at))
+        return answer(parts.decider.account(active, request.asked_by(caller), at))
 
     return edge(handle)
 

@@ -2,12 +2,12 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
 from math import ceil
 from typing import assert_never
 
 from aiohttp import web
+from msgspec.structs import replace
 from multidict import CIMultiDict
 
 from gateway.dialects.base import Blame, CallerDialect
@@ -118,7 +118,7 @@ async def read_request(
     if isinstance(body, Refusal):
         return body
     request = dialect.read_request(body, kept_headers(http.headers))
-    return request if isinstance(request, Refusal) or caller is NOBODY else replace(request, caller=caller)
+    return request if isinstance(request, Refusal) or caller is NOBODY else request.asked_by(caller)
 
 
 async def read_body(http: web.Request, limit_bytes: int) -> bytes | Refusal:
@@ -188,22 +188,28 @@ async def _answer(http: web.Request, parts: Parts, exchange: Exchange) -> web.St
             assert_never(result)
 
 
+class _Streamed(web.StreamResponse):
+    """A response whose head goes out with its first content, which is there when it begins."""
+
+    _send_headers_immediately = False
+
+
 async def _stream(http: web.Request, parts: Parts, exchange: Exchange, stream: Stream) -> web.StreamResponse:
     left = False
     try:
         headers = headers_of(parts, exchange, "text/event-stream; charset=utf-8")
         headers["Cache-Control"] = "no-cache"
         headers["X-Accel-Buffering"] = "no"
-        response = web.StreamResponse(headers=headers)
+        response = _Streamed(headers=headers)
         await response.prepare(http)
         exchange.begun = True
         try:
             with parts.drain.stay():
-                while piece := await stream.next():
+                while (piece := await stream.next()) and not stream.over:
                     await response.write(piece)
         except CutShortError:
-            await response.write(stream.cut_short(CUT_SHORT))
-        await response.write_eof()
+            piece = stream.cut_short(CUT_SHORT)
+        await response.write_eof(piece)
     except ConnectionError:
         left = True
         return web.Response(status=499)  # the caller left: nobody reads this

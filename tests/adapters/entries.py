@@ -1,8 +1,9 @@
 """Entries for the tests of the log and of the metrics."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+
+from msgspec.structs import replace
 
 from gateway.domain.attempt import Attempt, ProviderError, Skipped
 from gateway.domain.entry import Entry

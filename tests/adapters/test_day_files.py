@@ -3,11 +3,11 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.adapters.day_files import LOOK_EVERY_ROWS, MOST_MOVED_ASIDE, DayFiles
 from gateway.adapters.log_sqlite import LogReader, file_name

@@ -1,13 +1,13 @@
 """The journal in any order of batches, troubles of either file, kills and restarts."""
 
 from contextlib import ExitStack
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from gateway.adapters import day_files
 from gateway.adapters.journal import TURNS_OF_REST

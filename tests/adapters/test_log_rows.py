@@ -2,13 +2,13 @@
 
 import json
 import sqlite3
-from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import fields, replace
 
 from gateway.adapters.log_rows import COLUMNS, WRITTEN, postings_of_row, row_of, shown_row, spent_of_row
 from gateway.domain.attempt import Attempt

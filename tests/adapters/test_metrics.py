@@ -13,12 +13,14 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 from prometheus_client import CollectorRegistry, disable_created_metrics, generate_latest
 
 from gateway.adapters.alert_metrics import AlertMetrics
 from gateway.adapters.budget_gauges import BudgetGauges, Gauged
-from gateway.adapters.metrics import Metrics, Money
+from gateway.adapters.metrics import Metrics
 from gateway.adapters.model_states import ModelStates
+from gateway.adapters.series import Money
 from gateway.domain.attempt import Attempt, Skipped
 from gateway.domain.category import Category, Complexity, Table
 from gateway.domain.entry import Entry
@@ -223,7 +225,7 @@ def test_what_gave_no_answer_is_counted_by_what_it_was_for(metrics: Metrics) -> 
 def test_an_answer_of_a_model_without_a_price_is_counted(metrics: Metrics) -> None:
     """U-67: once a request."""
     metrics.ended(entry())
-    metrics.ended(entry(events=(PAID_FOR_NOTHING, replace(FALLEN_BACK[2], unpriced=True))))
+    metrics.ended(entry(events=(PAID_FOR_NOTHING, structs.replace(FALLEN_BACK[2], unpriced=True))))
     assert value(metrics, "unpriced_requests_total") == 1
 
 
@@ -261,7 +263,11 @@ def test_requests_by_outcome_add_up_to_the_requests(ends: list[tuple[Outcome, st
     [
         ({"rule": "x"}, "requests_total", {"surface": "chat", "rule": "other", "outcome": "answered_after_fallback"}),
         ({"rule": "x"}, "cost_usd_total", {"rule": "other", "model": "gpt"}),
-        ({"events": (replace(FALLEN_BACK[2], model="x"),)}, "cost_usd_total", {"rule": "code", "model": "other"}),
+        (
+            {"events": (structs.replace(FALLEN_BACK[2], model="x"),)},
+            "cost_usd_total",
+            {"rule": "code", "model": "other"},
+        ),
         (
             {"events": (Attempt(0, "x", "acme", None, usage=Usage(fresh_input_tokens=5)),)},
             "tokens_total",

@@ -4,11 +4,11 @@ import json
 import logging
 import sqlite3
 from contextlib import closing
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.adapters import reconcile as module
 from gateway.adapters.log_sqlite import LogReader

@@ -3,13 +3,13 @@
 import json
 import sqlite3
 from contextlib import closing
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from msgspec.structs import replace
 
 from gateway.adapters.ledger_sqlite import LedgerReader
 from gateway.adapters.log_sqlite import file_name

@@ -103,6 +103,21 @@ def test_the_plain_blocks_of_real_streams_are_not_decoded() -> None:
         assert alike.characters(raw.replace(b'"Hello"', b'"","tool_calls":[1]')) == 0
 
 
+@given(st.lists(st.text(alphabet=st.sampled_from('ab"\\\n.'), max_size=4), max_size=8))
+def test_a_run_is_what_its_events_are_one_by_one(said: list[str]) -> None:
+    """Those at the front that are alike, as long as none of them has to be looked at for itself."""
+    raw = b'data: {"text":"Hello"}\n\n'
+    alike, events = Alike(), [raw.replace(b'"Hello"', compact(text)) for text in said]
+    assert alike.run(events)[1] == 0, "nothing is alike before one was learnt"
+    alike.learn(raw, raw.index(b"Hello"), len(b"Hello"))
+    joined, count, characters = alike.run(events)
+    each = [alike.characters(event) for event in events]
+    assert joined == b"".join(events[:count])
+    assert (count, characters) == ((len(events), sum(each)) if all(each) else (0, 0))
+    *_, other = events, b"data: [DONE]\n\n"
+    assert alike.run([*events, other]) == (joined, count, characters)
+
+
 @pytest.mark.parametrize("reader", [openai_stream.Reader(pieces=False), anthropic_stream.Reader(pieces=False)])
 def test_an_unfinished_block_is_never_taken_for_plain(reader: openai_stream.Reader | anthropic_stream.Reader) -> None:
     """Half an event at the end of a connection is nobody's text."""

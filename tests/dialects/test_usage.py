@@ -223,7 +223,7 @@ def test_web_searches_beside_a_message_count_where_its_usage_counts_none() -> No
     assert anthropic_messages({"server_tool_use": {"web_search_requests": 3}}, None, 2).web_searches == 3
 
 
-COUNTERS = [name for name in Usage.__dataclass_fields__ if name.endswith(("tokens", "searches"))]
+COUNTERS = [name for name in Usage.__struct_fields__ if name.endswith(("tokens", "searches"))]
 numbers: st.SearchStrategy[Any] = st.integers(0, 99) | st.sampled_from(
     [None, True, -9, -0.5, 7.0, float("inf"), float("nan"), "7", [1], {}]
 )

@@ -1,11 +1,11 @@
 """Postings: what an entry cost, by what it was for, to the nano-dollar and the quarter hour."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from gateway.domain.attempt import Attempt, Skipped
 from gateway.domain.entry import Entry

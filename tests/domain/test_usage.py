@@ -1,10 +1,10 @@
 """Usages: counters that add up."""
 
-from dataclasses import fields, replace
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import fields, replace
 
 from gateway.domain.usage import COUNTERS, Usage, counters_of, total_of
 from tests.strategies import usages

@@ -1,7 +1,6 @@
 """What deciding promises: the first live rule that holds takes the request, and nothing else moves it."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
 from operator import or_
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from gateway.domain.decision import REQUESTED_MODEL, Decision, Flip, Unroutable, unlocked
 from gateway.domain.request import Request

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given
+from msgspec import structs
 
 from gateway.domain.request import Request
 from gateway.engine.decide import decide_request
@@ -111,7 +112,7 @@ def test_the_account_of_a_decision() -> None:
 
 
 def test_the_account_of_a_requested_model() -> None:
-    told = account(replace(request_of("hello there"), model="up-small", max_tokens=70))
+    told = account(structs.replace(request_of("hello there"), model="up-small", max_tokens=70))
     assert told["rule"] == "requested-model"
     assert (told["model"], told["upstream_model"], told["chain"]) == ("small", "up-small", ["small"])
     assert (told["file"], told["line"], told["priority"], told["split"]) == (None, None, None, None)
@@ -124,7 +125,7 @@ def test_the_account_of_a_requested_model() -> None:
 
 
 def test_the_account_of_a_request_that_nothing_answers_to() -> None:
-    told = account(replace(request_of("hello there"), model="gpt-99"))
+    told = account(structs.replace(request_of("hello there"), model="gpt-99"))
     assert (told["refused"], told["requested_model"]) == (True, "gpt-99")
     assert (told["rule"], told["model"], told["chain"]) == (None, None, [])
     assert told["flip"] == {
@@ -135,7 +136,7 @@ def test_the_account_of_a_request_that_nothing_answers_to() -> None:
 
 def test_no_limit_of_the_callers_is_a_limit_of_none() -> None:
     """A caller who asks for no output at all pays for none, which is not the same as saying nothing."""
-    assert account(replace(request_of("invoice"), max_tokens=0))["assumed_output_tokens"] == 0
+    assert account(structs.replace(request_of("invoice"), max_tokens=0))["assumed_output_tokens"] == 0
 
 
 RUNNERS_UP = {

@@ -37,7 +37,7 @@ SPEECH = Conversation(
     attachments=2,
     tools_text='{"type": "function"}',
 )
-REQUEST = replace(
+REQUEST = structs.replace(
     request_of(SPEECH),
     max_tokens=70,
     stream=True,
@@ -110,7 +110,7 @@ def test_the_tokens_of_embeddings_are_those_of_all_inputs_without_framing() -> N
 
 
 def test_what_the_caller_prefers_goes_before_the_default() -> None:
-    assert features_of(replace(REQUEST, prefer=Prefer.SPEED))["prefer"] is Prefer.SPEED
+    assert features_of(structs.replace(REQUEST, prefer=Prefer.SPEED))["prefer"] is Prefer.SPEED
 
 
 def test_the_score_belongs_to_the_text_that_is_looked_at() -> None:
@@ -182,7 +182,7 @@ class Counting:
 
 def test_a_body_is_read_at_most_once_and_only_for_a_feature_of_the_conversation() -> None:
     read = Counting(SPEECH)
-    features = features_of(replace(REQUEST, read=read))
+    features = features_of(structs.replace(REQUEST, read=read))
     for key in ("at", "prefer", "model", "stream", "max_tokens", "surface", "caller", "team", "tags", "header.x-app"):
         features[key]
     assert read.times == 0
@@ -269,8 +269,8 @@ OTHERS: dict[str, Request] = {
     "another first turn": request_of(conversation_of("hallo", system="be kind")),
     "another system prompt": request_of(conversation_of("hello", system="be quick")),
     "text that moved from one to the other": request_of(conversation_of("kindhello", system="be ")),
-    "another caller": replace(BASE, caller=Caller("bot")),
-    "a name for the conversation": replace(BASE, headers={"x-rulegate-conversation": "hello"}),
+    "another caller": structs.replace(BASE, caller=Caller("bot")),
+    "a name for the conversation": structs.replace(BASE, headers={"x-rulegate-conversation": "hello"}),
 }
 
 
@@ -282,21 +282,21 @@ def test_another_beginning_is_another_conversation(other: Request) -> None:
 def test_the_conversation_header_pins_whatever_is_said() -> None:
     """U-51, U-53: the header names the conversation; another caller's of the same name is another."""
     named = {"x-rulegate-conversation": "c-17"}
-    first, second = (replace(request_of(said), headers=named) for said in ("hello", "something else"))
+    first, second = (structs.replace(request_of(said), headers=named) for said in ("hello", "something else"))
     assert hash_of(first) == hash_of(second)
-    assert hash_of(first) != hash_of(replace(second, headers={"x-rulegate-conversation": "c-18"}))
-    assert hash_of(first) != hash_of(replace(first, caller=Caller("bot")))
+    assert hash_of(first) != hash_of(structs.replace(second, headers={"x-rulegate-conversation": "c-18"}))
+    assert hash_of(first) != hash_of(structs.replace(first, caller=Caller("bot")))
 
 
 def test_a_conversation_that_is_named_is_not_read_for_its_hash() -> None:
     read = Counting(SPEECH)
-    hash_of(replace(REQUEST, read=read, headers={"x-rulegate-conversation": "c-17"}))
+    hash_of(structs.replace(REQUEST, read=read, headers={"x-rulegate-conversation": "c-17"}))
     assert read.times == 0
 
 
 def test_an_empty_header_names_no_conversation() -> None:
     """Callers who all send it empty are not one conversation."""
-    assert hash_of(replace(BASE, headers={"x-rulegate-conversation": ""})) == hash_of(BASE)
+    assert hash_of(structs.replace(BASE, headers={"x-rulegate-conversation": ""})) == hash_of(BASE)
 
 
 def test_a_lone_surrogate_has_a_hash() -> None:
@@ -309,7 +309,7 @@ def test_conversations_that_begin_with_an_image_only_are_told_apart() -> None:
     def begun_with(image: str, *later: str) -> int:
         messages = [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": image}}]}]
         messages += [{"role": "user", "content": each} for each in later]
-        return hash_of(replace(request_of(conversation_of("", *later)), fields={"messages": messages}))
+        return hash_of(structs.replace(request_of(conversation_of("", *later)), fields={"messages": messages}))
 
     assert begun_with("a") != begun_with("b")
     assert begun_with("a") == begun_with("a", "and now?")

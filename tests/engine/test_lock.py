@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from gateway.domain.caller import NO_CALLERS, Caller
 from gateway.domain.decision import REQUESTED_MODEL, Decided, Decision, Locked
@@ -42,7 +43,7 @@ def locked_to(*models: str) -> Snapshot:
 
 
 def by_bot(snapshot: Snapshot, said: str, model: str = "auto") -> Request:
-    return replace(request_of(said), model=model, caller=snapshot.callers.named("bot"))
+    return structs.replace(request_of(said), model=model, caller=snapshot.callers.named("bot"))
 
 
 def asked(snapshot: Snapshot, said: str, model: str = "auto") -> Decided:
@@ -156,7 +157,7 @@ def test_no_decision_has_a_model_that_the_caller_may_not_use(
 ) -> None:
     """And the rule is the one that takes the request without a lock: a lock closes models, it moves no request."""
     snapshot = snapshot_of(file_of(rules), callers(*sorted(allowed)))
-    bot = replace(request, caller=snapshot.callers.named("bot"))
+    bot = structs.replace(request, caller=snapshot.callers.named("bot"))
     _, found = decide_request(snapshot, bot, MONDAY_NOON)
     _, free = decide_request(replace(snapshot, callers=NO_CALLERS), bot, MONDAY_NOON)
     assert not isinstance(free, Locked)
@@ -188,7 +189,7 @@ def test_a_row_gives_the_same_locked_decision_again(
 ) -> None:
     """U-27: the list is that of the rules that decided, found by the caller's name."""
     snapshot = snapshot_of(file_of(rules), callers(*sorted(allowed)))
-    bot = replace(request, caller=snapshot.callers.named("bot"))
+    bot = structs.replace(request, caller=snapshot.callers.named("bot"))
     features, found = decide_request(snapshot, bot, at)
     row: dict[str, Any] = json.loads(json.dumps(facts_of(snapshot, features, found)))
     _, again = decide_again(snapshot, row, at)

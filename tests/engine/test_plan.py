@@ -6,6 +6,7 @@ from datetime import datetime
 
 import pytest
 from hypothesis import given, settings
+from msgspec import structs
 
 from gateway.domain.caller import Caller
 from gateway.domain.decision import Decision, unlocked
@@ -74,10 +75,10 @@ AWKWARD: dict[str, Written] = {
 ASKED = {
     "none of it": request_of("hello"),
     "the word": request_of("a refund, x"),
-    "the header": replace(request_of("hello"), headers={"x-app": "shop"}),
-    "word and header": replace(request_of("refund"), headers={"x-app": "shop"}),
-    "the team": replace(request_of("refund"), caller=Caller("bot", "growth")),
-    "a model": replace(request_of("refund"), model="small"),
+    "the header": structs.replace(request_of("hello"), headers={"x-app": "shop"}),
+    "word and header": structs.replace(request_of("refund"), headers={"x-app": "shop"}),
+    "the team": structs.replace(request_of("refund"), caller=Caller("bot", "growth")),
+    "a model": structs.replace(request_of("refund"), model="small"),
     "a system prompt": request_of(conversation_of("hello", system="an invoice, a refund")),
 }
 
@@ -140,13 +141,19 @@ LOOKED: dict[str, tuple[Request, set[str]]] = {
     "one that has a word of a phrase": (request_of("money please"), ALWAYS | {"refund"}),
     "all that ask for a word": (request_of("an invoice"), ALWAYS | {"invoice", "late"}),
     "a member of a set": (request_of("see ```x```"), ALWAYS | {"code"}),
-    "one of two ways": (replace(request_of("hello"), metadata={"ticket": "7"}), ALWAYS | {"either"}),
-    "a number at a limit": (replace(request_of("hello"), max_tokens=50), ALWAYS | {"few"}),
-    "a number past a limit": (replace(request_of("five words are enough here"), max_tokens=51), ALWAYS | {"long"}),
-    "the rarer of two values": (replace(request_of("hello"), caller=Caller("bot", "growth")), ALWAYS | {"team"}),
-    "one of a list": (replace(request_of("hello"), caller=Caller("bot", "ops")), ALWAYS | {"team"}),
-    "a model by name, for rules that mention it": (replace(request_of("an invoice"), model="gpt-9"), {"named"}),
-    "another model": (replace(request_of("an invoice"), model="gpt-8"), set()),
+    "one of two ways": (structs.replace(request_of("hello"), metadata={"ticket": "7"}), ALWAYS | {"either"}),
+    "a number at a limit": (structs.replace(request_of("hello"), max_tokens=50), ALWAYS | {"few"}),
+    "a number past a limit": (
+        structs.replace(request_of("five words are enough here"), max_tokens=51),
+        ALWAYS | {"long"},
+    ),
+    "the rarer of two values": (
+        structs.replace(request_of("hello"), caller=Caller("bot", "growth")),
+        ALWAYS | {"team"},
+    ),
+    "one of a list": (structs.replace(request_of("hello"), caller=Caller("bot", "ops")), ALWAYS | {"team"}),
+    "a model by name, for rules that mention it": (structs.replace(request_of("an invoice"), model="gpt-9"), {"named"}),
+    "another model": (structs.replace(request_of("an invoice"), model="gpt-8"), set()),
 }
 
 
@@ -167,7 +174,7 @@ rules:
 """
     snapshot = snapshot_of(rules)
     request = request_of(conversation_of("hello", system="about an invoice"))
-    features, found = decide_request(snapshot, replace(request, caller=Caller("bot")), MONDAY_NOON)
+    features, found = decide_request(snapshot, structs.replace(request, caller=Caller("bot")), MONDAY_NOON)
     assert unlocked(found).walked == 0
     assert "folded@system" not in features
     features, found = decide_request(snapshot, request, MONDAY_NOON)
@@ -178,7 +185,7 @@ rules:
 def test_a_thousand_rules_on_one_feature_are_one_look_up() -> None:
     rules = [{"name": f"r{n}", "when": {"header.x-tenant": f"t{n}"}, "route": ["small"]} for n in range(1000)]
     snapshot = snapshot_of(file_of([*rules, {"name": "rest", "route": ["other"]}]))
-    request = replace(request_of("hello"), headers={"x-tenant": "t700"})
+    request = structs.replace(request_of("hello"), headers={"x-tenant": "t700"})
     assert snapshot.plan is not None
     assert list(places_for(snapshot.plan, features_of(snapshot, request))) == [700, 1000]
 

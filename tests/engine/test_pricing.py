@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from gateway.config import catalogue
 from gateway.domain.price import (
@@ -144,7 +145,7 @@ def test_cached_input_counts_towards_the_length() -> None:
     assert rates_of(below, TIERED) == SONNET
     for counter in ("fresh_input_tokens", "cache_read_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens"):
         longer: dict[str, Any] = {counter: 50_001}
-        assert rates_of(replace(below, **longer), TIERED) == SONNET_LONG
+        assert rates_of(structs.replace(below, **longer), TIERED) == SONNET_LONG
 
 
 def test_output_does_not_count_towards_the_length() -> None:
@@ -236,7 +237,7 @@ def test_the_charges_are_the_whole_usage_and_the_exact_cost(usage: Usage, rates:
 @given(st.lists(usages(), min_size=2, max_size=5), rates)
 def test_costs_add_up_but_for_the_rounding_of_each(parts: list[Usage], rates: Rates) -> None:
     price = Price(Tariff(rates))
-    names = [name for name in Usage.__dataclass_fields__ if name not in {"service_tier", "estimated"}]
+    names = [name for name in Usage.__struct_fields__ if name not in {"service_tier", "estimated"}]
     whole = Usage(**{name: sum(getattr(part, name) for part in parts) for name in names})
     difference = cost_nano_usd(whole, price) - sum(cost_nano_usd(part, price) for part in parts)
     assert 2 * abs(difference) <= len(parts) + 1
@@ -246,13 +247,13 @@ def test_costs_add_up_but_for_the_rounding_of_each(parts: list[Usage], rates: Ra
 def test_more_of_anything_never_costs_less(usage: Usage, rates: Rates, counter: str, more: int) -> None:
     price = Price(Tariff(rates))
     changed: dict[str, Any] = {counter: getattr(usage, counter) + more}
-    assert cost_nano_usd(replace(usage, **changed), price) >= cost_nano_usd(usage, price)
+    assert cost_nano_usd(structs.replace(usage, **changed), price) >= cost_nano_usd(usage, price)
 
 
 @given(usages(), rates, st.integers(0, 10**7))
 def test_reasoning_is_counted_once(usage: Usage, rates: Rates, reasoning: int) -> None:
     price = Price(Tariff(rates))
-    assert cost_nano_usd(replace(usage, reasoning_tokens=reasoning), price) == cost_nano_usd(usage, price)
+    assert cost_nano_usd(structs.replace(usage, reasoning_tokens=reasoning), price) == cost_nano_usd(usage, price)
 
 
 def test_a_hundred_thousand_rows_sum_without_drift() -> None:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from gateway.dialects.chat.dialect import OpenAIChat
 from gateway.domain.attempt import Attempt
@@ -43,7 +44,7 @@ def snapshot() -> Snapshot:
 
 
 def exchange(limits: Limits, name: str = "bot", max_tokens: int | None = None) -> Exchange:
-    asked = replace(request_of("hello"), caller=Caller(name, limits=limits), max_tokens=max_tokens)
+    asked = structs.replace(request_of("hello"), caller=Caller(name, limits=limits), max_tokens=max_tokens)
     begun = begin(Arrived("0192f0c4-7000", AT, 0.0, Active(snapshot(), {}, AT)), 0.0, asked, OpenAIChat())
     assert isinstance(begun, Exchange)
     return begun

@@ -4,10 +4,10 @@ Source: the API reference of `POST /v1/chat/completions`, streaming.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any, assert_never
 
 import msgspec
+from msgspec.structs import replace
 
 from gateway.dialects import sse, usage
 from gateway.dialects.base import Block, Kind

@@ -4,8 +4,9 @@ Source: the API reference of streaming messages, version 2023-06-01.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from gateway.dialects import sse, usage
 from gateway.dialects.base import Bad, Block, Kind
