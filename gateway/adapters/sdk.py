@@ -13,10 +13,11 @@ import os
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 import httpx2
+from msgspec import structs
 
 from gateway.adapters.aside import Aside
 from gateway.adapters.transport import fields_written, unsendable
@@ -83,7 +84,7 @@ class Wire(httpx2.AsyncBaseTransport):
             for name, value in request.headers.items()
             if name.lower() in asked or name.lower().startswith(SIGNS)
         }
-        written = replace(sending.call, url=str(request.url), headers=headers, body=request.read())
+        written = structs.replace(sending.call, url=str(request.url), headers=headers, body=request.read())
         try:
             sending.reply = await self._http.send(written)
         except UpstreamError as error:
@@ -145,7 +146,7 @@ class SdkTransport:
             raise unwritten(call.provider) from error
         own = {name.lower(): value for name, value in call.way.headers}  # a signature has to cover what is sent
         theirs = {name: value for name, value in call.headers.items() if name.lower() not in own}
-        call = replace(call, headers={**theirs, **own})
+        call = structs.replace(call, headers={**theirs, **own})
         try:
             fields_written(call.headers)  # the libraries have other words for what cannot be sent, each its own
         except ValueError as error:

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+from msgspec import structs
+
 from gateway.adapters.transport import LARGEST_ANSWER_BYTES, HttpTransport
 from gateway.domain.upstream import Call, Library, Reply
 from gateway.wiring.ways import Ways, load
@@ -20,7 +22,7 @@ class Over:
 
     async def send(self, call: Call) -> Reply:
         """Send a call in that way."""
-        return await self._ways.send(replace(call, way=replace(call.way, library=self.library)))
+        return await self._ways.send(structs.replace(call, way=replace(call.way, library=self.library)))
 
     async def close(self) -> None:
         """Close all connections."""

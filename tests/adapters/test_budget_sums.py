@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from gateway.adapters.budget_sums import BudgetSums
 from gateway.adapters.journal import Journal
@@ -27,7 +28,7 @@ MINUTE = Wanted("all", Scope(), START_S, START_S, 60)
 
 
 def entry_at(at: datetime) -> Entry:
-    return replace(ENTRY, id=new_id(at), at=at)
+    return structs.replace(ENTRY, id=new_id(at), at=at)
 
 
 @asynccontextmanager

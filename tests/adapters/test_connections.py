@@ -2,10 +2,10 @@
 
 import asyncio
 import ssl
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from gateway.adapters.tls import stamped
 from gateway.domain.rule import Timeouts
@@ -137,7 +137,7 @@ async def test_a_proxy_that_says_nothing_is_given_up_in_time(transport: Over) ->
 
     async with serving(silent) as proxy:
         request = call(f"https://{HOST}/v1", Way(f"http://127.0.0.1:{proxy.port}"))
-        words = await refusal(transport, replace(request, timeouts=Timeouts(connect_s=0.1)))
+        words = await refusal(transport, structs.replace(request, timeouts=Timeouts(connect_s=0.1)))
         assert words == "connecting to acme took too long"
         await asyncio.wait_for(proxy.hung_up.wait(), 20)
 
@@ -211,7 +211,7 @@ async def test_a_file_that_has_gone_since_is_a_failure_that_says_so(transport: O
 async def test_headers_of_a_provider_go_before_those_of_a_call(transport: Over) -> None:
     async with serving(answering(whole(b""), whole(b""))) as upstream:
         way = Way(headers=(("User-Agent", "corp/1"), ("anthropic-beta", "mine"), ("x-team", "ops")))
-        request = replace(call(upstream.url, way), headers={"Anthropic-Beta": "theirs", "x-other": "1"})
+        request = structs.replace(call(upstream.url, way), headers={"Anthropic-Beta": "theirs", "x-other": "1"})
         for _ in range(2):
             await answer(transport, request)
     lines = [line.lower() for line in upstream.heads[1].decode().split("\r\n")]

@@ -2,12 +2,12 @@
 
 import asyncio
 import contextlib
-from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from gateway.domain.rule import Timeouts
 from gateway.domain.upstream import Call, Library
@@ -100,7 +100,7 @@ async def test_the_environment_adds_nothing(transport: Over, monkeypatch: pytest
 
 async def test_without_a_credential_none_is_sent(transport: Over) -> None:
     async with serving(answering(whole(b"{}"))) as upstream:
-        reply = await transport.send(replace(call(upstream.url), headers={}))
+        reply = await transport.send(structs.replace(call(upstream.url), headers={}))
         await reply.read()
         reply.close()
     head = upstream.heads[0].lower()
@@ -131,7 +131,7 @@ async def test_many_calls_at_once_keep_their_own_replies(transport: Over) -> Non
         await reader.read()
 
     async def ask(url: str, number: int) -> bytes:
-        reply = await transport.send(replace(call(url), headers={"x-number": str(number)}))
+        reply = await transport.send(structs.replace(call(url), headers={"x-number": str(number)}))
         try:
             return await reply.read()
         finally:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from gateway.domain.chat import NEEDS, Conversation, Role, Turn
 from gateway.domain.decision import Decision
@@ -103,7 +104,7 @@ def test_the_output_limit_of_a_step_counts_in_place_of_the_callers() -> None:
 
 
 def decision_for(conversation: Conversation, rules: str = RULES, tags: str = "") -> tuple[Features, Decision]:
-    request = replace(request_of(conversation), headers={"x-rulegate-tags": tags} if tags else {})
+    request = structs.replace(request_of(conversation), headers={"x-rulegate-tags": tags} if tags else {})
     features, decided = decide_request(snapshot_of(rules), request, MONDAY_NOON)
     assert isinstance(decided, Decision)
     return features, decided

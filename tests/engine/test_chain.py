@@ -9,6 +9,7 @@ from itertools import repeat
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from gateway.domain.attempt import Event, Skipped
 from gateway.domain.health import Rest
@@ -141,7 +142,7 @@ def test_a_step_that_turned_down_what_can_be_left_out_is_asked_once_more(
     chain: Chain, tries: int, *, rests: bool
 ) -> None:
     """U-48: whatever the rule falls back on, also where the model rests, and it takes none of the step's tries."""
-    refused = replace(attempt(0, Failure.BAD_REQUEST), again=True)
+    refused = structs.replace(attempt(0, Failure.BAD_REQUEST), again=True)
     resting = {chain.steps[0].model: rest(5.0)} if rests else NONE_RESTS
     assert next_step(chain, (refused,), 1.0, Away(resting)) == Try(0, chain.deadline_s - 1.0)
     assert next_step(chain, (refused,), chain.deadline_s) == Halt(Outcome.FAILED)

@@ -102,11 +102,11 @@ def test_the_tokens_of_embeddings_are_those_of_all_inputs_without_framing() -> N
     """No chat template stands around an input; what came as token ids is counted, not estimated."""
     texts = ["why is the sky blue", "a red bicycle"]
     said = Conversation("", tuple(Turn(Role.USER, text) for text in texts), token_ids=7)
-    asked = replace(REQUEST, surface=Surface.EMBEDDINGS, read=lambda: said)
+    asked = structs.replace(REQUEST, surface=Surface.EMBEDDINGS, read=lambda: said)
     features = features_of(asked)
     assert features["estimated_tokens"] == estimate_tokens("\n".join(texts)) + 7
     assert (features["text@user"], features["turns"]) == ("a red bicycle", 2)
-    assert features_of(replace(asked, surface=Surface.CHAT))["estimated_tokens"] > features["estimated_tokens"]
+    assert features_of(structs.replace(asked, surface=Surface.CHAT))["estimated_tokens"] > features["estimated_tokens"]
 
 
 def test_what_the_caller_prefers_goes_before_the_default() -> None:

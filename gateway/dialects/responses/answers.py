@@ -4,8 +4,9 @@ Source: the API reference of the response object.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Any
+
+from msgspec import structs
 
 from gateway.dialects import usage
 from gateway.dialects.fields import dict_of, list_of, text_of
@@ -111,7 +112,7 @@ def usage_of(response: Mapping[str, Any], reported: Mapping[str, Any]) -> Usage 
         return None
     searches = sum(item.get("type") == "web_search_call" for item in _items(response))
     used = usage.openai_responses(reported, response.get("service_tier"), searches)
-    return used if usage.counts(reported, OUTPUT) else replace(used, estimated=True)
+    return used if usage.counts(reported, OUTPUT) else structs.replace(used, estimated=True)
 
 
 def stop_of(response: Mapping[str, Any]) -> Stop:
