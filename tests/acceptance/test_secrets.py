@@ -207,14 +207,17 @@ def full_of_texts(surface: str, *, stream: bool) -> dict[str, Any]:
     body = body_of(surface, stream=stream, prompt=f"hello {PROMPT}")
     if surface == "execute":
         return body
-    body["messages"] = [
-        {"role": "user", "content": "canary-of-a-turn"},
-        {"role": "assistant", "content": "canary-of-a-turn"},
-        *body["messages"],
-    ]
+    turns = [{"role": role, "content": "canary-of-a-turn"} for role in ("user", "assistant")]
+    if surface == "responses":
+        body["input"] = [*turns, {"role": "user", "content": body["input"]}]
+    else:
+        body["messages"] = [*turns, *body["messages"]]
     tool = {"name": "canary-of-a-tool", "parameters": {}, "input_schema": {"type": "object"}}
-    tools = [{"type": "function", "function": tool}] if surface == "chat" else [tool]
-    if surface == "chat":
+    shapes = {"chat": {"type": "function", "function": tool}, "responses": {"type": "function", **tool}}
+    tools = [shapes.get(surface, tool)]
+    if surface == "responses":
+        body["instructions"] = "canary-of-the-system"
+    elif surface == "chat":
         body["messages"].insert(0, {"role": "system", "content": "canary-of-the-system"})
     else:
         body["system"] = "canary-of-the-system"
