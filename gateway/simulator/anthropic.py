@@ -4,13 +4,16 @@ Shapes: https://docs.anthropic.com/en/api/messages and .../messages-streaming; e
 Pure: no input or output, no clock. Ids follow from the request.
 """
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from typing import assert_never
 
 from gateway.simulator.faults import Fault
 from gateway.simulator.wire import JSON_TYPE, Reply, encode, retry_after
+from gateway.simulator.wishes import Tool, Wishes, called
 from gateway.simulator.world import (
     Answer,
+    Call,
     Finish,
     Question,
     Telling,
@@ -19,12 +22,14 @@ from gateway.simulator.world import (
     digest_of,
     estimate_tokens,
     last_user_text,
+    pieces,
 )
 
 NAME = "anthropic"
 
 _WINDOW_TOKENS = 200_000
 _REQUEST_ID = "req_simulated"
+_SIGNATURE = "c2ltdWxhdGVk"
 
 
 def read(document: Mapping[str, object], header_names: frozenset[str]) -> Question | Reply:
@@ -53,7 +58,39 @@ def read(document: Mapping[str, object], header_names: frozenset[str]) -> Questi
         stream=document.get("stream") is True,
         stream_usage=True,
         digest=digest_of(document),
+        wishes=_wishes(document),
     )
+
+
+def _wishes(document: Mapping[str, object]) -> Wishes:
+    """Read tools that must be called, a schema of the answer, and whether to think."""
+    listed = document.get("tools")
+    tools = tuple(
+        Tool(each["name"], each.get("input_schema"))
+        for each in (listed if isinstance(listed, list) else [])
+        if isinstance(each, dict) and isinstance(each.get("name"), str)
+    )
+    choice = document.get("tool_choice")
+    choice = choice if isinstance(choice, dict) else {}
+    thinking = document.get("thinking")
+    return Wishes(
+        calls=called(
+            tools,
+            must=choice.get("type") in ("any", "tool"),
+            name=choice.get("name"),
+            parallel=choice.get("disable_parallel_tool_use") is not True,
+        ),
+        output=_output(document.get("output_config")),
+        thoughts=isinstance(thinking, dict) and thinking.get("type") in ("enabled", "adaptive"),
+    )
+
+
+def _output(config: object) -> object:
+    match config:
+        case {"format": {"type": "json_schema", "schema": dict(schema)}}:
+            return schema
+        case _:
+            return None
 
 
 def unreadable() -> Reply:
@@ -95,7 +132,7 @@ def failure(fault: Fault, question: Question, retry_after_s: float | None) -> Re
 
 def whole(question: Question, answer: Answer) -> Reply:
     """Give a message object; an answer without text has no content block."""
-    document = _message(question, [{"type": "text", "text": answer.text}] if answer.text else [])
+    document = _message(question, [*_thought(answer), *_text(answer.text), *map(_call, answer.calls)])
     document |= {"stop_reason": _stop_reason(answer.finish), "stop_sequence": answer.stop_sequence}
     if answer.usage is not None:
         document["usage"] = _usage(answer.usage, answer.telling)
@@ -108,23 +145,24 @@ def stream_headers(question: Question) -> tuple[tuple[str, str], ...]:
 
 
 def opening(question: Question, answer: Answer) -> tuple[bytes, ...]:
-    """Give message_start, the start of the content block if there will be content, and a ping."""
+    """Give message_start, the thoughts, the start of the text block if there will be text, and a ping."""
     message = _message(question, [])
     if answer.usage is not None:
         told = _usage(answer.usage, answer.telling)
         message["usage"] = {**told, "output_tokens": min(1, answer.usage.output_tokens)}
     start = _event("message_start", {"message": message})
-    block = _event("content_block_start", {"index": 0, "content_block": {"type": "text", "text": ""}})
-    return (start, *((block,) if answer.text else ()), _event("ping", {}))
+    place = _text_index(question)
+    block = _event("content_block_start", {"index": place, "content_block": {"type": "text", "text": ""}})
+    return (start, *_thought_events(answer), *((block,) if answer.text else ()), _event("ping", {}))
 
 
-def piece(_question: Question, text: str) -> bytes:
+def piece(question: Question, text: str) -> bytes:
     """Give one content_block_delta."""
-    return _event("content_block_delta", {"index": 0, "delta": {"type": "text_delta", "text": text}})
+    return _delta(_text_index(question), {"type": "text_delta", "text": text})
 
 
-def closing(_question: Question, answer: Answer) -> tuple[bytes, ...]:
-    """Give the end of the content block and message_delta, whose usage is cumulative.
+def closing(question: Question, answer: Answer) -> tuple[bytes, ...]:
+    """Give the end of the text block, the calls, and message_delta, whose usage is cumulative.
 
     A split usage comes in two of them, where null stands for what message_start has told; its fields may be null by
     the API reference, and are: https://github.com/langchain-ai/langchain/pull/32525.
@@ -138,8 +176,49 @@ def closing(_question: Question, answer: Answer) -> tuple[bytes, ...]:
             outputs = (answer.usage.output_tokens // 2, answer.usage.output_tokens)
             half, full = ({**dict.fromkeys(counters), "output_tokens": count} for count in outputs)
             told = [{"delta": dict.fromkeys(delta), "usage": half}, {"delta": delta, "usage": full}]
-    stop = (_event("content_block_stop", {"index": 0}),) if answer.text else ()
-    return (*stop, *(_event("message_delta", fields) for fields in told))
+    place = _text_index(question)
+    stop = (_event("content_block_stop", {"index": place}),) if answer.text else ()
+    calls = _call_events(answer.calls, place + len(stop))
+    return (*stop, *calls, *(_event("message_delta", fields) for fields in told))
+
+
+def _text_index(question: Question) -> int:
+    return 1 if question.wishes.thoughts else 0
+
+
+def _text(text: str) -> Sequence[object]:
+    return [{"type": "text", "text": text}] if text else []
+
+
+def _thought(answer: Answer) -> Sequence[object]:
+    return [{"type": "thinking", "thinking": answer.thought, "signature": _SIGNATURE}] if answer.thought else []
+
+
+def _call(call: Call) -> dict[str, object]:
+    return {"type": "tool_use", "id": call.id, "name": call.name, "input": json.loads(call.arguments)}
+
+
+def _thought_events(answer: Answer) -> Iterator[bytes]:
+    if not answer.thought:
+        return
+    block = {"type": "thinking", "thinking": "", "signature": ""}
+    yield _event("content_block_start", {"index": 0, "content_block": block})
+    for text in pieces(answer.thought):
+        yield _delta(0, {"type": "thinking_delta", "thinking": text})
+    yield _delta(0, {"type": "signature_delta", "signature": _SIGNATURE})
+    yield _event("content_block_stop", {"index": 0})
+
+
+def _call_events(calls: Sequence[Call], first: int) -> Iterator[bytes]:
+    for place, call in enumerate(calls, first):
+        yield _event("content_block_start", {"index": place, "content_block": {**_call(call), "input": {}}})
+        for text in ("", *pieces(call.arguments)):
+            yield _delta(place, {"type": "input_json_delta", "partial_json": text})
+        yield _event("content_block_stop", {"index": place})
+
+
+def _delta(index: int, delta: Mapping[str, object]) -> bytes:
+    return _event("content_block_delta", {"index": index, "delta": delta})
 
 
 def marker() -> bytes:
@@ -190,6 +269,8 @@ def _stop_reason(finish: Finish) -> str:
             return "stop_sequence"
         case Finish.FILTERED:
             return "refusal"
+        case Finish.CALLED:
+            return "tool_use"
         case _:
             assert_never(finish)
 

@@ -4,13 +4,16 @@ Shapes: https://platform.openai.com/docs/api-reference/chat; error wordings: the
 Pure: no input or output, no clock. Ids and `created` follow from the request.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import assert_never
 
 from gateway.simulator.faults import Fault
 from gateway.simulator.wire import JSON_TYPE, Reply, encode, retry_after
+from gateway.simulator.wishes import Tool, Wishes, called
 from gateway.simulator.world import (
     Answer,
+    Call,
     Finish,
     Question,
     Telling,
@@ -19,6 +22,7 @@ from gateway.simulator.world import (
     digest_of,
     estimate_tokens,
     last_user_text,
+    pieces,
 )
 
 NAME = "openai"
@@ -65,7 +69,42 @@ def read(document: Mapping[str, object], _header_names: frozenset[str]) -> Quest
         stream=document.get("stream") is True,
         stream_usage=isinstance(options, dict) and options.get("include_usage") is True,
         digest=digest_of(document),
+        wishes=_wishes(document),
     )
+
+
+def _wishes(document: Mapping[str, object]) -> Wishes:
+    """Read tools that must be called, a schema of the answer, and whether to think."""
+    listed = document.get("tools")
+    functions = [tool.get("function") for tool in listed if isinstance(tool, dict)] if isinstance(listed, list) else []
+    tools = tuple(
+        Tool(each["name"], each.get("parameters"))
+        for each in functions
+        if isinstance(each, dict) and isinstance(each.get("name"), str)
+    )
+    name = _named(document.get("tool_choice"))
+    must = name is not None or document.get("tool_choice") == "required"
+    return Wishes(
+        calls=called(tools, must=must, name=name, parallel=document.get("parallel_tool_calls") is not False),
+        output=_output(document.get("response_format")),
+        thoughts=document.get("reasoning_effort") not in (None, "none"),
+    )
+
+
+def _named(choice: object) -> str | None:
+    match choice:
+        case {"type": "function", "function": {"name": str(name)}}:
+            return name
+        case _:
+            return None
+
+
+def _output(form: object) -> object:
+    match form:
+        case {"type": "json_schema", "json_schema": {"schema": dict(schema)}}:
+            return schema
+        case _:
+            return None
 
 
 def unreadable() -> Reply:
@@ -141,6 +180,10 @@ def failure(fault: Fault, question: Question, retry_after_s: float | None) -> Re
 def whole(question: Question, answer: Answer) -> Reply:
     """Give a chat.completion object."""
     message: dict[str, object] = {"role": "assistant", "content": answer.text, "refusal": None, "annotations": []}
+    if answer.thought:
+        message["reasoning_content"] = answer.thought
+    if answer.calls:
+        message |= {"content": None, "tool_calls": [_call(call) for call in answer.calls]}
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": _finish_reason(answer.finish)}
     document: dict[str, object] = {**_frame(question, "chat.completion"), "choices": [choice]}
     if answer.usage is not None:
@@ -155,13 +198,14 @@ def stream_headers(question: Question) -> tuple[tuple[str, str], ...]:
 
 
 def opening(question: Question, answer: Answer) -> tuple[bytes, ...]:
-    """Give the chunk that says the role; of a split usage it tells the part that is known by then.
+    """Give the chunk that says the role, and the thoughts; of a split usage the first tells the part known by then.
 
-    As SGLang does: https://github.com/theopenco/llmgateway/pull/2861.
+    Thoughts are told as DeepSeek, vLLM and others do, for OpenAI tells none here. The split usage is as SGLang does: https://github.com/theopenco/llmgateway/pull/2861.
     """
     split = answer.usage is not None and answer.telling is Telling.SPLIT
     known = {"prompt_tokens_details": {"cached_tokens": 0}} if split else None
-    return (_chunk(question, {"role": "assistant", "content": "", "refusal": None}, usage=known),)
+    role = _chunk(question, {"role": "assistant", "content": "", "refusal": None}, usage=known)
+    return (role, *(_chunk(question, {"reasoning_content": text}) for text in pieces(answer.thought)))
 
 
 def piece(question: Question, text: str) -> bytes:
@@ -170,18 +214,31 @@ def piece(question: Question, text: str) -> bytes:
 
 
 def closing(question: Question, answer: Answer) -> tuple[bytes, ...]:
-    """Give the chunk that says why it ended and, if it was asked for, the one with the usage.
+    """Give the calls, the chunk that says why it ended and, if it was asked for, the one with the usage.
 
     A split usage stands in the first of the two, where many servers have it, and the second one's counters are null:
     https://github.com/odysseus-dev/odysseus/pull/1703, https://github.com/openai/openai-agents-python/issues/1179.
     """
     reason = _finish_reason(answer.finish)
+    calls = [_chunk(question, {"tool_calls": [delta]}) for delta in _call_deltas(answer.calls)]
     if not question.stream_usage or answer.usage is None:
-        return (_chunk(question, {}, reason),)
+        return (*calls, _chunk(question, {}, reason))
     told = _told(answer.usage, answer.telling)
     early, late = (told, dict.fromkeys(told)) if answer.telling is Telling.SPLIT else (None, told)
     last = _event({**_chunk_frame(question), "choices": [], "usage": late})
-    return (_chunk(question, {}, reason, early), last)
+    return (*calls, _chunk(question, {}, reason, early), last)
+
+
+def _call(call: Call) -> dict[str, object]:
+    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+
+
+def _call_deltas(calls: Sequence[Call]) -> Iterator[dict[str, object]]:
+    """Give each call as a stream does: its name first, then its arguments a word at a time."""
+    for place, call in enumerate(calls):
+        yield {"index": place, **_call(replace(call, arguments=""))}
+        for text in pieces(call.arguments):
+            yield {"index": place, "function": {"arguments": text}}
 
 
 def marker() -> bytes:
@@ -232,6 +289,8 @@ def _finish_reason(finish: Finish) -> str:
             return "length"
         case Finish.FILTERED:
             return "content_filter"
+        case Finish.CALLED:
+            return "tool_calls"
         case _:
             assert_never(finish)
 

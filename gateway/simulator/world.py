@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from gateway.simulator.wishes import NO_WISHES, Wishes, json_of
+
 CHARACTERS_PER_TOKEN = 4
 LEAST_USAGE_RATIO = 0.7
 GREATEST_USAGE_RATIO = 1.5
@@ -48,6 +50,7 @@ class Finish(StrEnum):
     LENGTH = "length"
     STOP_SEQUENCE = "stop_sequence"
     FILTERED = "filtered"
+    CALLED = "called"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,7 @@ class Question:
     stream: bool
     stream_usage: bool
     digest: bytes
+    wishes: Wishes = NO_WISHES
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +91,28 @@ class Telling(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Call:
+    """The call of a tool; `arguments` is JSON text."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
-    """A whole answer; `stop_sequence` is the one that ended it, `usage` is absent if the provider does not tell."""
+    """A whole answer; `stop_sequence` is the one that ended it, `usage` is absent if the provider does not tell.
+
+    `thought` comes before the text and `calls` after it.
+    """
 
     text: str
     finish: Finish
     stop_sequence: str | None
     usage: Usage | None
     telling: Telling = Telling.PLAIN
+    thought: str = ""
+    calls: tuple[Call, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,8 +201,18 @@ def compose(question: Question) -> str:
 
 
 def answer(question: Question) -> Answer:
-    """Answer a question: compose, then end at the first stop sequence or at the limit of tokens."""
-    text = compose(question)
+    """Answer a question: as it wishes, or compose, then end at the first stop sequence or at the limit of tokens."""
+    wishes = question.wishes
+    thought = f'(simulated) What is asked is "{question.prompt[:_EXCERPT_CHARACTERS]}".' if wishes.thoughts else ""
+    if wishes.calls:
+        calls = tuple(
+            Call(f"call_{question.digest[:8].hex()}_{place}", tool.name, json_of(tool.schema))
+            for place, tool in enumerate(wishes.calls)
+        )
+        written = thought + "".join(call.arguments for call in calls)
+        used = usage_of(question, written, Finish.CALLED)
+        return Answer("", Finish.CALLED, None, used, thought=thought, calls=calls)
+    text = compose(question) if wishes.output is None else json_of(wishes.output)
     finish, stop_sequence = Finish.COMPLETE, None
     found = [(text.index(stop), stop) for stop in question.stop if stop and stop in text]
     if found:
@@ -193,7 +221,7 @@ def answer(question: Question) -> Answer:
     limit = question.output_limit
     if limit is not None and estimate_tokens(len(text)) > limit:
         text, finish, stop_sequence = text[: limit * CHARACTERS_PER_TOKEN], Finish.LENGTH, None
-    return Answer(text, finish, stop_sequence, usage_of(question, text, finish))
+    return Answer(text, finish, stop_sequence, usage_of(question, thought + text, finish), thought=thought)
 
 
 def usage_of(question: Question, text: str, finish: Finish) -> Usage:

@@ -6,7 +6,7 @@ Source: the API reference of `POST /v1/chat/completions`.
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from gateway.dialects.chat.stream import FINISH, annotation, call_id, stop_of, usage_object
+from gateway.dialects.chat.stream import FINISH, annotation, call_id, stop_of, usage_object, worded
 from gateway.dialects.fields import dict_of, list_of, text_of
 from gateway.domain.chat import Stop
 from gateway.domain.message import Citation, Declined, Part, Reply, Text, Thinking, ToolCall
@@ -32,13 +32,11 @@ def reply_of(answer: Mapping[str, Any]) -> Reply:
 
 
 def _parts(message: Mapping[str, Any], answer_id: str) -> Iterator[Part]:
-    """Give the parts of a message; what others than OpenAI call its thoughts stands beside its content."""
-    if thought := text_of(message.get("reasoning_content")) or text_of(message.get("reasoning")):
+    thought, text = worded(message)
+    if thought:
         yield Thinking(thought)
-    content = message.get("content")
-    texts = [content] if isinstance(content, str) else [text_of(dict_of(part).get("text")) for part in list_of(content)]
-    citations = tuple(_citations(message))
-    yield from (Text(text, citations=citations) for text in texts if text)
+    if text:
+        yield Text(text, citations=tuple(_citations(message)))
     if refusal := text_of(message.get("refusal")):
         yield Declined(refusal)
     for place, call in enumerate(map(dict_of, list_of(message.get("tool_calls")))):

@@ -53,6 +53,7 @@ NAMES = {
     "effort": "reasoning_effort",
     "stop_sequences": "stop",
     "output": "response_format",
+    "schema": "response_format.json_schema.schema",
     "thinking": "messages.reasoning_content",
     "arguments": "messages.tool_calls.function.arguments",
     "detail": "messages.content.image_url.detail",

@@ -166,7 +166,7 @@ def _said(message: Mapping[str, Any], where: str, lost: Lost) -> Iterator[Part]:
         if call.get("type", "function") != "function":
             raise CannotCarryError(place, "is not the call of a function, and cannot be carried over")
         function = dict_of(call.get("function"))
-        arguments = carry.text(function.get("arguments", ""), f"{place}.function.arguments")
+        arguments = carry.text(function.get("arguments") or "", f"{place}.function.arguments")
         name = carry.text(function.get("name"), f"{place}.function.name")
         yield ToolCall(carry.text(call.get("id"), f"{place}.id"), name, arguments)
 

@@ -131,9 +131,10 @@ class Reader(EventReader):
     def _said(self, choice: Mapping[str, Any]) -> Iterator[Piece]:
         """Give what the first choice says, for no other dialect has several."""
         delta = dict_of(choice.get("delta"))
-        if thought := text_of(delta.get("reasoning_content")) or text_of(delta.get("reasoning")):
+        thought, text = worded(delta)
+        if thought:
             yield ThoughtPiece(thought)
-        if text := text_of(delta.get("content")):
+        if text:
             yield TextPiece(text, choice.get("logprobs"))
         if refusal := text_of(delta.get("refusal")):
             yield DeclinedPiece(refusal)
@@ -260,12 +261,31 @@ def says_something(message: Mapping[str, Any]) -> bool:
     return any(value for name, value in message.items() if name not in _SILENT)
 
 
+def worded(message: Mapping[str, Any]) -> tuple[str, str]:
+    """Give the thought and the text of a message or a delta.
+
+    What others than OpenAI call its thoughts stands beside its content, or as Mistral has it in a list of both.
+    """
+    beside = text_of(message.get("reasoning_content")) or text_of(message.get("reasoning"))
+    content = message.get("content")
+    if type(content) is not list:
+        return beside, text_of(content)
+    thoughts, texts = [beside], []
+    for part in map(dict_of, content):
+        texts.append(text_of(part.get("text")))
+        inner = part.get("thinking")
+        thoughts += [text_of(inner), *(text_of(dict_of(each).get("text")) for each in list_of(inner))]
+    return "".join(thoughts), "".join(texts)
+
+
 def characters_in(message: Mapping[str, Any]) -> int:
     """Count what the model wrote in a message or a delta: text, refusal and reasoning, and what it asks of tools."""
     characters = 0
     for name, value in message.items():
         if type(value) is str and name not in _SILENT:
             characters += len(value)
+    if type(message.get("content")) is list:
+        characters += sum(map(len, worded({"content": message["content"]})))
     if not message.get("tool_calls"):
         return characters
     functions = [dict_of(dict_of(call).get("function")) for call in list_of(message.get("tool_calls"))]

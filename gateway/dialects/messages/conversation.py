@@ -16,6 +16,7 @@ _encode = msgspec.json.encode
 
 def conversation_of(fields: Fields) -> Conversation:
     """Give what conditions see; a message of a shape that is not known counts as no text."""
+    system = [_text_within(fields.get("system"))]
     turns: list[Turn] = []
     has: set[str] = set()
     attachments, needs_documents = 0, False
@@ -35,20 +36,22 @@ def conversation_of(fields: Fields) -> Conversation:
                     has.add("documents" if kind == _PLAIN else kind)
                     needs_documents = needs_documents or kind == "documents"
                     attachments += 1
+        if message.get("role") == "system":
+            system += texts
+            continue
         role = Role.ASSISTANT if message.get("role") == "assistant" else Role.USER
         turns.append(Turn(role, "\n".join(texts), "\n".join(tool_texts)))
-    system = _text_within(fields.get("system"))
     tools = fields.get("tools")
     output = dict_of(fields.get("output_format")) or dict_of(dict_of(fields.get("output_config")).get("format"))
     marks = {
-        "system": bool(system),
+        "system": any(system),
         "tools": bool(tools),
         "json_schema": output.get("type") == "json_schema",
         "thinking": dict_of(fields.get("thinking")).get("type") not in (None, "disabled"),
     }
     schemas = [part for part in (tools, output) if part]
     return Conversation(
-        system=system,
+        system="\n\n".join(filter(None, system)),
         turns=tuple(turns),
         has=frozenset(has | {name for name, present in marks.items() if present}),
         attachments=attachments,

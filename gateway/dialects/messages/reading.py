@@ -52,17 +52,20 @@ def chat_of(fields: Mapping[str, Any]) -> Chat:
     """Read a request. Raises CannotCarryError."""
     lost = Lost()
     lost.unknown(fields, _KNOWN)
+    system = list(_parts(fields.get("system"), "system", lost, ("text",)))
     messages: list[Message] = []
     for position, message in enumerate(carry.objects(fields["messages"], "messages")):
         where = f"messages[{position}]"
-        if message.get("role") not in ("user", "assistant"):
-            raise CannotCarryError(f"{where}.role", "must be user or assistant")
-        parts = tuple(_parts(message.get("content"), f"{where}.content", lost))
-        messages.append(Message(Role(message["role"]), parts))
+        match message.get("role"):
+            case "user" | "assistant" as role:
+                messages.append(Message(Role(role), tuple(_parts(message.get("content"), f"{where}.content", lost))))
+            case "system":
+                system += _parts(message.get("content"), f"{where}.content", lost, ("text",))
+            case _:
+                raise CannotCarryError(f"{where}.role", "must be user, assistant or system")
     if messages and messages[-1].role is Role.ASSISTANT:
         # here the model goes on with these words, and any other answers them
         raise CannotCarryError("messages", "must end with a message of the user: other providers go on with no text")
-    system = _parts(fields.get("system"), "system", lost, ("text",))
     tools = tuple(_tools(fields, lost))
     return Chat(
         system=tuple(part for part in system if isinstance(part, Text)),

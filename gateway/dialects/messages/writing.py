@@ -9,6 +9,7 @@ from typing import Any
 
 from gateway.dialects import carry
 from gateway.dialects.carry import CannotCarryError, Lost, arguments_of, lowered
+from gateway.dialects.messages.schemas import taken
 from gateway.domain.chat import Role
 from gateway.domain.message import (
     Chat,
@@ -34,7 +35,7 @@ LEAST_BUDGET_TOKENS = 1024
 """The least that a model may think."""
 _BUDGETS = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 16384, "xhigh": 24576, "max": 32768}
 """Tokens to think for models that take a budget, by level."""
-_EFFORTS = {"minimal": "low", "xhigh": "high"}
+_EFFORTS = {"minimal": "low"}
 """Levels that this dialect has another word for."""
 _SAMPLING = ("temperature", "top_p", "top_k")
 _CHOICES = {Choosing.AUTO: "auto", Choosing.REQUIRED: "any", Choosing.NONE: "none", Choosing.NAMED: "tool"}
@@ -195,7 +196,10 @@ def _format(output: Output | None, lost: Lost) -> dict[str, Any]:
     if output.schema is None:
         lost.add("output")  # a JSON object of no known shape cannot be asked for
         return {}
-    return {"format": {"type": "json_schema", "schema": output.schema}}
+    schema, less = taken(output.schema)
+    if less:
+        lost.add("schema")
+    return {"format": {"type": "json_schema", "schema": schema}}
 
 
 def _thinking(chat: Chat, max_tokens: int, model: Model, lost: Lost) -> dict[str, Any]:

@@ -206,13 +206,18 @@ def reply(reason: object = "stop", **message: Any) -> Reply:  # noqa: ANN401 - J
     return OPENAI.reply(read)
 
 
+MISTRALS = [
+    {"type": "thinking", "thinking": [{"type": "text", "text": "Hm "}, {"type": "text", "text": "so"}]},
+    {"type": "text", "text": "Hi"},
+]
 CALLS = [{"id": "a", "type": "function", "function": {"name": "f", "arguments": '{"x": 1}'}}]
 
 
 @pytest.mark.parametrize(
     ("message", "parts"),
     [
-        ({"content": [{"type": "text", "text": "H"}, {"type": "text", "text": "i"}]}, (Text("H"), Text("i"))),
+        ({"content": [{"type": "text", "text": "H"}, {"type": "text", "text": "i"}]}, (Text("Hi"),)),
+        ({"content": MISTRALS}, (Thinking("Hm so"), Text("Hi"))),
         ({"content": "Hi", "reasoning_content": "Hm"}, (Thinking("Hm"), Text("Hi"))),
         ({"content": "Hi", "reasoning": "Hm"}, (Thinking("Hm"), Text("Hi"))),
         ({"content": None, "refusal": "No"}, (Declined("No"),)),

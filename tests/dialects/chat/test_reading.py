@@ -145,6 +145,8 @@ def test_a_call_beside_text_and_a_result_without_any() -> None:
     )
     assert said({"role": "assistant", "content": " ", "tool_calls": [call("a")]}) == (ToolCall("a", "f", '{"x": 1}'),)
     assert said({"role": "tool", "tool_call_id": "a", "content": ""}) == (ToolResult("a", ()),)
+    nothing = {"id": "a", "function": {"name": "f", "arguments": None}}
+    assert said({"role": "assistant", "tool_calls": [nothing]}) == (ToolCall("a", "f", ""),)
 
 
 def test_tools_are_read() -> None:

@@ -24,6 +24,10 @@ def read(*events: bytes) -> tuple[Reader, list[Block]]:
     return reader, [block for event in events for block in reader.feed(event)]
 
 
+THOUGHT_LIST = [
+    {"type": "thinking", "thinking": [{"type": "text", "text": "Hmm"}]},
+    {"type": "text", "text": "Hi"},
+]
 CALLS = [{"index": 0, "id": "call_1", "function": {"name": "f", "arguments": '{"x"'}}]
 
 
@@ -38,6 +42,7 @@ CALLS = [{"index": 0, "id": "call_1", "function": {"name": "f", "arguments": '{"
         (chunk({"reasoning_content": "Hmm"}), Kind.CONTENT, 3, (ThoughtPiece("Hmm"),)),
         (chunk({"reasoning": "Hmm", "content": ""}), Kind.CONTENT, 3, (ThoughtPiece("Hmm"),)),
         (chunk({"reasoning": "Hmm", "reasoning_content": "Hmm"}), Kind.CONTENT, 6, (ThoughtPiece("Hmm"),)),
+        (chunk({"content": THOUGHT_LIST}), Kind.CONTENT, 5, (ThoughtPiece("Hmm"), TextPiece("Hi"))),
         (chunk({"refusal": "No"}), Kind.CONTENT, 2, (DeclinedPiece("No"),)),
         (chunk({"tool_calls": CALLS}), Kind.CONTENT, 4, (CallPiece(0, "call_1", "f", '{"x"'),)),
         (chunk({}, "stop"), Kind.TAIL, 0, ()),

@@ -71,6 +71,13 @@ def test_a_body_that_is_no_request_is_refused_by_field(body: bytes, param: str) 
             id="system blocks and an image",
         ),
         pytest.param(
+            {"messages": [{"role": "system", "content": "Be brief"}, {"role": "user", "content": "Hello"}]},
+            {"system"},
+            0,
+            Turn(Role.USER, "Hello"),
+            id="system message",
+        ),
+        pytest.param(
             user({"type": "document", "source": SOURCE}), {"documents"}, 1, Turn(Role.USER, ""), id="document"
         ),
         pytest.param(
@@ -144,6 +151,12 @@ def test_a_document_of_text_asks_nothing_of_a_model(block: Mapping[str, Any], ne
         assert seen.needs == needs
         assert seen.attachments == 1
         assert not seen.has.isdisjoint({"documents", "images"})
+
+
+def test_system_messages_are_system_text_too() -> None:
+    messages = [{"role": "user", "content": "x"}, {"role": "system", "content": "B"}]
+    seen = conversation_of(chat(system=[{"type": "text", "text": "A"}], messages=messages))
+    assert (seen.system, seen.turns) == ("A\n\nB", (Turn(Role.USER, "x"),))
 
 
 def test_schemas_are_kept_as_text() -> None:

@@ -62,10 +62,11 @@ def test_roles_and_order_stay_and_what_is_empty_is_left_out() -> None:
         {"role": "assistant", "content": ""},
         {"role": "user", "content": "Why?"},
         {"role": "assistant", "content": [{"type": "text", "text": "So"}]},
+        {"role": "system", "content": "Be kind"},
         GO_ON,
     ]
     there = read(chat(messages=messages, system="Be brief"))
-    assert there.system == (Text("Be brief"),)
+    assert there.system == (Text("Be brief"), Text("Be kind"))
     assert there.messages == (
         Message(Role.USER, (Text("One"), Text("Why?"))),
         Message(Role.ASSISTANT, (Text("So"),)),
@@ -231,7 +232,8 @@ def test_limits_and_settings_are_read() -> None:
         (chat(tools=[TOOL], tool_choice={"type": "tool"}), "tool_choice"),
         (chat(output_format={"type": "json_object"}), "output_config.format"),
         (chat(messages=[7]), "messages"),
-        (chat(messages=[{"role": "system", "content": "x"}]), "messages[0].role"),
+        (chat(messages=[{"role": "tool", "content": "x"}]), "messages[0].role"),
+        (chat(messages=[{"role": "system", "content": [IMAGE]}]), "messages[0].content[0]"),
         (chat(messages=[{"role": ["user"], "content": "x"}]), "messages[0].role"),
         (chat(messages=[GO_ON, {"role": "assistant", "content": "{"}]), "messages"),
         (user(7), "messages[0].content"),

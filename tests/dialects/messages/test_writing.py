@@ -231,10 +231,19 @@ def test_tools_and_the_choice_among_them_are_written(choice: ToolChoice | None, 
     assert lost == ("strict",)
 
 
+CLOSED = {"type": "object", "additionalProperties": False}
+
+
 @pytest.mark.parametrize(
     ("output", "expected", "lost"),
     [
-        (Output({"type": "object"}, "n"), {"format": {"type": "json_schema", "schema": {"type": "object"}}}, ()),
+        (Output(CLOSED, "n"), {"format": {"type": "json_schema", "schema": CLOSED}}, ()),
+        (Output({"type": "object"}), {"format": {"type": "json_schema", "schema": CLOSED}}, ()),
+        (
+            Output({"type": "string", "maxLength": 3}),
+            {"format": {"type": "json_schema", "schema": {"type": "string", "description": "{maxLength: 3}"}}},
+            ("schema",),
+        ),
         (Output(None), None, ("output",)),
     ],
 )
@@ -270,7 +279,7 @@ def adaptive(level: str = "") -> dict[str, Any]:
         (THOUGHTLESS, Effort("low"), 9000, {}, ("effort",)),
         (ADAPTIVE, Effort(), 9000, adaptive(), ()),
         (ADAPTIVE, Effort("minimal"), 9000, adaptive("low"), ()),
-        (ADAPTIVE, Effort("xhigh"), 9000, adaptive("high"), ()),
+        (ADAPTIVE, Effort("xhigh"), 9000, adaptive("xhigh"), ()),
         (ADAPTIVE, Effort("max"), 9000, adaptive("max"), ()),
         (ADAPTIVE, Effort("", 5000), 9000, adaptive("medium"), ()),
     ],
