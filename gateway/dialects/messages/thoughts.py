@@ -54,13 +54,13 @@ def without_thoughts(body: bytes, *, signed: bool) -> Without:
         fields: _Members = dict(_decode(body, type=_Members))
         messages = _decode(fields["messages"], type=list[msgspec.Raw])
         kept = [_kept(message, signed=signed) for message in messages]
-        last = [_decode(message) for message in kept[-2:] if message is not None]
+        left = [message for message in kept if message is not None]
+        asked = _WORD in body and _may_not_think(fields, [_decode(message) for message in left[-2:]])
     except (*UNREADABLE, msgspec.ValidationError, KeyError):
         return Without(body, thoughts=False, asked=False)
     thoughts = any(new is not old for new, old in zip(kept, messages, strict=True))
     if thoughts:
-        fields["messages"] = msgspec.Raw(_encode([message for message in kept if message is not None]))
-    asked = _WORD in body and _may_not_think(fields, last)
+        fields["messages"] = msgspec.Raw(_encode(left))
     if asked:
         del fields["thinking"]
     return Without(_encode(fields) if thoughts or asked else body, thoughts, asked)
