@@ -175,7 +175,8 @@ class CallerDialect(Protocol):
     """The side that faces applications.
 
     `names` gives this dialect's names of what a provider's dialect left out, where they are not ours. `id_header` is
-    where its clients look for the id of a request, and `overloaded` the status by which they know an overload.
+    where its clients look for the id of a request, and `overloaded` the status of a provider that they are told as it
+    is: 503, or one that only this dialect has.
     """
 
     names: Mapping[str, str]

@@ -85,7 +85,7 @@ def _any(words: tuple[str, ...], said: str) -> bool:
 
 
 OVERLOADED = 503
-"""The status of a final error where the providers are overloaded; a caller's dialect may have its own for it."""
+"""The status of a final error where the providers are overloaded; a dialect may have another one beside it."""
 _OUR_FAULT = {
     Failure.AUTH: "the provider does not accept the gateway's credential",
     Failure.QUOTA: "the gateway's account at the provider has no credit left",

@@ -347,8 +347,8 @@ def _exhausted(exchange: Exchange, outcome: Outcome, resting: Mapping[str, Rest]
         refusal = Refusal(RefusalKind.OVER_BUDGET, words_of(exchange.overspent))
         return Exhausted(refusal.status, refusal, "gateway")
     status, error = final_error(attempts)
-    if status == OVERLOADED:
-        status = exchange.caller.overloaded
+    if status == OVERLOADED and error.status == exchange.caller.overloaded:
+        status = error.status
     return Exhausted(status, error, blame_of(attempts))
 
 

@@ -42,7 +42,7 @@ CASES = [
     Case(429, 429, openai.RateLimitError, anthropic.RateLimitError, waits=True),
     Case(500, 502, openai.InternalServerError, anthropic.InternalServerError),
     Case(502, 502, openai.InternalServerError, anthropic.InternalServerError),
-    Case(503, 503, openai.InternalServerError, anthropic.OverloadedError, waits=True),
+    Case(503, 503, openai.InternalServerError, anthropic.ServiceUnavailableError, waits=True),
     Case(504, 504, openai.InternalServerError, anthropic.GatewayTimeoutError),
     Case(529, 503, openai.InternalServerError, anthropic.OverloadedError, waits=True),
 ]

@@ -41,7 +41,7 @@ from gateway.domain.words import Dialect, Surface
 
 VERSION = "2023-06-01"
 OVERLOADED = 529
-"""The status that this dialect alone has, and by which its clients know an overload."""
+"""A status that this dialect alone has, for which its clients have a class of their own."""
 _ERROR_TYPES = {
     400: "invalid_request_error",
     401: "authentication_error",

@@ -55,13 +55,12 @@ def without_thoughts(body: bytes, *, signed: bool) -> Without:
         messages = _decode(fields["messages"], type=list[msgspec.Raw])
         kept = [_kept(message, signed=signed) for message in messages]
         left = [message for message in kept if message is not None]
-        last = [_decode(message) for message in left[-2:]]
+        asked = _WORD in body and _may_not_think(fields, [_decode(message) for message in left[-2:]])
     except (*UNREADABLE, msgspec.ValidationError, KeyError):
         return Without(body, thoughts=False, asked=False)
     thoughts = any(new is not old for new, old in zip(kept, messages, strict=True))
     if thoughts:
         fields["messages"] = msgspec.Raw(_encode(left))
-    asked = _WORD in body and _may_not_think(fields, last)
     if asked:
         del fields["thinking"]
     return Without(_encode(fields) if thoughts or asked else body, thoughts, asked)
