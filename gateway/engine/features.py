@@ -125,6 +125,11 @@ class Features(dict[str, Any]):
         self[key] = value
         return value
 
+    def let_go(self) -> None:
+        """Forget what takes much room and can be computed again: the words of the texts that were read."""
+        for key in _ROOMY:
+            self.pop(key, None)
+
     @property
     def request(self) -> Request:
         """The request; a KeyError for recorded features, as for any feature that was not recorded."""
@@ -287,6 +292,7 @@ def _of_text(look: str) -> dict[str, Callable[[Features], Any]]:
     }
 
 
+_ROOMY = tuple(f"{kind}@{look}" for kind in ("reading", "folded") for look in ("user", "conversation", "system"))
 _COMPUTED: Mapping[str, Callable[[Features], Any]] = {
     **_of_text("user"),
     **_of_text("conversation"),

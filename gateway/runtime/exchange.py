@@ -151,6 +151,7 @@ def begin(
     """
     active = arrived.active
     features, decision = decide_request(active.snapshot, request, arrived.at, live)
+    features.let_go()  # words of a hundred requests that wait for providers would push the next one's out of the caches
     if not isinstance(decision, Decision):
         refusal = _refusal_of(decision, request.caller, request.surface, active.snapshot)
         return Unrouted(request, features, decision, refusal)
