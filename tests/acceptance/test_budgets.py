@@ -175,7 +175,7 @@ async def test_a_ladder_is_climbed_as_the_limit_comes_near(tmp_path: Path) -> No
         assert await rule_of(running, max_tokens=200) == (200, "cheaply")
         await limit(running, await until(spent, "spend") / 0.8)
         assert await rule_of(running, max_tokens=200) == (200, "cheaply")
-        assert (await running.upstream())["requests"][-1]["body"]["max_tokens"] == 20
+        assert (await running.upstream())["requests"][-1]["body"]["max_completion_tokens"] == 20
         (standing,) = (await running.get("/api/budgets"))["budgets"]
         assert [each["action"] for each in standing["holding"]] == [{"prefer": "cost"}, {"cap": {"max_tokens": 20}}]
         await limit(running, await until(spent, "spend"))

@@ -4,13 +4,15 @@ import asyncio
 import gzip
 import io
 import json
+import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
 from tests.acceptance.test_fallback import SURFACES
-from tests.fakes.daemon import PATHS, Daemon, body_of, until
-from tests.fakes.rule_files import UPSTREAM
+from tests.fakes.daemon import PATHS, Daemon, body_of, daemon, until
+from tests.fakes.rule_files import MODELS, UPSTREAM, chosen_by_header
 
 
 async def seen_upstream(running: Daemon, entries: int) -> None:
@@ -74,18 +76,26 @@ def large(size: int, surface: str = "chat") -> bytes:
     return json.dumps(body_of(surface, prompt="word " * (size // 5))).encode()
 
 
+@pytest.fixture
+async def roomy(tmp_path: Path) -> AsyncIterator[Daemon]:
+    """Models whose windows hold whatever is sent: of others it would be known that they cannot."""
+    models = re.sub(r"(model: [^}]+)}", r"\1, context_window: 9000000}", MODELS)
+    async with daemon(tmp_path, {"models.yaml": models, "pairs.yaml": chosen_by_header()}) as running:
+        yield running
+
+
 @pytest.mark.filterwarnings("ignore:Sending a large body")  # what aiohttp's client says of any large body
 @SURFACES
-async def test_ten_megabytes_pass(paired: Daemon, surface: str) -> None:
+async def test_ten_megabytes_pass(roomy: Daemon, surface: str) -> None:
     """U-96: and reach the provider whole."""
     body = large(10_000_000, surface)
-    async with paired.http.post(
-        paired.url + PATHS[surface],
+    async with roomy.http.post(
+        roomy.url + PATHS[surface],
         data=io.BytesIO(body),
         headers={"x-pair": "nano-mini" if surface == "chat" else "haiku-sonnet"},
     ) as response:
         assert response.status == 200, await response.text()
-    (entry,) = (await paired.upstream())["requests"]
+    (entry,) = (await roomy.upstream())["requests"]
     assert abs(entry["body_bytes"] - len(body)) < 100
 
 
