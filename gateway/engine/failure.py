@@ -103,8 +103,10 @@ _ANSWERS = (
 _WORTH_A_WAIT = (429, OVERLOADED)
 
 
-def final_error(attempts: tuple[Attempt, ...]) -> tuple[int, ProviderError]:
+def final_error(attempts: tuple[Attempt, ...], overloaded: int = OVERLOADED) -> tuple[int, ProviderError]:
     """Give the status and the words for a request whose attempts all failed.
+
+    `overloaded` is the caller's dialect's own status for that, which is kept where the provider said it.
 
     The most actionable failure wins, in the order of the table above; any other, such as a credential of ours that a
     provider refuses, is a 502. An upstream's 401 never reaches a caller, who would look for the fault in his own key.
@@ -120,6 +122,8 @@ def final_error(attempts: tuple[Attempt, ...]) -> tuple[int, ProviderError]:
         return status, ProviderError(error.status, message=f"{_OUR_FAULT[decisive.failure]} ('{decisive.provider}')")
     waits = [each.error.retry_after_s for each in attempts if each.error and each.error.retry_after_s is not None]
     wait = min(waits, default=None) if status in _WORTH_A_WAIT else None
+    if status == OVERLOADED and error.status == overloaded:
+        status = overloaded
     said_nothing = f"the provider answered {error.status}" if error.status else "the provider gave no answer"
     return status, ProviderError(error.status, error.type, error.code, error.message or said_nothing, wait)
 

@@ -74,7 +74,7 @@ class TokenCounter:
             match step:
                 case Halt():
                     exchange.outcome = step.outcome
-                    status, error = final_error(exchange.attempts)
+                    status, error = final_error(exchange.attempts, exchange.caller.overloaded)
                     return Exhausted(status, error, blame_of(exchange.attempts))
                 case Pass():
                     exchange.history.append(Skipped(step.position, chain.steps[step.position].model, step.skip))

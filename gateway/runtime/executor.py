@@ -20,7 +20,7 @@ from gateway.domain.words import Dialect, Failure, Outcome, Skip, Surface
 from gateway.engine.budgets import UNKNOWN_MAX_OUTPUT_TOKENS, words_of, words_of_unread
 from gateway.engine.capable import refusal_of, strict_refusal
 from gateway.engine.chain import NOBODY_AWAY, Away, Halt, Pass, Try, next_step
-from gateway.engine.failure import OVERLOADED, blame_of, failure_of, final_error, resting_error
+from gateway.engine.failure import blame_of, failure_of, final_error, resting_error
 from gateway.engine.fitness import unfit
 from gateway.engine.waits import wait_asked_s
 from gateway.runtime.exchange import Exchange
@@ -346,9 +346,7 @@ def _exhausted(exchange: Exchange, outcome: Outcome, resting: Mapping[str, Rest]
         exchange.outcome = Outcome.REFUSED
         refusal = Refusal(RefusalKind.OVER_BUDGET, words_of(exchange.overspent))
         return Exhausted(refusal.status, refusal, "gateway")
-    status, error = final_error(attempts)
-    if status == OVERLOADED and error.status == exchange.caller.overloaded:
-        status = error.status
+    status, error = final_error(attempts, exchange.caller.overloaded)
     return Exhausted(status, error, blame_of(attempts))
 
 

@@ -139,7 +139,7 @@ async def test_another_of_anthropics_models_counts_when_one_fails(running: Daemo
 @pytest.mark.parametrize(
     ("fault", "status", "kind"),
     [
-        ("overloaded", 503, "overloaded_error"),
+        ("overloaded", 529, "overloaded_error"),
         ("rate_limited", 429, "rate_limit_error"),
         ("auth", 502, "api_error"),
         ("refuse", 502, "api_error"),
