@@ -219,7 +219,7 @@ def spent_of_row(row: Mapping[str, Any]) -> list[Spent]:
     )
     nano_usd = row["cost_nano_usd"]
     if used.anything or nano_usd or any(_kind_of(attempt) is SpendKind.ANSWER for attempt in attempts):
-        unpriced = any(attempt.unpriced for attempt in attempts)
+        unpriced = any(attempt.unpriced for attempt in attempts if _kind_of(attempt) is SpendKind.ANSWER)
         return [_spent(row, Tried(row["model"], 0, None, 0.0, unpriced=unpriced, cost_nano_usd=nano_usd), used)]
     return []
 

@@ -5,7 +5,6 @@ look at a budget and the hold on it nothing waits, so that no two attempts can t
 `engine.budgets`; this remembers.
 """
 
-from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,12 +12,11 @@ from datetime import datetime
 from gateway.domain.budget import Budget, Downgrade, OnStoreFailure, Override, Overspent, Rung, Spender, Unread, Wanted
 from gateway.domain.window import Rolling, Window
 from gateway.domain.words import Prefer
-from gateway.engine.budgets import Asked, caps_of, ceiling_nano_usd, holding, usual_nano_usd
+from gateway.engine.budgets import Asked, caps_of, ceiling_nano_usd, holding
 from gateway.engine.windows import buckets, forecast, frees_at, grain_s, window_at
+from gateway.runtime.lately import Lately
 from gateway.runtime.ports import Clock
 
-REMEMBERED_COSTS = 256
-RELEARN_EVERY = 16
 REREAD_EVERY_S = 5
 """How often it is tried again to read what a budget has spent, and so when a caller may come again."""
 Sums = Mapping[int, int]
@@ -190,8 +188,7 @@ class SpendBook:
         self._opening: dict[str, Account] = {}
         self._rereading: dict[str, tuple[Account, Account]] = {}
         self._overrides: dict[str, Override | None] = {}
-        self._costs: dict[tuple[str, str], deque[int]] = {}
-        self._usual: dict[tuple[str, str], int | None] = {}
+        self._lately: dict[tuple[str, str], Lately] = {}
 
     # -- budgets come and go
 
@@ -301,19 +298,18 @@ class SpendBook:
             if account.budget.scope.covers(spender):
                 account.add(at, nano_usd, now)
         key = (spender.rule, spender.model)
-        costs = self._costs.get(key)
-        if costs is None:
-            costs = self._costs[key] = deque(maxlen=REMEMBERED_COSTS)
-        costs.append(nano_usd)
-        if len(costs) % RELEARN_EVERY == 0:
-            self._usual[key] = usual_nano_usd(costs)
+        lately = self._lately.get(key)
+        if lately is None:
+            lately = self._lately[key] = Lately()
+        lately.add(nano_usd)
 
     def _fresh(self) -> Iterable[Account]:
         return (fresh for _, fresh in self._rereading.values())
 
     def usual_nano_usd(self, rule: str, model: str) -> int | None:
         """Give what nearly all attempts of a rule at a model cost lately, None where too few are known."""
-        return self._usual.get((rule, model))
+        lately = self._lately.get((rule, model))
+        return None if lately is None else lately.usual_nano_usd
 
     # -- what rules and people see
 

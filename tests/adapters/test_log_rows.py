@@ -150,6 +150,14 @@ PAID_FAILURE = Attempt(
 ANSWER = replace(FALLEN_BACK[2], cost_nano_usd=9)
 
 
+def test_an_answer_is_unpriced_where_it_is_itself_and_not_for_a_failure_before_it() -> None:
+    failure = Attempt(0, "thinker", "local", Failure.TIMEOUT, unpriced=True)
+    (spent,) = spent_of_row(stored(entry(events=(failure, ANSWER))))
+    assert not spent.unpriced
+    (spent,) = spent_of_row(stored(entry(events=(failure, replace(ANSWER, unpriced=True)))))
+    assert spent.unpriced
+
+
 def attempts_of(one: Entry) -> list[dict[str, Any]]:
     attempts: list[dict[str, Any]] = kept(one)["attempts"]
     return attempts
