@@ -151,10 +151,12 @@ ANSWER = replace(FALLEN_BACK[2], cost_nano_usd=9)
 
 
 def test_an_answer_is_unpriced_where_it_is_itself_and_not_for_a_failure_before_it() -> None:
+    """Also where its figures are those of the row's columns."""
     failure = Attempt(0, "thinker", "local", Failure.TIMEOUT, unpriced=True)
-    (spent,) = spent_of_row(stored(entry(events=(failure, ANSWER))))
+    answer = replace(ANSWER, usage=ENTRY.usage, cost_nano_usd=ENTRY.cost_nano_usd)
+    (spent,) = spent_of_row(stored(entry(events=(failure, answer))))
     assert not spent.unpriced
-    (spent,) = spent_of_row(stored(entry(events=(failure, replace(ANSWER, unpriced=True)))))
+    (spent,) = spent_of_row(stored(entry(events=(failure, replace(answer, unpriced=True)))))
     assert spent.unpriced
 
 
