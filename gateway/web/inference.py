@@ -16,9 +16,10 @@ from gateway.domain.refusal import Refusal, RefusalKind
 from gateway.domain.request import Request
 from gateway.domain.words import Outcome, Surface
 from gateway.runtime import bugs
+from gateway.runtime.attempts import Answered
 from gateway.runtime.drain import CutShortError
 from gateway.runtime.exchange import Active, Arrived, Exchange, Unrouted
-from gateway.runtime.executor import Answered, Exhausted
+from gateway.runtime.executor import Exhausted
 from gateway.runtime.limits import Turned
 from gateway.runtime.recorder import Refused
 from gateway.runtime.streamer import Stream

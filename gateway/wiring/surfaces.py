@@ -14,7 +14,7 @@ from gateway.dialects.messages.counting import CountTokens
 from gateway.dialects.messages.dialect import AnthropicMessages
 from gateway.dialects.responses.dialect import OpenAIResponses
 from gateway.domain.words import Dialect, Surface
-from gateway.runtime.executor import Spoken
+from gateway.runtime.asking import Spoken
 from gateway.web.alerts import accept, alerts, hush, silence, unhush
 from gateway.web.budgets import budgets, override
 from gateway.web.catalogue import nothing_here, route_handler, unless_stopping

@@ -10,8 +10,9 @@ import pytest
 from gateway.adapters.transport import HttpTransport
 from gateway.domain.attempt import Attempt
 from gateway.domain.words import Failure
+from gateway.runtime.attempts import Answered
 from gateway.runtime.exchange import Active, Arrived, Exchange, begin
-from gateway.runtime.executor import Answered, Executor, Exhausted
+from gateway.runtime.executor import Executor, Exhausted
 from gateway.runtime.health import HealthBoard
 from gateway.runtime.ports import Target
 from gateway.runtime.spend import SpendBook
