@@ -49,7 +49,10 @@ def count_of(value: Any) -> int | None:  # noqa: ANN401 - decoded JSON
 
 def reported_in(usage_field: Any) -> dict[str, Any]:  # noqa: ANN401 - decoded JSON
     """Give the counters of a usage object that are not null."""
-    return {name: value for name, value in dict_of(usage_field).items() if value is not None}
+    counters = dict_of(usage_field)
+    if None not in counters.values():
+        return counters
+    return {name: value for name, value in counters.items() if value is not None}
 
 
 def prefer_of(headers: Mapping[str, str]) -> Prefer | None:
