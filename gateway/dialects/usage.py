@@ -14,6 +14,8 @@ MOST = 2**48
 _NOTHING: Mapping[str, object] = {}
 _CHAT = ("prompt_tokens", "completion_tokens", "total_tokens", "cached_tokens", "prompt_cache_hit_tokens")
 _CHAT_PROMPT = ("cached_tokens", "cache_write_tokens", "audio_tokens")
+_MESSAGES = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens", "output_tokens")
+_LIFETIMES = ("ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens")
 _CHAT_COMPLETION = ("reasoning_tokens", "audio_tokens")
 OPENAI_COUNTERS = ("prompt_tokens", "completion_tokens")
 ANTHROPIC_COUNTERS = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
@@ -143,17 +145,10 @@ def _inclusive(
 
 def _anthropic_counters(usage: Mapping[str, object]) -> tuple[int, ...]:
     """Give the fresh input, cache reads, writes for five minutes, writes for an hour and output of one iteration."""
-    lifetimes = _part(usage, "cache_creation")
-    for_5m = _count(lifetimes, "ephemeral_5m_input_tokens")
-    for_1h = _count(lifetimes, "ephemeral_1h_input_tokens")
-    of_no_lifetime = max(_count(usage, "cache_creation_input_tokens") - for_5m - for_1h, 0)
-    return (
-        _count(usage, "input_tokens"),
-        _count(usage, "cache_read_input_tokens"),
-        for_5m + of_no_lifetime,
-        for_1h,
-        _count(usage, "output_tokens"),
-    )
+    for_5m, for_1h = _counts(usage.get("cache_creation"), _LIFETIMES)
+    fresh, cache_read, cache_write, output = _counts(usage, _MESSAGES)
+    of_no_lifetime = max(cache_write - for_5m - for_1h, 0)
+    return fresh, cache_read, for_5m + of_no_lifetime, for_1h, output
 
 
 def _compactions(usage: Mapping[str, object]) -> list[Mapping[str, object]]:
