@@ -24,8 +24,8 @@ from gateway.engine.decide import decide_request
 from gateway.engine.explain import account_of
 from gateway.engine.features import AT_REST, Features, Live
 from gateway.engine.fitness import unfit
+from gateway.runtime.account import Hold
 from gateway.runtime.ports import Addresses, Target, Targets
-from gateway.runtime.spend import Hold
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,10 @@ from gateway.domain.upstream import Reply
 from gateway.domain.usage import Usage
 from gateway.domain.words import Failure
 from gateway.engine.pricing import cost_nano_usd, price_at
+from gateway.runtime.account import Hold
 from gateway.runtime.exchange import Exchange
 from gateway.runtime.health import HealthBoard
 from gateway.runtime.ports import Clock
-from gateway.runtime.spend import Hold
 
 HIDDEN = "***"
 """What stands in a provider's words where our credential stood."""
