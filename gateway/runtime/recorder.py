@@ -68,7 +68,7 @@ class Recorder:
     def __init__(self, books: Books, clock: Clock, hash_key: bytes, defer: Defer, *, simulated: bool) -> None:
         self._books = books
         self._clock = clock
-        self._hash_key = hash_key
+        self._hash = hashlib.blake2b(key=hash_key, digest_size=16)
         self._defer = defer
         self._simulated = simulated
         self._waiting: list[tuple[Exchange | Refused, float]] = []
@@ -209,8 +209,9 @@ class Recorder:
         )
 
     def _prompt_hash(self, text: str) -> str:
-        data = text.encode("utf-8", "surrogatepass")
-        return hashlib.blake2b(data, key=self._hash_key, digest_size=16).hexdigest()
+        hashed = self._hash.copy()
+        hashed.update(text.encode("utf-8", "surrogatepass"))
+        return hashed.hexdigest()
 
 
 def spender_of(entry: Entry, attempt: Attempt) -> Spender:
