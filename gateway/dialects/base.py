@@ -119,8 +119,7 @@ class Block(msgspec.Struct, frozen=True, gc=False):
     events: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(msgspec.Struct, frozen=True, gc=False):
     """A request in the provider's dialect, and the names of what it leaves out, in our words: see `CallerDialect`.
 
     `defaulted` is the output limit that it has because the dialect needs one and neither the caller nor a rule gave it.
