@@ -7,6 +7,7 @@ end of the connection, interim replies, keep-alive. A general client spends most
 import asyncio
 import re
 from collections import deque
+from functools import lru_cache
 
 LONGEST_HEAD_BYTES = 64 * 1024
 LONGEST_CHUNK_LINE_BYTES = 1024
@@ -18,7 +19,8 @@ PAUSE_ABOVE_BYTES = 512 * 1024
 _STATUS = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: [^\r\n]*)?\r\n")
 _VERSION = b"HTTP/1."
 _HEX = re.compile(rb"[0-9A-Fa-f]{1,15}")
-_SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})\r\n")
+_SIZE_LINE_BYTES = 17
+"""Bytes of the longest line that holds a size alone, with its end."""
 
 UNTIL_CLOSE = -1
 
@@ -108,14 +110,21 @@ class Body:
 def _whole_chunks(data: bytes, parts: list[bytes]) -> int:
     """Take the chunks at the front that have come whole and say nothing but their size; give where they end."""
     at = 0
-    while (line := _SIZE_LINE.match(data, at)) is not None:
-        start = line.end()
-        end = start + int(line[1], 16)
-        if end == start or data[end : end + 2] != b"\r\n":
+    while (line := data.find(b"\r\n", at, at + _SIZE_LINE_BYTES)) > at:
+        size = _plain_size(data[at:line])
+        start = line + 2
+        end = start + size
+        if not size or data[end : end + 2] != b"\r\n":
             break
         parts.append(data[start:end])
         at = end + 2
     return at
+
+
+@lru_cache(maxsize=1024)
+def _plain_size(line: bytes) -> int:
+    """Give what a line says that holds the size of a chunk alone, 0 for any other; the chunks of streams are alike."""
+    return int(line, 16) if _HEX.fullmatch(line) else 0
 
 
 class Connection(asyncio.Protocol):

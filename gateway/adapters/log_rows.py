@@ -144,8 +144,10 @@ def _second(seconds: int) -> str:
 _MILLISECONDS = tuple(f".{number:03}+00:00" for number in range(1000))
 
 
+@lru_cache(maxsize=256)
 def _text(names: tuple[str, ...]) -> str:
-    return _encode(names).decode() if names else "[]"
+    """Give names as JSON; most rows have the same few."""
+    return _encode(names).decode()
 
 
 def _attempts_of(entry: Entry) -> list[Tried | dict[str, object]]:

@@ -118,7 +118,8 @@ def _is_input(value: Any) -> bool:  # noqa: ANN401 - decoded JSON
 def _usage_of(reported: Any) -> Usage | None:  # noqa: ANN401 - decoded JSON
     """Give what a provider reported, None where it reported nothing; vectors are no output."""
     counters = reported_in(reported)
-    counters.setdefault("prompt_tokens", counters.get("total_tokens"))
+    if "prompt_tokens" not in counters:
+        counters = {**counters, "prompt_tokens": counters.get("total_tokens")}
     return usage.openai_chat(counters) if usage.counts(counters, ("prompt_tokens",)) else None
 
 

@@ -1,8 +1,9 @@
 """Reading a request with `model` on its top level, and `messages`: what the dialects have in common."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from gateway.dialects.edit import ELSEWHERE, decode_object, model_of, without
 from gateway.dialects.fields import count_of, metadata_of, prefer_of
@@ -12,8 +13,7 @@ from gateway.domain.request import Request
 from gateway.domain.words import Surface
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(Struct, frozen=True, gc=False):
     """A request body with a `model`; `dropped` names what was taken off body and fields alike."""
 
     body: bytes

@@ -1,7 +1,6 @@
 """What the readers of both dialects' streams share: bytes to events, and what the events have said so far."""
 
 from collections.abc import Iterator, Sequence
-from itertools import takewhile
 from typing import Any
 
 import msgspec
@@ -34,7 +33,8 @@ class Alike:
 
     def characters(self, raw: bytes) -> int:
         """Count the text in a block that is like the one learnt; 0 for one that is not, or has none."""
-        if self._is_around(raw) and raw.count(b'"') == self._quotes and raw.count(b"\n") == self._lines:
+        around = raw.startswith(self._before) and raw.endswith(self._after)
+        if around and raw.count(b'"') == self._quotes and raw.count(b"\n") == self._lines:
             size = len(raw) - self._around
             return text_length(raw[len(self._before) : len(self._before) + size]) if size > 0 and self._around else 0
         return 0
@@ -47,16 +47,18 @@ class Alike:
         """
         if not self._around:
             return b"", 0, 0
-        alike = list(takewhile(self._is_around, events))
-        start, end = len(self._before), -len(self._after)
+        before, after = self._before, self._after
+        alike: list[bytes] = []
+        for event in events:
+            if not (event.startswith(before) and event.endswith(after)):
+                break
+            alike.append(event)
+        start, end = len(before), -len(after)
         texts = [event[start:end] for event in alike]
         said = b"".join(texts)
         if not all(texts) or b'"' in said or b"\n" in said:
             return b"", 0, 0
         return b"".join(alike), len(alike), text_length(said)
-
-    def _is_around(self, raw: bytes) -> bool:
-        return raw.startswith(self._before) and raw.endswith(self._after)
 
 
 def text_length(text: bytes) -> int:
@@ -108,7 +110,7 @@ class EventReader:
             if not self.pieces and len(events) - place >= FEWEST_IN_A_RUN:
                 raw, count, characters = self.alike.run(events[place:])
                 if count:
-                    yield Block(raw, Kind.CONTENT, characters)
+                    yield Block(raw, Kind.CONTENT, characters, events=count)
                     place += count
 
     def end(self) -> Iterator[Block]:

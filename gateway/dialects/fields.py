@@ -49,19 +49,25 @@ def count_of(value: Any) -> int | None:  # noqa: ANN401 - decoded JSON
 
 def reported_in(usage_field: Any) -> dict[str, Any]:  # noqa: ANN401 - decoded JSON
     """Give the counters of a usage object that are not null."""
-    return {name: value for name, value in dict_of(usage_field).items() if value is not None}
+    counters = dict_of(usage_field)
+    if None not in counters.values():
+        return counters
+    return {name: value for name, value in counters.items() if value is not None}
 
 
 def prefer_of(headers: Mapping[str, str]) -> Prefer | None:
     """Read the `x-rulegate-prefer` header; a word that is none is as if it were not there."""
-    word = headers.get("x-rulegate-prefer", "").strip().lower()
+    written = headers.get("x-rulegate-prefer")
+    if written is None:
+        return None
+    word = written.strip().lower()
     return Prefer(word) if word in _PREFERENCES else None
 
 
 def metadata_of(fields: Mapping[str, Any]) -> dict[str, str]:
     """Read the request's `metadata` as text values: a string as it is, anything else as JSON, null as absent."""
-    values = dict_of(fields.get("metadata")).items()
-    return {name: _word(value) for name, value in values if value is not None}
+    values = dict_of(fields.get("metadata"))
+    return {name: _word(value) for name, value in values.items() if value is not None} if values else {}
 
 
 def _word(value: Any) -> str:  # noqa: ANN401 - decoded JSON

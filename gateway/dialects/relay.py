@@ -17,7 +17,7 @@ class Relay:
 
     `committed` once content has come out; `closed` once the terminal marker was seen; `bad` once the stream turned
     out to be no whole answer. `garbage` counts events that could not be read. `characters` counts the characters that
-    the model wrote, for an estimate where no usage is reported. `sent` counts the events that have come out.
+    the model wrote, for an estimate where no usage is reported. `sent` counts the events for the caller.
     """
 
     __slots__ = (
@@ -71,6 +71,7 @@ class Relay:
         for block in blocks:
             if passed_on and block.kind is Kind.CONTENT:  # nearly all blocks of nearly all streams
                 self.characters += block.characters
+                self.sent += block.events
                 out.append(block.raw)
                 continue
             self._take(block, out)
@@ -81,9 +82,7 @@ class Relay:
         if self._held:
             out = [*self._held, *out]
             self._held = []
-        whole = b"".join(out) if len(out) > 1 else out[0]
-        self.sent += whole.count(b"\n\n")
-        return whole
+        return b"".join(out) if len(out) > 1 else out[0]
 
     def _over(self) -> bool:
         return self.closed or self.bad is not None
@@ -106,11 +105,14 @@ class Relay:
             case Kind.CONTENT if not self.committed:
                 self.committed = True
                 if self._writer is not None:
-                    out.append(self._writer.start(self._reader.id, self._reader.model))
+                    start = self._writer.start(self._reader.id, self._reader.model)
+                    self.sent += start.count(b"\n\n")
+                    out.append(start)
             case _:
                 pass
         self.characters += block.characters
         if data := self._written(block):
+            self.sent += data.count(b"\n\n")
             (out if self.committed else self._held).append(data)
 
     def _without_content(self) -> Bad:

@@ -12,6 +12,11 @@ _STANDARD_NAMES = frozenset({"", "default", "standard", "auto", "on_demand"})
 MOST = 2**48
 """A count that no request reaches; what reports more is broken, and its row must still fit the log."""
 _NOTHING: Mapping[str, object] = {}
+_CHAT = ("prompt_tokens", "completion_tokens", "total_tokens", "cached_tokens", "prompt_cache_hit_tokens")
+_CHAT_PROMPT = ("cached_tokens", "cache_write_tokens", "audio_tokens")
+_MESSAGES = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens", "output_tokens")
+_LIFETIMES = ("ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens")
+_CHAT_COMPLETION = ("reasoning_tokens", "audio_tokens")
 OPENAI_COUNTERS = ("prompt_tokens", "completion_tokens")
 ANTHROPIC_COUNTERS = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
 OPENAI_OUTPUT, ANTHROPIC_OUTPUT = ("completion_tokens",), ("output_tokens",)
@@ -23,7 +28,7 @@ def counts(usage: Mapping[str, object], counters: tuple[str, ...]) -> bool:
 
     Some servers send such objects: https://github.com/theopenco/llmgateway/pull/2861.
     """
-    return any(_is_count(usage.get(name)) for name in counters)
+    return any(map(_is_count, map(usage.get, counters)))
 
 
 def openai_chat(usage: Mapping[str, object], service_tier: object = None, web_searches: int = 0) -> Usage:
@@ -33,22 +38,15 @@ def openai_chat(usage: Mapping[str, object], service_tier: object = None, web_se
     sellers leave reasoning out of `completion_tokens` (xAI); their `total_tokens` shows it. `service_tier` is the
     field of the response, beside its usage.
     """
-    prompt_tokens = _count(usage, "prompt_tokens")
-    completion_tokens = _count(usage, "completion_tokens")
-    prompt_details = _part(usage, "prompt_tokens_details")
-    completion_details = _part(usage, "completion_tokens_details")
-    reasoning_tokens = _count(completion_details, "reasoning_tokens")
-    if reasoning_tokens and _count(usage, "total_tokens") == prompt_tokens + completion_tokens + reasoning_tokens:
+    prompt_tokens, completion_tokens, total_tokens, of_moonshot, of_deepseek = _counts(usage, _CHAT)
+    cached_tokens, cache_write_tokens, audio_input_tokens = _counts(usage.get("prompt_tokens_details"), _CHAT_PROMPT)
+    reasoning_tokens, audio_output_tokens = _counts(usage.get("completion_tokens_details"), _CHAT_COMPLETION)
+    if reasoning_tokens and total_tokens == prompt_tokens + completion_tokens + reasoning_tokens:
         completion_tokens += reasoning_tokens
-    cached_tokens = (
-        _count(prompt_details, "cached_tokens")
-        or _count(usage, "cached_tokens")  # Moonshot
-        or _count(usage, "prompt_cache_hit_tokens")  # DeepSeek
-    )
     return _inclusive(
-        (prompt_tokens, cached_tokens, _count(prompt_details, "cache_write_tokens")),
+        (prompt_tokens, cached_tokens or of_moonshot or of_deepseek, cache_write_tokens),
         (completion_tokens, reasoning_tokens),
-        (_count(prompt_details, "audio_tokens"), 0, _count(completion_details, "audio_tokens")),
+        (audio_input_tokens, 0, audio_output_tokens),
         web_searches,
         _tier(service_tier),
     )
@@ -147,17 +145,10 @@ def _inclusive(
 
 def _anthropic_counters(usage: Mapping[str, object]) -> tuple[int, ...]:
     """Give the fresh input, cache reads, writes for five minutes, writes for an hour and output of one iteration."""
-    lifetimes = _part(usage, "cache_creation")
-    for_5m = _count(lifetimes, "ephemeral_5m_input_tokens")
-    for_1h = _count(lifetimes, "ephemeral_1h_input_tokens")
-    of_no_lifetime = max(_count(usage, "cache_creation_input_tokens") - for_5m - for_1h, 0)
-    return (
-        _count(usage, "input_tokens"),
-        _count(usage, "cache_read_input_tokens"),
-        for_5m + of_no_lifetime,
-        for_1h,
-        _count(usage, "output_tokens"),
-    )
+    for_5m, for_1h = _counts(usage.get("cache_creation"), _LIFETIMES)
+    fresh, cache_read, cache_write, output = _counts(usage, _MESSAGES)
+    of_no_lifetime = max(cache_write - for_5m - for_1h, 0)
+    return fresh, cache_read, for_5m + of_no_lifetime, for_1h, output
 
 
 def _compactions(usage: Mapping[str, object]) -> list[Mapping[str, object]]:
@@ -168,11 +159,24 @@ def _compactions(usage: Mapping[str, object]) -> list[Mapping[str, object]]:
 
 
 def _is_count(value: object) -> bool:
-    return isinstance(value, int | float) and type(value) is not bool and 0 <= value < float("inf")
+    if type(value) is int:
+        return value >= 0
+    return isinstance(value, float) and 0 <= value < float("inf")
 
 
 def _count(values: Mapping[str, object], name: str) -> int:
-    value = values.get(name, 0)
+    return _whole(values.get(name, 0))
+
+
+def _counts(part: object, names: tuple[str, ...]) -> list[int]:
+    """Give several counters of a usage object or a part of it, zeros where it is none."""
+    if not isinstance(part, dict):
+        part = part if isinstance(part, Mapping) else _NOTHING
+    get = part.get
+    return [value if type(value := get(name, 0)) is int and 0 <= value <= MOST else _whole(value) for name in names]
+
+
+def _whole(value: object) -> int:
     if type(value) is int:
         return value if 0 <= value <= MOST else MOST if value > 0 else 0
     return min(int(value), MOST) if isinstance(value, float) and 0 < value < float("inf") else 0

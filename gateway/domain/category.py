@@ -50,6 +50,9 @@ Votes = tuple[tuple[str, float], ...]
 """Names of categories, each with the weight that a piece of evidence has there."""
 Evidence = tuple[str, float, Votes]
 """A word, phrase or pattern that was found, how much its place makes it count, and its votes."""
+Anchored = tuple[str, str, Evidence, Evidence]
+"""A phrase in the form `" two words "`, its second longest word or nothing, and what it is evidence of: where it stands
+at an edge of the text, and elsewhere."""
 
 DECIDING_SHOWN = 8
 """How much of what spoke for a category is told."""
@@ -83,14 +86,14 @@ class Classification(Struct, frozen=True, gc=False):
 class Table:
     """Categories, indexed by what speaks for them; two tables are the same only when they are one object.
 
-    `anchors` maps a word to the phrases of which it is the longest word: each in the form `" two words "`, with its
-    second longest word or nothing, and its votes. `substrings` are the phrases of scripts without spaces.
+    `anchors` maps a word to the phrases of which it is the longest word. `substrings` are the phrases of scripts
+    without spaces.
     """
 
     categories: tuple[Category, ...]
-    anchors: Mapping[str, tuple[tuple[str, str, Votes], ...]]
+    anchors: Mapping[str, tuple[Anchored, ...]]
     substrings: tuple[tuple[str, Votes], ...]
-    patterns: tuple[tuple[str, Votes], ...]
+    patterns: tuple[Evidence, ...]
     matching: Callable[[str], Iterable[int]]
     """Gives the positions in `patterns` of those that hold in a case-folded text."""
     words: frozenset[str] = field(init=False, repr=False)

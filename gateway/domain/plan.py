@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import accumulate, takewhile
 from typing import Any
 
 Places = tuple[int, ...]
@@ -58,3 +59,12 @@ class Plan:
     named: Index
     kept: tuple[tuple[str, int], ...]
     private: tuple[tuple[int, str | None], ...]
+    private_places: Places = field(init=False, repr=False)
+    """The positions in `private`."""
+    passed_over: tuple[str, ...] = field(init=False, repr=False)
+    """The bits of the first so many private rules, all of them passed over; of as many as they are known of."""
+
+    def __post_init__(self) -> None:
+        known = takewhile(lambda bits: bits is not None, (bits for _, bits in self.private))
+        object.__setattr__(self, "private_places", tuple(place for place, _ in self.private))
+        object.__setattr__(self, "passed_over", tuple(accumulate(known, initial="")))

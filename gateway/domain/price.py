@@ -33,9 +33,20 @@ class Rates:
     cache_read_audio: int
     audio_output: int
     web_search: int = 0
+    by_counter: tuple[int, ...] = field(init=False, repr=False, compare=False)
+    """What one more of each counter costs, in the order of `usage.COUNTERS`; that of audio comes on top of its text."""
+
+    def __post_init__(self) -> None:
+        by_counter = (
+            *(self.fresh_input, self.cache_read, self.cache_write_5m, self.cache_write_1h, self.output),
+            0,  # reasoning is output
+            *(self.audio_input - self.fresh_input, self.cache_read_audio - self.cache_read),
+            *(self.audio_output - self.output, self.web_search * TOKENS_PER_RATE),
+        )
+        object.__setattr__(self, "by_counter", by_counter)
 
 
-_RATE_NAMES: Final = tuple(rate.name for rate in fields(Rates))
+RATE_NAMES: Final = tuple(rate.name for rate in fields(Rates) if rate.init)
 _PLACES_MAX: Final = 40  # keeps 1E+999999999 from becoming a number of a thousand million digits
 
 
@@ -178,7 +189,7 @@ def rates_from(given: Mapping[str, int]) -> Rates:
     costs, audio what text costs, and a web search nothing: on the providers' price pages a blank means that there is
     no discount and no premium. Raises ValueError for a rate that is missing, negative or not known here.
     """
-    if unknown := sorted(given.keys() - set(_RATE_NAMES)):
+    if unknown := sorted(given.keys() - set(RATE_NAMES)):
         raise ValueError(f"no such rate: {', '.join(unknown)}")
     if missing := sorted({"fresh_input", "output"} - given.keys()):
         raise ValueError(f"a price needs these rates: {', '.join(missing)}")

@@ -141,6 +141,11 @@ class Chain:
     deadline_s: float = 600.0
     fall_back_on: frozenset[Failure] = frozenset()
     strict: bool = False
+    models: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    """The names of the steps' models."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "models", tuple(step.model for step in self.steps))
 
 
 @dataclass(frozen=True, slots=True)

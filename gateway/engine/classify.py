@@ -8,7 +8,7 @@ the points of a category are the sum of weights that an operator can read in a f
 from collections.abc import Callable, Iterable, Sequence
 from math import fsum
 
-from gateway.domain.category import UNSURE, Category, Classification, Evidence, Pattern, Table, Votes
+from gateway.domain.category import UNSURE, Anchored, Category, Classification, Evidence, Pattern, Table
 from gateway.engine.reading import Reading
 from gateway.engine.text import fold, is_spaceless, spaced, words_of
 
@@ -51,15 +51,17 @@ def compile_table(
             per_category[category.name] = max(weight, per_category.get(category.name, weight))
         for written, pattern, weight in category.patterns:
             patterns.setdefault(written, (pattern, []))[1].append((category.name, weight))
-    anchors: dict[str, list[tuple[str, str, Votes]]] = {}
+    anchors: dict[str, list[Anchored]] = {}
     for phrase in sorted(weights.keys() - substrings):
         longest, second, *_ = [*sorted(phrase.split(), key=len, reverse=True), ""]
-        anchors.setdefault(longest, []).append((phrase, second, tuple(weights[phrase].items())))
+        votes = tuple(weights[phrase].items())
+        anchored = (phrase, second, (phrase, EDGE_FACTOR, votes), (phrase, 1.0, votes))
+        anchors.setdefault(longest, []).append(anchored)
     return Table(
         categories=tuple(categories),
         anchors={word: tuple(phrases) for word, phrases in anchors.items()},
         substrings=tuple((phrase, tuple(weights[phrase].items())) for phrase in sorted(substrings)),
-        patterns=tuple((written, tuple(votes)) for written, (_, votes) in patterns.items()),
+        patterns=tuple((written, 1.0, tuple(votes)) for written, (_, votes) in patterns.items()),
         matching=scanner([pattern for pattern, _ in patterns.values()]),
     )
 
@@ -92,15 +94,15 @@ def _evidence(reading: Reading, table: Table) -> tuple[Evidence, ...]:
     evidence: list[Evidence] = []
     words = reading.found
     if anchors := words & table.words:
-        edges, middle = reading.spaced_stretches()
+        edges, middle = reading.spaced_edges(), ""
         for word in anchors:
-            for phrase, second, votes in table.anchors[word]:
+            for phrase, second, at_edge, elsewhere in table.anchors[word]:
                 if second and second not in words:
                     continue
                 if phrase in edges:
-                    evidence.append((phrase, EDGE_FACTOR, votes))
-                elif not second or phrase in middle:
-                    evidence.append((phrase, 1.0, votes))
+                    evidence.append(at_edge)
+                elif not second or phrase in (middle := middle or reading.spaced_middle()):
+                    evidence.append(elsewhere)
     if not reading.folded.isascii():
         edges, middle = reading.folded_stretches()
         for phrase, votes in table.substrings:
@@ -108,7 +110,5 @@ def _evidence(reading: Reading, table: Table) -> tuple[Evidence, ...]:
                 evidence.append((phrase, EDGE_FACTOR, votes))
             elif phrase in middle:
                 evidence.append((phrase, 1.0, votes))
-    for position in table.matching(reading.folded):
-        written, votes = table.patterns[position]
-        evidence.append((written, 1.0, votes))
+    evidence += [table.patterns[position] for position in table.matching(reading.folded)]
     return tuple(evidence)

@@ -122,7 +122,7 @@ def decide_request(
     snapshot: Snapshot, request: Request, at: datetime, live: Live = AT_REST
 ) -> tuple[Features, Decided]:
     """Decide for a request that comes at an aware moment; traffic and questions alike come this way."""
-    features = Features.of(request, snapshot.table, snapshot.defaults.prefer, at, live)
+    features = Features.of(request, snapshot.table, snapshot.defaults.prefer, at, live).stand()
     return features, decide(snapshot, features)
 
 

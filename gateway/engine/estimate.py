@@ -41,6 +41,18 @@ _LEAD_WEIGHTS: Final = (
 )
 
 
+_FIRST_WEIGHT: Final = _ASCII_WEIGHTS[0][1]
+_STEPS: Final = tuple(
+    (members, following - weight)
+    for (members, weight), following in zip(
+        (*_ASCII_WEIGHTS, *_LEAD_WEIGHTS),
+        [*[weight for _, weight in (*_ASCII_WEIGHTS, *_LEAD_WEIGHTS)][1:], 0],
+        strict=True,
+    )
+)
+"""Each class, and by how much the weight of the next one differs from its own; what is in no class is free."""
+
+
 def estimate_tokens(data: bytes | str) -> int:
     """Estimate the tokens of a text, of UTF-8 bytes or as a string; a text that is not empty has at least one.
 
@@ -61,19 +73,13 @@ def estimate_tokens(data: bytes | str) -> int:
 
 
 def _thousandths(text: bytes) -> int:
-    """Sum the weights; each class is deleted before the next is counted, so that common ones are passed over once."""
-    total = 0
-    rest = text
-    for members, weight in _ASCII_WEIGHTS:
-        left = rest.translate(None, members)
-        total += weight * (len(rest) - len(left))
-        rest = left
+    """Sum the weights: all bytes have the first, then one class after the other is deleted, and the rest steps on."""
+    total, rest = _FIRST_WEIGHT * len(text), text
+    for members, step in _STEPS:
+        rest = rest.translate(None, members)
         if not rest:
-            return total
-    for members, weight in _LEAD_WEIGHTS:
-        left = rest.translate(None, members)
-        total += weight * (len(rest) - len(left))
-        rest = left
+            break
+        total += step * len(rest)
     return total
 
 

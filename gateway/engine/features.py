@@ -125,6 +125,14 @@ class Features(dict[str, Any]):
         self[key] = value
         return value
 
+    def stand(self) -> Self:
+        """Compute what every row keeps, before the first condition looks: one by one takes twice as long."""
+        self["conversation"] = self["request"].read()
+        self["text@user"] = _listen(self)
+        self["classification@user"] = _judge_user(self)
+        self["has"], self["needs"], self["tags"] = _has(self), _needs(self), _tags(self)
+        return self
+
     def let_go(self) -> None:
         """Forget what takes much room and can be computed again: the words of the texts that were read."""
         for key in _ROOMY:
@@ -187,7 +195,8 @@ def _needs(features: Features) -> frozenset[str]:
 
 
 def _tags(features: Features) -> frozenset[str]:
-    return features.request.caller.tags | tags_of(features.request.headers)
+    request: Request = features["request"]
+    return request.caller.tags | tags_of(request.headers)
 
 
 def tags_of(headers: Mapping[str, str]) -> frozenset[str]:
@@ -271,8 +280,11 @@ def _of_text(look: str) -> dict[str, Callable[[Features], Any]]:
 
     def judge(features: Features) -> Classification:
         table: Table = features["table"]
-        judgement = _judgement(considered(features[text]), table)
+        part = considered(features[text])
+        judgement = _judgement(part, table)
         if not judgement:
+            if reading not in features:
+                features[reading] = Reading(part)
             read: Reading = features[reading]
             judgement.append((classify(read, table), demand_of(read)))
         classification, asked = judgement[0]
@@ -293,8 +305,10 @@ def _of_text(look: str) -> dict[str, Callable[[Features], Any]]:
 
 
 _ROOMY = tuple(f"{kind}@{look}" for kind in ("reading", "folded") for look in ("user", "conversation", "system"))
+_OF_USER = _of_text("user")
+_judge_user = _OF_USER["classification@user"]
 _COMPUTED: Mapping[str, Callable[[Features], Any]] = {
-    **_of_text("user"),
+    **_OF_USER,
     **_of_text("conversation"),
     **_of_text("system"),
     **_PLAIN,

@@ -6,11 +6,12 @@ asked. Nothing here knows where a price or a usage came from.
 
 import re
 from datetime import date
+from operator import mul
 from typing import Final
 
 from gateway.domain.price import TOKENS_PER_RATE, DatedPrice, Price, PriceHistory, Rates, Unpriced
 from gateway.domain.registry import Model
-from gateway.domain.usage import Usage
+from gateway.domain.usage import Usage, counters_of
 
 FEMTO_USD_PER_NANO_USD: Final = TOKENS_PER_RATE
 """A token costs as many femto-dollars as a million of them cost nano-dollars."""
@@ -66,8 +67,8 @@ def charges(usage: Usage, price: Price) -> tuple[Charge, ...]:
 
 
 def cost_femto_usd(usage: Usage, price: Price) -> int:
-    """Give the exact cost of one attempt in femto-dollars; it cannot be finer."""
-    return sum([count * each for _, count, each in charges(usage, price)])
+    """Give the exact cost of one attempt in femto-dollars; it cannot be finer. It is the sum of the charges."""
+    return sum(map(mul, counters_of(usage), rates_of(usage, price).by_counter))
 
 
 def cost_nano_usd(usage: Usage, price: Price) -> int:

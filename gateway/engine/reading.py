@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
 
-from gateway.engine.text import blanked, fold, needle, spaced
+from gateway.engine.text import blanked, fold, needle, respaced
 
 OPENING = 1000
 CLOSING = 600
@@ -34,37 +34,37 @@ class Reading:
     alone: where an edge had to be cut within a word, halves are among them. A short text is all edge.
     """
 
-    __slots__ = ("_cuts", "_edges", "_middle", "_plain", "folded", "found", "words")
+    __slots__ = ("_after", "_before", "_plain", "folded", "found", "words")
 
     def __init__(self, text: str) -> None:
         self.folded = folded = fold(text)
         self._plain = plain = blanked(folded)
         length = len(plain)
+        self.words = self.found = frozenset(plain.split())
         if length <= 2 * EDGE:
-            self._cuts = length, length
-            self._edges, self._middle = plain.split(), _NO_WORDS
-            self.found = self.words = frozenset(self._edges)
+            self._after = self._before = length
             return
-        self._cuts = after, before = _cut(folded, EDGE), _cut(folded, length - EDGE)
-        self._edges, self._middle = plain[:after].split() + plain[before:].split(), plain[after:before].split()
-        self.found = frozenset(self._edges + self._middle)
-        self.words = self.found if plain[after] == plain[before] == " " else frozenset(plain.split())
+        self._after, self._before = after, before = _cut(folded, EDGE), _cut(folded, length - EDGE)
+        if not plain[after] == plain[before] == " ":
+            stretches = (plain[:after], plain[after:before], plain[before:])
+            self.found = frozenset(word for stretch in stretches for word in stretch.split())
 
     def spaced(self) -> str:
         """Give all words in their order with one space between and around them."""
-        return spaced(self._plain.split())
+        return respaced(self._plain)
 
-    def spaced_stretches(self) -> tuple[str, str]:
-        """Give the words of both edges, and those between, in the same way."""
-        return spaced(self._edges), spaced(self._middle)
+    def spaced_edges(self) -> str:
+        """Give the words of both edges in the same way."""
+        return respaced(f"{self._plain[: self._after]} {self._plain[self._before :]}")
+
+    def spaced_middle(self) -> str:
+        """Give the words between the edges in the same way."""
+        return respaced(self._plain[self._after : self._before])
 
     def folded_stretches(self) -> tuple[str, str]:
         """Give the case-folded text of both edges, and what lies between."""
-        after, before = self._cuts
-        return f"{self.folded[:after]}\n{self.folded[before:]}", self.folded[after:before]
-
-
-_NO_WORDS: list[str] = []
+        folded, after, before = self.folded, self._after, self._before
+        return f"{folded[:after]}\n{folded[before:]}", folded[after:before]
 
 
 def _cut(folded: str, place: int) -> int:

@@ -4,6 +4,7 @@ A row has the cheap features and no text. Conditions on text and headers are kep
 so that the rules can be walked again and give the same rule for the same reasons.
 """
 
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -57,6 +58,9 @@ def _bits_of_rules(plan: Plan, features: Features, decision: Decision | Unroutab
     """Give the bits of all rules with private leaves up to the one that took the request."""
     auto = features["model"] == AUTO
     misses, walked = decision.misses, decision.walked
+    places = plan.private_places[: bisect_right(plan.private_places, walked)]
+    if auto and len(places) < len(plan.passed_over) and walked not in places and misses.keys().isdisjoint(places):
+        return plan.passed_over[len(places)]
     bits: list[str] = []
     for position, passed_over in plan.private:
         if position > walked:

@@ -24,8 +24,8 @@ from gateway.engine.decide import decide_request
 from gateway.engine.explain import account_of
 from gateway.engine.features import AT_REST, Features, Live
 from gateway.engine.fitness import unfit
+from gateway.runtime.account import Hold
 from gateway.runtime.ports import Addresses, Target, Targets
-from gateway.runtime.spend import Hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +51,7 @@ class Arrived(Struct, frozen=True, gc=False):
     active: Active
 
 
-@dataclass(slots=True)
-class Exchange:
+class Exchange(Struct):
     """The state of one request; it is read by the log when the request has ended.
 
     `started_s` is monotonic, when the body was there. `waited_s` is time spent on providers, which is not the
@@ -71,17 +70,17 @@ class Exchange:
     caller: CallerDialect
     features: Features
     decision: Decision
-    history: list[Event] = field(default_factory=list)
+    history: list[Event] = []
     outcome: Outcome | None = None
     model: Model | None = None
     response_model: str = ""
     usage: Usage | None = None
     first_content_s: float | None = None
     waited_s: float = 0.0
-    refusals: list[Refusal] = field(default_factory=list)
+    refusals: list[Refusal] = []
     overspent: Overspent | None = None
     unread: Unread | None = None
-    holds: list[Hold] = field(default_factory=list)
+    holds: list[Hold] = []
     begun: bool = False
     cut: bool = False
     defaulted: int | None = None

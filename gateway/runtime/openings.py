@@ -5,9 +5,10 @@ from collections.abc import Callable
 
 from gateway.domain.problem import StoreError
 from gateway.domain.snapshot import Snapshot
+from gateway.runtime.account import Sums
 from gateway.runtime.ports import Clock, Ledger
 from gateway.runtime.recorder import Recorder
-from gateway.runtime.spend import REREAD_EVERY_S, SpendBook, Sums
+from gateway.runtime.spend import REREAD_EVERY_S, SpendBook
 from gateway.runtime.ticks import survived
 
 logger = logging.getLogger(__name__)

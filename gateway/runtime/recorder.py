@@ -68,10 +68,11 @@ class Recorder:
     def __init__(self, books: Books, clock: Clock, hash_key: bytes, defer: Defer, *, simulated: bool) -> None:
         self._books = books
         self._clock = clock
-        self._hash_key = hash_key
+        self._hash = hashlib.blake2b(key=hash_key, digest_size=16)
         self._defer = defer
         self._simulated = simulated
         self._waiting: list[tuple[Exchange | Refused, float]] = []
+        self._due = False
         self._unpriced: set[str] = set()
 
     def ended(self, ended: Exchange | Refused) -> None:
@@ -79,8 +80,13 @@ class Recorder:
         self._waiting.append((ended, self._clock.monotonic()))
         if len(self._waiting) >= AT_A_TIME:
             self.note_waiting()
-        elif len(self._waiting) == 1:
-            self._defer(self.note_waiting)
+        elif not self._due:
+            self._due = True
+            self._defer(self._note_due)
+
+    def _note_due(self) -> None:
+        self._due = False
+        self.note_waiting()
 
     def note_waiting(self) -> None:
         """Note all that have ended by now."""
@@ -168,6 +174,7 @@ class Recorder:
             exchange.model,
         )
         duration_s = ended_s - exchange.started_s
+        facts = facts_of(snapshot, exchange.features, decision)
         return Entry(
             id=exchange.id,
             at=exchange.at,
@@ -182,17 +189,15 @@ class Recorder:
             rule=decision.rule,
             shadows=decision.shadows,
             category=decision.category,
-            facts=_with_limit(
-                _with_dropped(facts_of(snapshot, exchange.features, decision), exchange.dropped), exchange
-            ),
-            chain=tuple(step.model for step in decision.chain.steps),
+            facts=_with_limit(_with_dropped(facts, exchange.dropped), exchange),
+            chain=decision.chain.models,
             model=model.name if model else "",
             upstream_model=model.upstream if model else "",
             response_model=exchange.response_model[:LONGEST_NAME],
             provider=model.provider if model else "",
             propensity=share_of(decision, request.caller),
             events=self._events(exchange),
-            usage=total_of(attempt.usage for attempt in exchange.attempts if attempt.usage is not None),
+            usage=total_of([attempt.usage for attempt in exchange.attempts if attempt.usage is not None]),
             price_version=model.price_version if model else "",
             cost_nano_usd=exchange.cost_nano_usd,
             first_content_s=exchange.first_content_s,
@@ -204,8 +209,9 @@ class Recorder:
         )
 
     def _prompt_hash(self, text: str) -> str:
-        data = text.encode("utf-8", "surrogatepass")
-        return hashlib.blake2b(data, key=self._hash_key, digest_size=16).hexdigest()
+        hashed = self._hash.copy()
+        hashed.update(text.encode("utf-8", "surrogatepass"))
+        return hashed.hexdigest()
 
 
 def spender_of(entry: Entry, attempt: Attempt) -> Spender:
@@ -225,7 +231,7 @@ def _with_limit(facts: dict[str, Any], exchange: Exchange) -> dict[str, Any]:
     return {**facts, "defaulted_max_tokens": exchange.defaulted} if ours else facts
 
 
-AT_A_TIME = 16
+AT_A_TIME = 32
 """Requests that are noted together at the most: their notes are a stall for the others."""
 LONGEST_NAME = 200
 """Characters of a name from outside that a row keeps."""

@@ -13,8 +13,9 @@ from gateway.domain.usage import STANDARD
 from gateway.domain.words import Surface
 from gateway.engine.budgets import Asked, Bound, bound_nano_usd, input_bound, output_bound, output_limit
 from gateway.engine.pricing import price_at
+from gateway.runtime.account import NO_HOLD, Account, Hold
 from gateway.runtime.exchange import Exchange
-from gateway.runtime.spend import NO_HOLD, Account, Hold, SpendBook, caps
+from gateway.runtime.spend import SpendBook, caps
 
 USUAL_OUTPUT_TOKENS = 500
 """Output that an attempt is taken to have where nothing is known of others like it."""

@@ -1,9 +1,9 @@
 """An attempt that is under way, and how its end is noted in its exchange."""
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from msgspec import structs
+from msgspec import Struct, structs
 
 from gateway.dialects.base import Bad, Endpoint, Outgoing
 from gateway.domain.attempt import Attempt, ProviderError
@@ -12,10 +12,10 @@ from gateway.domain.upstream import Reply
 from gateway.domain.usage import Usage
 from gateway.domain.words import Failure
 from gateway.engine.pricing import cost_nano_usd, price_at
+from gateway.runtime.account import Hold
 from gateway.runtime.exchange import Exchange
 from gateway.runtime.health import HealthBoard
 from gateway.runtime.ports import Clock
-from gateway.runtime.spend import Hold
 
 HIDDEN = "***"
 """What stands in a provider's words where our credential stood."""
@@ -23,8 +23,7 @@ _ID = re.compile(r"[A-Za-z0-9._:/=+-]{1,100}")
 """An id that a provider gives may be this; anything else is not kept."""
 
 
-@dataclass(slots=True)
-class Running:
+class Running(Struct):
     """An attempt that is under way; `status` is that of the reply's head, 0 until one has come.
 
     `trial` says that it finds out whether a model answers again. `hurried` once the request's own deadline ended it,

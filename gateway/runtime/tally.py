@@ -25,6 +25,7 @@ CALLERS_OWN: Final = frozenset({Failure.BAD_REQUEST, Failure.CONTENT_FILTER, Fai
 """Failures that the request itself brought about: such attempts say nothing of the models, or of the rules."""
 _WELL: Final = frozenset({Outcome.ANSWERED, Outcome.ANSWERED_AFTER_FALLBACK})
 _BADLY: Final = frozenset({Outcome.FAILED, Outcome.INTERRUPTED})
+_COUNTED: Final = _WELL | _BADLY
 
 
 @dataclass(slots=True)
@@ -139,7 +140,7 @@ class Tally:
                 model.errors += 1
                 _count(model, attempt.failure.value)
                 failures.append(f"{attempt.model}: {attempt.failure.value}")
-        if entry.outcome not in _WELL | _BADLY or _is_its_own_fault(entry, attempts):
+        if entry.outcome not in _COUNTED or _is_its_own_fault(entry, attempts):
             return
         for whose in (EVERYTHING, ("rule", entry.rule)):
             of = slot.of(whose)

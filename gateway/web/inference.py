@@ -64,7 +64,9 @@ def surface_handler(surface: Surface, dialect: CallerDialect) -> Handler:
                 ended = Refused(arrived, surface, Outcome.REFUSED, caller=caller)
                 return await send(http, refuse(dialect, read, arrived.id))
             started_s = parts.clock.monotonic()  # the upload is neither the gateway's time nor the deadline's
+            await parts.steps.deciding.together()
             began = parts.decider.begin(arrived, started_s, read, dialect)
+            await parts.steps.asking.together()
             if isinstance(began, Unrouted):
                 ended = Refused(arrived, surface, Outcome.REFUSED, began, caller)
                 return await send(http, refuse(dialect, began.refusal, arrived.id, naming(read.dropped)))
@@ -180,6 +182,7 @@ async def _answer(http: web.Request, parts: Parts, exchange: Exchange) -> web.St
         return exhausted_response(parts, exchange, Exhausted(NOT_AWAITED.status, NOT_AWAITED, "gateway"))
     match result:
         case Answered():
+            await parts.steps.answering.together()
             return web.Response(body=result.body, headers=headers_of(parts, exchange, JSON))
         case Stream():
             return await _stream(http, parts, exchange, result)
@@ -198,6 +201,7 @@ class _Streamed(web.StreamResponse):
 async def _stream(http: web.Request, parts: Parts, exchange: Exchange, stream: Stream) -> web.StreamResponse:
     left = False
     try:
+        await parts.steps.answering.together()
         headers = headers_of(parts, exchange, "text/event-stream; charset=utf-8")
         headers["Cache-Control"] = "no-cache"
         headers["X-Accel-Buffering"] = "no"

@@ -1,6 +1,6 @@
 """The typed keys under which handlers find the parts that `app.py` has built."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from aiohttp import web
 
@@ -16,6 +16,7 @@ from gateway.runtime.ports import Clock, Meters, Overrides
 from gateway.runtime.recorder import Recorder
 from gateway.runtime.reloader import Reloader
 from gateway.runtime.spend import SpendBook
+from gateway.runtime.steps import Steps
 from gateway.web.door import Door
 
 
@@ -38,6 +39,7 @@ class Parts:
     alerts: Alerting
     deliveries: Deliveries
     counter: TokenCounter
+    steps: Steps = field(default_factory=Steps)
 
 
 PARTS = web.AppKey("parts", Parts)

@@ -11,6 +11,7 @@ from msgspec import structs
 from gateway.config import catalogue
 from gateway.domain.price import (
     FREE,
+    RATE_NAMES,
     Band,
     CatalogueModel,
     DatedPrice,
@@ -229,7 +230,7 @@ def test_the_charges_are_the_whole_usage_and_the_exact_cost(usage: Usage, rates:
     """A femto-dollar is a millionth of a nano-dollar: what is shown of each counter adds up without rounding."""
     parts = charges(usage, Price(Tariff(rates)))
     assert sum(count for name, count, _ in parts if name != "web_search") == usage.input_tokens + usage.output_tokens
-    assert sorted(name for name, _, _ in parts) == sorted(Rates.__dataclass_fields__)
+    assert sorted(name for name, _, _ in parts) == sorted(RATE_NAMES)
     assert sum(count * each for _, count, each in parts) == exact(usage, rates) * 1_000_000
     assert cost_femto_usd(usage, Price(Tariff(rates))) == exact(usage, rates) * 1_000_000
 

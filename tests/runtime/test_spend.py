@@ -25,7 +25,8 @@ from gateway.domain.problem import Mark
 from gateway.domain.window import Calendar, Period, Rolling, RollingUnit
 from gateway.domain.words import Prefer
 from gateway.engine.budgets import FEWEST_COSTS, Asked
-from gateway.runtime.spend import Hold, SpendBook, caps
+from gateway.runtime.account import Hold
+from gateway.runtime.spend import SpendBook, caps
 
 START = datetime(2026, 11, 23, 12, 5, tzinfo=UTC)
 ANYBODY = Spender(team="growth", rule="code", model="mini")

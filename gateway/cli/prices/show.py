@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import fields
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import click
 
 from gateway.cli.prices.listing import ALL_OPTION, ON_OPTION, Listed, book_of, columns, day_of, listed_in
 from gateway.cli.rules import RULES_OPTION
-from gateway.domain.price import Price, Rates, Tariff, usd_text
+from gateway.domain.price import RATE_NAMES, Price, Rates, Tariff, usd_text
 from gateway.domain.usage import STANDARD
 from gateway.engine.pricing import dated_price_at
 
@@ -92,4 +91,4 @@ def _shown(listed: Listed, on: date) -> dict[str, Any]:
 
 
 def _usd(rates: Rates) -> dict[str, str]:
-    return {each.name: usd_text(getattr(rates, each.name), 9) for each in fields(Rates)}
+    return {name: usd_text(getattr(rates, name), 9) for name in RATE_NAMES}

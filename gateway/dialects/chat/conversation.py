@@ -10,6 +10,7 @@ from gateway.dialects.fields import dict_of, list_of, text_of
 from gateway.domain.chat import Conversation, Role, Turn
 
 _KINDS = {"image_url": "images", "input_audio": "audio", "file": "documents"}
+_USER, _ASSISTANT = Role.USER, Role.ASSISTANT  # looking a member up takes as long as making a turn
 _encode = msgspec.json.encode
 
 
@@ -30,29 +31,33 @@ def conversation_of(fields: Fields) -> Conversation:
             attachments += len(others)
             text = "\n".join(part for kind, part in parts if kind == "text")
         match message.get("role"):
+            case "user":
+                turns.append(Turn(_USER, text))
+            case "assistant":
+                calls = message.get("tool_calls") or message.get("function_call")
+                turns.append(Turn(_ASSISTANT, text, _encode(calls).decode() if calls else ""))
             case "system" | "developer":
                 system.append(text)
             case "tool" | "function":
                 has.add("tool_results")
-                turns.append(Turn(Role.USER, "", text))
-            case "assistant":
-                calls = message.get("tool_calls") or message.get("function_call")
-                turns.append(Turn(Role.ASSISTANT, text, _encode(calls).decode() if calls else ""))
+                turns.append(Turn(_USER, "", text))
             case _:
-                turns.append(Turn(Role.USER, text))
+                turns.append(Turn(_USER, text))
     tools = fields.get("tools") or fields.get("functions")
     output = fields.get("response_format")
-    marks = {
-        "tools": bool(tools),
-        "json_schema": dict_of(output).get("type") == "json_schema",
-        "system": any(system),
-        "thinking": fields.get("reasoning_effort") not in (None, "none"),
-    }
+    if tools:
+        has.add("tools")
+    if dict_of(output).get("type") == "json_schema":
+        has.add("json_schema")
+    if any(system):
+        has.add("system")
+    if fields.get("reasoning_effort") not in (None, "none"):
+        has.add("thinking")
     schemas = [part for part in (tools, output) if part]
     return Conversation(
         system="\n\n".join(filter(None, system)),
         turns=tuple(turns),
-        has=frozenset(has | {name for name, present in marks.items() if present}),
+        has=frozenset(has),
         attachments=attachments,
         tools_text=_encode(schemas).decode() if schemas else "",
     )

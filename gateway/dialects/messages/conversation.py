@@ -11,6 +11,9 @@ from gateway.domain.chat import Conversation, Role, Turn
 
 _PLAIN = "plain documents"
 _KINDS = {"image": "images", "document": "documents", "search_result": _PLAIN}
+_USER = Role.USER
+_ROLES = {"assistant": Role.ASSISTANT, "system": None}
+"""Who speaks by the role of a message, nobody where it is system text; any other role is the user's."""
 _encode = msgspec.json.encode
 
 
@@ -21,9 +24,13 @@ def conversation_of(fields: Fields) -> Conversation:
     has: set[str] = set()
     attachments, needs_documents = 0, False
     for message in filter(None, map(dict_of, fields["messages"])):
+        content, role = message.get("content"), _ROLES.get(text_of(message.get("role")), _USER)
+        if type(content) is str and role is not None:  # most messages of most conversations
+            turns.append(Turn(role, content))
+            continue
         texts: list[str] = []
         tool_texts: list[str] = []
-        for kind, text in _blocks(message.get("content")):
+        for kind, text in _blocks(content):
             match kind:
                 case "text":
                     texts.append(text)
@@ -36,11 +43,10 @@ def conversation_of(fields: Fields) -> Conversation:
                     has.add("documents" if kind == _PLAIN else kind)
                     needs_documents = needs_documents or kind == "documents"
                     attachments += 1
-        if message.get("role") == "system":
+        if role is None:
             system += texts
-            continue
-        role = Role.ASSISTANT if message.get("role") == "assistant" else Role.USER
-        turns.append(Turn(role, "\n".join(texts), "\n".join(tool_texts)))
+        else:
+            turns.append(Turn(role, "\n".join(texts), "\n".join(tool_texts)))
     tools = fields.get("tools")
     output = dict_of(fields.get("output_format")) or dict_of(dict_of(fields.get("output_config")).get("format"))
     marks = {

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import msgspec
+from msgspec import structs
 
 from gateway.dialects import edit, envelope, sse
 from gateway.dialects.base import NOT_JSON, NOTHING, REFUSED, About, Answer, Bad, Blame, Fields, Outgoing
@@ -144,7 +145,7 @@ class AnthropicMessages:
             without = without_thoughts(passed.body, signed=False)
             lost = {*passed.lost, *(NAMES[name] for name in _lost(without))}
             passed = Outgoing(without.body, tuple(sorted(lost)))
-        return passed if ours is None else replace(passed, defaulted=ours)
+        return passed if ours is None else structs.replace(passed, defaulted=ours)
 
     def mended(self, body: bytes, error: ProviderError) -> Outgoing | None:
         """Give a request without the thoughts that the provider did not take back."""

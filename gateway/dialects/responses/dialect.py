@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import msgspec
+from msgspec import structs
 
 from gateway.dialects import edit, envelope, sse
 from gateway.dialects.base import NOT_JSON, NOTHING, REFUSED, About, Answer, Bad, Blame, Fields, Outgoing
@@ -126,7 +127,7 @@ class OpenAIResponses(OpenAI):
             extra["input"] = [raw for raw, item in _items(request) if not is_ours(item)]
         params, within = placed(params, request.fields)
         passed = edit.pass_on(request, model, params, extra | within, LIMITS)
-        return replace(passed, lost=tuple(sorted((*passed.lost, NAMES["thinking"])))) if left else passed
+        return structs.replace(passed, lost=tuple(sorted((*passed.lost, NAMES["thinking"])))) if left else passed
 
     def read_answer(self, body: bytes) -> Answer | Bad:
         """Look through a response object; one that failed, or with no content, is none."""
