@@ -9,11 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import date
 from pathlib import Path
-from typing import Literal, NamedTuple, get_args
+from typing import NamedTuple, get_args
 
 import msgspec
 
-from gateway.domain.ledger import Account, Amounts
+from gateway.domain.ledger import Account, Amounts, LedgerDimension
 from gateway.domain.problem import StoreError
 
 BUSY_TIMEOUT_S = 0.2
@@ -23,7 +23,7 @@ MOST = 2**53
 """An amount that no quarter hour reaches, nine million dollars in nano-dollars: sums stay there instead of overflowing,
 so that one provider's broken counter cannot keep everybody's money from being booked."""
 
-Dimension = Literal["quarter", "kind", "team", "caller", "rule", "category", "model", "provider", "tag"]
+Dimension = LedgerDimension
 Numbers = Mapping[date, int]
 """By day, up to which row of its file."""
 Spend = dict[tuple[str | int, ...], Amounts]
