@@ -179,7 +179,15 @@ async def running(settings: Settings, drain: Drain | None = None) -> AsyncIterat
             alerts=watching.alerting,
             deliveries=watching.deliveries,
         )
-        daemon = Daemon(VERSION, _rules_of(settings), settings.simulate, kept.log, lambda: kept.journal.healthy)
+        daemon = Daemon(
+            version=VERSION,
+            rules=_rules_of(settings),
+            simulated=settings.simulate,
+            log=kept.log,
+            log_healthy=lambda: kept.journal.healthy,
+            ledger=kept.ledger,
+            booked=kept.sums.booked,
+        )
         await stack.enter_async_context(followed(settings.rules, reloader, clock))
         await stack.enter_async_context(beside(openings.run(clock)))
         main, ops = await stack.enter_async_context(served(parts, daemon, metrics, settings))

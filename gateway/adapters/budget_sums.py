@@ -27,6 +27,10 @@ class BudgetSums:
             self._journal.ask(lambda waiting: {each.budget: self._sums(each, waiting) for each in wanted})
         )
 
+    async def booked(self) -> bool:
+        """Return once all that was put before is in the ledger, or could not be written; say whether all of it is."""
+        return await asyncio.wrap_future(self._journal.ask(lambda waiting: not waiting))
+
     def _sums(self, wanted: Wanted, waiting: Mapping[Account, Amounts]) -> dict[int, int]:
         if wanted.grain_s < QUARTER_HOUR_S:
             return self._sums_of_rows(wanted)

@@ -5,7 +5,7 @@ what a killed process did not come to is found and added.
 """
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import date
 from pathlib import Path
@@ -137,6 +137,16 @@ class LedgerReader:
         """
         with self._reading() as database:
             return _spend(database, first_quarter, last_quarter, by)
+
+    def each(self, spans: Sequence[tuple[int, int]], bys: Sequence[Sequence[Dimension]]) -> Generator[list[Spend]]:
+        """Give `spend` for one span of quarter hours after the other, by each of some dimensions, all of one moment.
+
+        A connection is held until it is exhausted or closed. Raises StoreError.
+        """
+        with self._reading() as database:
+            database.execute("begin")
+            for first_quarter, last_quarter in spans:
+                yield [_spend(database, first_quarter, last_quarter, by) for by in bys]
 
     def booked(self, first_quarter: int, last_quarter: int, by: Sequence[Dimension] = ()) -> Booked:
         """Give `spend`, and with it by quarter hour, and up to which rows both go, of one moment; raises StoreError."""

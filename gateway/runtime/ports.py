@@ -1,6 +1,6 @@
 """What the shell needs of the outside world; adapters fit these without importing them."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -138,6 +138,19 @@ class LedgerSums(Protocol):
         self, first_quarter: int, last_quarter: int, by: Sequence[LedgerDimension] = ()
     ) -> Mapping[tuple[str | int, ...], Amounts]:
         """Give sums over quarter hours, both ends included, by the values of some dimensions. Raises StoreError."""
+        ...
+
+
+class LedgerSpans(Protocol):
+    """The ledger, span by span; it waits for a disk, so that it is asked off the loop."""
+
+    def each(
+        self, spans: Sequence[tuple[int, int]], bys: Sequence[Sequence[LedgerDimension]]
+    ) -> Generator[Sequence[Mapping[tuple[str | int, ...], Amounts]]]:
+        """Give sums over one span of quarter hours after the other, by each of some dimensions, all of one moment.
+
+        It is to be closed. Raises StoreError.
+        """
         ...
 
 
