@@ -14,11 +14,11 @@ from gateway.domain.window import QUARTER_HOUR_S
 DEFAULT_AT_LEAST: Final = "1 USD"
 DEFAULT_AHEAD_DAYS: Final = 7
 PAIR_SHARE: Final = 12
-"""A short stretch that nobody gives is this part of the long one, as in the Site Reliability Workbook."""
+"""A short window that nobody gives is this part of the long one, as in the Site Reliability Workbook."""
 MINUTE_S, HOUR_S, DAY_S = 60, 3_600, 86_400
 SHORTEST_S: Final = MINUTE_S
 LONGEST_S: Final = 40 * DAY_S
-"""The shortest and the longest stretch over which it is summed up what a budget has spent."""
+"""The shortest and the longest window over which it is summed up what a budget has spent."""
 LONGEST_AHEAD_DAYS: Final = 365
 
 
@@ -51,11 +51,11 @@ def of_prices(node: Node, findings: Findings) -> OfPrices:
 
 
 def _pair(node: Node, findings: Findings) -> Pair:
-    long_s, written, severity = _stretch_s(node["long"], findings), node.get("short"), node.get("severity")
-    short_s = max(_whole(long_s // PAIR_SHARE), SHORTEST_S) if written is None else _stretch_s(written, findings)
+    long_s, written, severity = _window_s(node["long"], findings), node.get("short"), node.get("severity")
+    short_s = max(_whole(long_s // PAIR_SHARE), SHORTEST_S) if written is None else _window_s(written, findings)
     if short_s >= long_s:
         place = node["long"] if written is None else written
-        findings.add(place.problem("the short stretch is not shorter than the long one", "write such as 5m and 1h"))
+        findings.add(place.problem("the short window is not shorter than the long one", "write such as 5m and 1h"))
     factor = float(node["factor"].value)
     if factor < 1:
         words = "at its even rate a budget is used up just in time, and below 1 not at all"
@@ -63,14 +63,15 @@ def _pair(node: Node, findings: Findings) -> Pair:
     return Pair(short_s, long_s, factor, Severity.WARNING if severity is None else Severity(severity.value))
 
 
-def _stretch_s(node: Node, findings: Findings) -> int:
-    """Read a stretch: whole minutes below an hour, from there on whole quarter hours, which is what is kept."""
+def _window_s(node: Node, findings: Findings) -> int:
+    """Read a window: whole minutes below an hour, from there on whole quarter hours, which is what is kept."""
     written_s = duration_s(node.value)
     if not SHORTEST_S <= written_s <= LONGEST_S:
-        findings.add(node.problem("a stretch is 1m to 40d long", "write such as 5m, 6h or 3d"))
+        findings.add(node.problem("a window of a budget is 1m to 40d long", "write such as 5m, 6h or 3d"))
     elif written_s % _grain_s(written_s):
+        grain = "minutes" if written_s < HOUR_S else "quarter hours"
         hint = "spend is summed up by minutes below an hour, and by quarter hours from there on"
-        findings.add(node.problem(f"'{node.value}' is not a whole number of those that spend is kept by", hint))
+        findings.add(node.problem(f"'{node.value}' is not a whole number of {grain}", hint))
     return int(written_s)
 
 

@@ -1,6 +1,8 @@
 """What was spent, for charts: buckets that hold what the ledger has, to the nano-dollar, and what moved beside them."""
 
 import asyncio
+import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -118,3 +120,21 @@ async def test_a_question_that_cannot_be_answered_is_said_so(tmp_path: Path) -> 
             async with running.http.get(f"{running.url}/api/spend?{query}") as response:
                 said = (await response.json())["error"]["message"]
                 assert (response.status, "there is no" in said or "more than 2,000 buckets" in said) == (400, True)
+
+
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "http.md").read_text(encoding="utf-8")
+
+
+async def test_the_questions_of_the_page_are_answered(tmp_path: Path) -> None:
+    """U-125: as they stand there; the body has the fields that the page shows, and no others."""
+    asked = re.findall(r'curl -s "\$URL(/api/spend[^"]*)"', PAGE)
+    (example,) = (
+        json.loads(block) for block in re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL) if '"shifts"' in block
+    )
+    async with daemon(tmp_path, FILES) as running:
+        await traffic(running)
+        assert len(asked) >= 3
+        for path in asked:
+            answer = await running.get(path)
+            assert list(answer) == list(example), answer
+            assert all(list(bucket) == list(example["buckets"][0]) for bucket in answer["buckets"])

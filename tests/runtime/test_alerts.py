@@ -3,8 +3,8 @@
 import asyncio
 import logging
 from collections.abc import Collection
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, time, timedelta
 from typing import cast
 
 import pytest
@@ -14,6 +14,7 @@ from gateway.domain.alert import AlertKind
 from gateway.domain.attempt import Attempt
 from gateway.domain.metric import Sample, Samples
 from gateway.domain.outbox import Changes, Instance
+from gateway.domain.price import DatedPrice, PriceHistory
 from gateway.domain.problem import Problem
 from gateway.domain.snapshot import Snapshot
 from gateway.domain.words import Failure, Outcome
@@ -527,3 +528,28 @@ async def test_another_price_is_told_at_the_reload_and_ends_by_itself_over_resta
     world.time.at += timedelta(hours=1)
     await looking.tick(3)
     assert world.letters == [("ops", "firing"), ("ops", "resolved")]
+
+
+async def test_a_price_that_a_day_brings_is_told_before_and_on_the_day_in_one_incident() -> None:
+    """U-80: over the midnight, and over a restart between the two."""
+    world = World(PRICES + DEAR % 1)
+    world.prices.used = {"mid": 5}
+    coming = world.time.at.date() + timedelta(days=5)
+    model = world.snapshot.models["mid"]
+    later = world.compiled(PRICES + DEAR % 2).models["mid"].price.entries[0].price
+    history = PriceHistory((*model.price.entries, DatedPrice(coming, later)))
+    world.snapshot = replace(world.snapshot, models={**world.snapshot.models, "mid": replace(model, price=history)})
+    looking = await world.begin()
+    await looking.tick(3)
+    assert world.letters == [("ops", "firing")]
+    assert "Model mid will cost something else from" in world.store.told[0].alert.summary
+    world.time.at += timedelta(days=4)
+    looking = await world.begin()
+    await looking.tick(3)
+    world.time.at = datetime.combine(coming, time(), UTC)
+    await looking.tick(3)
+    assert world.letters == [("ops", "firing"), ("ops", "escalated")]
+    world.time.at += timedelta(days=1)
+    await looking.tick(3)
+    assert world.letters == [("ops", "firing"), ("ops", "escalated"), ("ops", "resolved")]
+    assert len({said.alert.incident_id for said in world.store.told}) == 1
