@@ -6,7 +6,7 @@ write, and handed to the deliveries then. It stands beside the requests: nothing
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -15,6 +15,7 @@ from gateway.domain.alert import AlertKind, Phase, identity_of
 from gateway.domain.alerting import AlertRule, OfBudgets, OfBurning, OfMetric, OfRates
 from gateway.domain.metric import Sample
 from gateway.domain.outbox import Changes, Hush, Instance, Letter, Said
+from gateway.domain.price_change import Change
 from gateway.domain.problem import StoreError
 from gateway.engine import incidents
 from gateway.engine.alerts import gone, is_blind, looks
@@ -22,7 +23,7 @@ from gateway.engine.incidents import Level, Open, Quiet, Silence, State, Watch, 
 from gateway.engine.looks import Look, Sights
 from gateway.runtime.deliveries import Deliveries
 from gateway.runtime.growth import Growth
-from gateway.runtime.paces import Paces
+from gateway.runtime.paces import Paces, Seen
 from gateway.runtime.ports import AlertMeters, AlertStore, Clock, Gauges
 from gateway.runtime.prices import PriceWatch
 from gateway.runtime.reloader import Reloader
@@ -170,12 +171,16 @@ class Alerting:
     async def _sights(self, rules: list[AlertRule], now: datetime) -> Sights:
         reloader = self._parts.reloader
         windows_s = {rule.terms.window_s for rule in rules if isinstance(rule.terms, OfRates)}
-        changes = await self._parts.prices.look(reloader.active.snapshot)
         of_budgets = any(isinstance(rule.terms, OfBudgets | OfBurning) for rule in rules)
-        paces = await self._parts.paces.look(rules, self._parts.book.standings() if of_budgets else ())
+        changes: Sequence[Change] | None = None
+        with survived("looking at prices", self._broken):
+            changes = await self._parts.prices.look(reloader.active.snapshot)
+        paces, budgets = Seen(), self._parts.book.standings() if of_budgets else []
+        with survived("looking at how fast budgets are spent", self._broken):
+            paces = await self._parts.paces.look(rules, budgets)
         return Sights(
             now=now,
-            budgets=self._parts.book.standings() if of_budgets else (),
+            budgets=budgets,
             counts=self._parts.tally.counts(windows_s),
             samples=self._metrics([rule for rule in rules if isinstance(rule.terms, OfMetric)]),
             rejected=reloader.rejection.problems if reloader.rejection else (),
