@@ -14,7 +14,7 @@ from typing import Final
 
 from gateway.domain.alerting import AlertRule, OfBurning
 from gateway.domain.attempt import Attempt
-from gateway.domain.budget import Budget, Dimension, Scope, Wanted
+from gateway.domain.budget import Budget, Dimension, Scope, Spender, Wanted
 from gateway.domain.entry import Entry
 from gateway.domain.ledger import BOOKED_AS, LedgerDimension, quarter_of, unix_seconds
 from gateway.domain.problem import StoreError
@@ -86,6 +86,7 @@ class Paces:
         self._ledger = ledger
         self._sums = sums
         self._paces: dict[str, Pace] = {}
+        self._heard: dict[tuple[int, int, Spender], int] = {}
         self._seen = Seen()
         self._seen_s = float("-inf")
         self._wanted: dict[str, tuple[Scope, frozenset[int]]] = {}
@@ -96,13 +97,19 @@ class Paces:
         """Hear of a request that has ended, just when it goes to the ledger."""
         if not self._paces:
             return
-        now_s = unix_seconds(self._clock.now())
+        minute = unix_seconds(self._clock.now()) // MINUTE_S * MINUTE_S
         for event in entry.events:
             if isinstance(event, Attempt) and event.cost_nano_usd:
-                spender = spender_of(entry, event)
-                for pace in self._paces.values():
-                    if pace.scope.covers(spender):
-                        pace.add(quarter_of(entry.at), now_s, event.cost_nano_usd)
+                key = (quarter_of(entry.at), minute, spender_of(entry, event))
+                self._heard[key] = self._heard.get(key, 0) + event.cost_nano_usd
+
+    def _take(self) -> None:
+        """Add what was heard of to the paces that it counts for: once for all requests that are alike."""
+        heard, self._heard = self._heard, {}
+        for (quarter, minute, spender), nano_usd in heard.items():
+            for pace in self._paces.values():
+                if pace.scope.covers(spender):
+                    pace.add(quarter, minute, nano_usd)
 
     async def look(self, rules: Sequence[AlertRule], stands: Sequence[Stands]) -> Seen:
         """Give how fast the budgets are spent that some rules watch; between two looks it is as it was."""
@@ -124,6 +131,7 @@ class Paces:
             return self._seen
         self._seen_s, self._wanted = now_s, wanted
         await self._open({each.budget.name: each.budget for _, each in watched if each.budget.name in needed}, needed)
+        self._take()
         now = self._clock.now()
         unix_s = unix_seconds(now)
         stretches: dict[tuple[str, int], Stretch] = {}
@@ -142,6 +150,7 @@ class Paces:
 
         Whatever is noted from now on is heard of here, and all that was noted before is in what the ledger answers.
         """
+        self._take()
         now_s = unix_seconds(self._clock.now())
         paces = {}
         for name, budget in budgets.items():

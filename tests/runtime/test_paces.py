@@ -168,6 +168,18 @@ async def test_a_ledger_that_cannot_be_read_is_asked_again_and_nothing_is_counte
     assert len(world.books.asked) == 3
 
 
+async def test_what_was_heard_of_before_a_budget_is_watched_is_only_in_what_the_ledger_says() -> None:
+    """U-79: another one was watched already, and hears of it at once."""
+    world = World()
+    await world.look()
+    world.spend(USD)
+    second = standing(0, NOON, name="second")
+    world.books.sums = {"second": {quarter_of(NOON): USD}}
+    seen = await world.look(stands=[world.stands, second])
+    assert (seen.stretches["growth", 3_600].nano_usd, seen.stretches["second", 3_600].nano_usd) == (USD, USD)
+    assert seen.stretches["second", 300].nano_usd == 0
+
+
 async def test_longer_windows_and_another_scope_are_read_anew() -> None:
     world = World()
     await world.look()
