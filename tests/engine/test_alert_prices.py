@@ -104,6 +104,11 @@ def test_a_price_that_a_day_brought_is_named_by_the_day_whenever_it_is_noticed()
         assert [each.change for each in changed(models, {"mini": before}, later, "2-b")] == ["2-b"]
 
 
+def test_the_first_price_of_a_history_follows_none() -> None:
+    (found,) = changed({"mini": model(HISTORY)}, {"mini": Known("up-mini", DEARER)}, NOON, "2-b")
+    assert found.change == "2-b"
+
+
 def test_the_next_day_that_brings_another_price_is_known_before() -> None:
     (found,) = upcoming({"mini": model(HISTORY), "other": model(NEW)}, NOON)
     assert (found.model, found.change, found.in_force) == ("mini", "2026-12-01", False)
@@ -143,9 +148,11 @@ def test_a_rate_that_follows_another_is_not_told_twice() -> None:
 def test_bands_and_tiers_are_told_by_name() -> None:
     long = Band(200_000, rates_from({"fresh_input": 4 * USD, "output": 10 * USD}))
     flex = Tariff(rates_from({"fresh_input": USD, "output": 5 * USD}))
-    after = Price(Tariff(OLD.standard.rates, (long,)), {"flex": flex})
+    longer = Band(500_000, rates_from({"fresh_input": 6 * USD, "output": 10 * USD}))
+    after = Price(Tariff(OLD.standard.rates, (long, longer)), {"flex": flex})
     assert [str(each) for each in rate_changes(OLD, after)] == [
         "input above 200,000 tokens 2 -> 4 (+100 %)",
+        "input above 500,000 tokens 2 -> 6 (+200 %)",
         "flex input 2 -> 1 (-50 %)",
         "flex output 10 -> 5 (-50 %)",
     ]

@@ -165,3 +165,7 @@ async def test_before_anything_could_be_read_nothing_is_known() -> None:
     world = World()
     world.store.broken = True
     assert await world.watch().look(FIRST) is None
+    world.store.broken = False
+    await world.watch().look(FIRST)
+    world.store.unread = True
+    assert await world.watch().look(SECOND) is None
