@@ -32,6 +32,7 @@ from gateway.runtime.executor import Executor
 from gateway.runtime.health import HealthBoard
 from gateway.runtime.limits import LimitBoard
 from gateway.runtime.openings import Openings
+from gateway.runtime.paces import Paces
 from gateway.runtime.recorder import Books, Recorder
 from gateway.runtime.reloader import Parts as ReloadParts
 from gateway.runtime.reloader import Reloader, activate, first, no_addresses
@@ -105,8 +106,8 @@ async def running(settings: Settings, drain: Drain | None = None) -> AsyncIterat
         compiler, contexts = Compiler(catalogue.load()), Contexts()
         metrics.catalogue(compiler.catalogue.date, lambda: clock.now().date())
         kept = await stores(data, state, metrics, lambda: reloader.active.snapshot.defaults)
-        board = HealthBoard(clock, kept.coolings.keep)
-        books = Books(kept.journal, metrics, spend, (tally.note,))
+        board, paces = HealthBoard(clock, kept.coolings.keep), Paces(clock, kept.sums, kept.ledger)
+        books = Books(kept.journal, metrics, spend, (tally.note, paces.note))
         recorder = Recorder(books, clock, kept.hash_key, _a_moment_later, simulated=settings.simulate)
         openings = Openings(spend, recorder, kept.sums, lambda: metrics.store_failed("ledger"))
         reload_parts = ReloadParts(
@@ -143,7 +144,18 @@ async def running(settings: Settings, drain: Drain | None = None) -> AsyncIterat
         metrics.reloaded(snapshot, reloader.active.loaded_at)
         ModelStates(metrics.registry, lambda: board.states(reloader.active.snapshot.models))
         BudgetGauges(metrics.registry, lambda: map(_gauged, spend.standings()))
-        around = Around(reloader, spend, tally, metrics, clock, data / "state.db", kept.hash_key, settings.simulate)
+        around = Around(
+            reloader=reloader,
+            spend=spend,
+            tally=tally,
+            paces=paces,
+            ledger=kept.ledger,
+            metrics=metrics,
+            clock=clock,
+            state=data / "state.db",
+            hash_key=kept.hash_key,
+            simulated=settings.simulate,
+        )
         watching = await stack.enter_async_context(alerts_of(around, VERSION))
         transport = Ways(HttpTransport(contexts=contexts, clock=clock))
         stack.push_async_callback(transport.close)
@@ -167,7 +179,15 @@ async def running(settings: Settings, drain: Drain | None = None) -> AsyncIterat
             alerts=watching.alerting,
             deliveries=watching.deliveries,
         )
-        daemon = Daemon(VERSION, _rules_of(settings), settings.simulate, kept.log, lambda: kept.journal.healthy)
+        daemon = Daemon(
+            version=VERSION,
+            rules=_rules_of(settings),
+            simulated=settings.simulate,
+            log=kept.log,
+            log_healthy=lambda: kept.journal.healthy,
+            ledger=kept.ledger,
+            booked=kept.sums.booked,
+        )
         await stack.enter_async_context(followed(settings.rules, reloader, clock))
         await stack.enter_async_context(beside(openings.run(clock)))
         main, ops = await stack.enter_async_context(served(parts, daemon, metrics, settings))

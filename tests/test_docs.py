@@ -18,26 +18,31 @@ import click
 import pytest
 from prometheus_client import CollectorRegistry
 
-from gateway.adapters import journal, webhook
+from gateway.adapters import alerts_sqlite, journal, webhook
 from gateway.adapters.log_rows import COLUMNS
 from gateway.adapters.metrics import Metrics
 from gateway.app import running
 from gateway.cli import COMMANDS, main
 from gateway.cli.prices.case import RATES
 from gateway.cli.serve import NOT_BUILT
-from gateway.config import alerting, catalogue, packaged, providers
+from gateway.config import alerting, burning, catalogue, packaged, providers
 from gateway.config.compile import Compiler
 from gateway.config.settings import Address, Settings
 from gateway.dialects.reported import Api
+from gateway.domain.alert import Severity
 from gateway.domain.attempt import Attempt, ProviderError
+from gateway.domain.ledger import Amounts
 from gateway.domain.refusal import STATUS
 from gateway.domain.snapshot import Defaults, Rejected, RuleFile, Snapshot
+from gateway.domain.spending import Step
+from gateway.domain.window import Calendar
 from gateway.domain.words import DEFAULT_FALL_BACK_ON, Failure
-from gateway.engine import alert_budgets, classify, complexity, deliveries, reading
+from gateway.engine import alert_budgets, alert_burn, alert_prices, classify, complexity, deliveries, marks, reading
 from gateway.engine.budgets import HYSTERESIS
 from gateway.engine.effects import EFFECTS
 from gateway.engine.failure import final_error
-from gateway.runtime import outbox
+from gateway.engine.looks import span
+from gateway.runtime import outbox, spending
 from gateway.runtime.rehearsal import failures_of, rehearse
 from gateway.simulator.faults import Fault
 from gateway.web.keys import Parts
@@ -334,6 +339,47 @@ def test_the_defaults_of_alerts_are_those_that_are_told() -> None:
     assert "`1m` to `1h`; default `5m`, for `unpriced` `1h`" in told["window"]
     assert alerting.WINDOWS_S == (60.0, 3_600.0)
     assert (alerting.DEFAULT_WINDOW_S, alerting.UNPRICED_WINDOW_S) == (300.0, 3_600.0)
+
+
+def test_the_windows_of_burn_rates_are_those_that_are_told() -> None:
+    header = "| period | critical: short and long window, factor | critical | warning |"
+    for periods, *told in rows_of("docs/rules.md", header):
+        for period in CODE.findall(periods):
+            pairs = alert_burn.PAIRS[Calendar(period)]
+            words = [f"{span(pair.short_s)}, {span(pair.long_s)}: {pair.factor:g}" for pair in pairs]
+            assert told == [*words, *["none"] * (3 - len(words))], period
+            severities = [Severity.CRITICAL, Severity.CRITICAL, Severity.WARNING][: len(pairs)]
+            assert [pair.severity for pair in pairs] == severities
+    told_of = {period for row in rows_of("docs/rules.md", header) for period in CODE.findall(row[0])}
+    assert told_of == set(Calendar)
+    page, rules = text_of("docs/alerts.md"), text_of("docs/rules.md")
+    assert f"a fifth below its factor for {alert_burn.CLEAR_FOR_S / 60:.0f} minutes" in page
+    assert (alert_burn.CLEARS_AT, alert_burn.SPARE) == (0.8, 0.05)
+    assert f"default `{burning.DEFAULT_AT_LEAST}`" in rules
+    assert f"default `{burning.DEFAULT_AHEAD_DAYS}d`" in rules
+    assert burning.PAIR_SHARE == 12
+    assert f"used in the last {alert_prices.USED_DAYS} days" in rules
+    assert f"a month of {alert_prices.MONTH_DAYS} days" in rules
+    assert alert_prices.TOLD_FOR_S == 86_400
+
+
+def test_the_parameters_and_limits_of_spend_are_those_that_are_told() -> None:
+    rows = rows_of("docs/http.md", "| parameter | meaning |")
+    assert names_of(rows) == [*SPEND_PARAMETERS, *spending.CHOICES]
+    assert set(CODE.findall(rows[0][1])) == set(spending.CHOICES)
+    assert {"15m", "1h", "1d"} == {step.value for step in Step}
+    page = text_of("docs/http.md")
+    assert f"at most {spending.MOST_BUCKETS:,} buckets and {spending.MOST_ROWS:,} rows" in page
+    assert f"the last {spending.MESSAGES:,} messages of alerts" in page
+    assert spending.MESSAGES == alerts_sqlite.SAID_KEPT
+    assert all(f"`{kind}`" in page for kind in marks.MARKED)
+    example = json.loads(next(block.text for block in blocks("json") if '"shifts"' in block.text))
+    row = example["buckets"][0]["rows"][0]
+    assert set(example["total"]) == set(Amounts._fields)
+    assert set(row) == {*Amounts._fields, *example["by"]}
+
+
+SPEND_PARAMETERS = ["by", "from", "to", "step", "timezone", "budget"]
 
 
 def test_the_terms_of_deliveries_are_those_that_are_told() -> None:

@@ -3,26 +3,14 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 
-from gateway.adapters import ledger_sqlite
 from gateway.adapters.journal import Journal
 from gateway.adapters.ledger_sqlite import LedgerReader
 from gateway.adapters.log_sqlite import LogReader
 from gateway.adapters.spent_rows import spent_between
-from gateway.domain.budget import Dimension, Spender, Wanted
-from gateway.domain.ledger import Account, Amounts
+from gateway.domain.budget import Spender, Wanted
+from gateway.domain.ledger import BOOKED_AS, Account, Amounts
 from gateway.domain.problem import StoreError
 from gateway.domain.window import QUARTER_HOUR_S
-
-_LEDGERS: Mapping[Dimension, ledger_sqlite.Dimension] = {
-    Dimension.TEAM: "team",
-    Dimension.CALLER: "caller",
-    Dimension.TAG: "tag",
-    Dimension.RULE: "rule",
-    Dimension.CATEGORY: "category",
-    Dimension.MODEL: "model",
-    Dimension.PROVIDER: "provider",
-}
-"""The ledger's names for what budgets are told apart by."""
 
 
 class BudgetSums:
@@ -39,11 +27,15 @@ class BudgetSums:
             self._journal.ask(lambda waiting: {each.budget: self._sums(each, waiting) for each in wanted})
         )
 
+    async def booked(self) -> bool:
+        """Return once all that was put before is in the ledger, or could not be written; say whether all of it is."""
+        return await asyncio.wrap_future(self._journal.ask(lambda waiting: not waiting))
+
     def _sums(self, wanted: Wanted, waiting: Mapping[Account, Amounts]) -> dict[int, int]:
         if wanted.grain_s < QUARTER_HOUR_S:
             return self._sums_of_rows(wanted)
         first, last = wanted.first, wanted.last
-        dimensions = [_LEDGERS[dimension] for dimension, _ in wanted.scope.parts]
+        dimensions = [BOOKED_AS[dimension] for dimension, _ in wanted.scope.parts]
         names = tuple(name for _, name in wanted.scope.parts)
         booked = self._reader.spend(first, last, ("quarter", *dimensions))
         sums = {int(key[0]): amounts.nano_usd for key, amounts in booked.items() if key[1:] == names}

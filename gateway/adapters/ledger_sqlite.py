@@ -5,15 +5,15 @@ what a killed process did not come to is found and added.
 """
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import date
 from pathlib import Path
-from typing import Literal, NamedTuple, get_args
+from typing import NamedTuple, get_args
 
 import msgspec
 
-from gateway.domain.ledger import Account, Amounts
+from gateway.domain.ledger import Account, Amounts, LedgerDimension
 from gateway.domain.problem import StoreError
 
 BUSY_TIMEOUT_S = 0.2
@@ -23,7 +23,7 @@ MOST = 2**53
 """An amount that no quarter hour reaches, nine million dollars in nano-dollars: sums stay there instead of overflowing,
 so that one provider's broken counter cannot keep everybody's money from being booked."""
 
-Dimension = Literal["quarter", "kind", "team", "caller", "rule", "category", "model", "provider", "tag"]
+Dimension = LedgerDimension
 Numbers = Mapping[date, int]
 """By day, up to which row of its file."""
 Spend = dict[tuple[str | int, ...], Amounts]
@@ -137,6 +137,16 @@ class LedgerReader:
         """
         with self._reading() as database:
             return _spend(database, first_quarter, last_quarter, by)
+
+    def each(self, spans: Sequence[tuple[int, int]], bys: Sequence[Sequence[Dimension]]) -> Generator[list[Spend]]:
+        """Give `spend` for one span of quarter hours after the other, by each of some dimensions, all of one moment.
+
+        A connection is held until it is exhausted or closed. Raises StoreError.
+        """
+        with self._reading() as database:
+            database.execute("begin")
+            for first_quarter, last_quarter in spans:
+                yield [_spend(database, first_quarter, last_quarter, by) for by in bys]
 
     def booked(self, first_quarter: int, last_quarter: int, by: Sequence[Dimension] = ()) -> Booked:
         """Give `spend`, and with it by quarter hour, and up to which rows both go, of one moment; raises StoreError."""

@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 from gateway.adapters.alert_tables import ALERTS
+from gateway.adapters.prices_sqlite import PRICES
 from gateway.domain.problem import StoreError
 from gateway.domain.snapshot import RuleFile
 
@@ -46,6 +47,7 @@ MIGRATIONS = (
         model text primary key, reason text not null, until text not null, spells integer not null
     ) without rowid;
     """,
+    PRICES,
 )
 """Append only: the position of a migration is the version it leads to."""
 

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from gateway.config.burning import of_burning, of_prices
 from gateway.config.node import Findings, Node
 from gateway.config.providers import secret_of
 from gateway.config.quantities import duration_s, percent
@@ -26,6 +27,8 @@ _COMMON: Final = frozenset({"kind", "notify", "severity", "repeat"})
 _RATE: Final = frozenset({"above", "for", "window", "minimum", "scope", "by"})
 KEYS: Final[Mapping[AlertKind, frozenset[str]]] = {
     AlertKind.BUDGET: frozenset({"at", "scope"}),
+    AlertKind.BURN_RATE: frozenset({"at_least", "budget", "windows"}),
+    AlertKind.PRICE_CHANGE: frozenset({"ahead"}),
     AlertKind.ERROR_RATE: _RATE,
     AlertKind.FALLBACK_RATE: _RATE,
     AlertKind.UNPRICED: frozenset({"window"}),
@@ -122,6 +125,10 @@ def _terms(node: Node, kind: AlertKind, there: Watchable, findings: Findings) ->
     match kind:
         case AlertKind.BUDGET:
             return _of_budgets(node, there, findings)
+        case AlertKind.BURN_RATE:
+            return of_burning(node, there.budgets, findings)
+        case AlertKind.PRICE_CHANGE:
+            return of_prices(node, findings)
         case AlertKind.ERROR_RATE | AlertKind.FALLBACK_RATE:
             return _of_rates(node, kind, there, findings)
         case AlertKind.CONFIG_REJECTED:

@@ -67,7 +67,39 @@ class OfRules:
     """Whether the rule files on disk are those that run."""
 
 
-Terms = OfBudgets | OfRates | OfMetric | OfRules
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two stretches of time, in whole seconds: what is spent in both must be more than `factor` times the even rate.
+
+    The long one tells that it matters, the short one that it still goes on. `severity` is that of an incident.
+    """
+
+    short_s: int
+    long_s: int
+    factor: float
+    severity: Severity
+
+
+@dataclass(frozen=True, slots=True)
+class OfBurning:
+    """How fast budgets are spent. `names` None is all of them, `pairs` None those that go with a budget's period.
+
+    What was spent in the long stretch of a pair is at least `at_least_nano_usd`.
+    """
+
+    names: frozenset[str] | None
+    pairs: tuple[Pair, ...] | None
+    at_least_nano_usd: int
+
+
+@dataclass(frozen=True, slots=True)
+class OfPrices:
+    """Prices of models in use that change; those that are known to change, from so many days before."""
+
+    ahead_days: int
+
+
+Terms = OfBudgets | OfRates | OfMetric | OfRules | OfBurning | OfPrices
 
 
 @dataclass(frozen=True, slots=True)

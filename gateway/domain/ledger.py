@@ -4,11 +4,12 @@ An entry gives its postings, and so does its row: rows rebuild the ledger to the
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from gateway.domain.attempt import Attempt
+from gateway.domain.budget import Dimension
 from gateway.domain.entry import Entry
 from gateway.domain.usage import Usage
 from gateway.domain.words import SpendKind
@@ -16,6 +17,20 @@ from gateway.domain.words import SpendKind
 QUARTER_S: Final = 900
 _DAY_S: Final = 86_400
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+LedgerDimension = Literal["quarter", "kind", "team", "caller", "rule", "category", "model", "provider", "tag"]
+"""What sums of the ledger are told apart by."""
+BOOKED_AS: Final[Mapping[Dimension, LedgerDimension]] = {
+    Dimension.TEAM: "team",
+    Dimension.CALLER: "caller",
+    Dimension.TAG: "tag",
+    Dimension.RULE: "rule",
+    Dimension.CATEGORY: "category",
+    Dimension.MODEL: "model",
+    Dimension.PROVIDER: "provider",
+}
+"""The ledger's names for what budgets are told apart by."""
 
 
 class Account(NamedTuple):

@@ -5,8 +5,8 @@ from functools import partial
 from typing import Final, assert_never
 
 from gateway.domain.alert import AlertKind, Fact, Severity
-from gateway.domain.alerting import AlertRule, OfBudgets, OfMetric, OfRates, OfRules
-from gateway.engine import alert_budgets, alert_metrics, alert_rates
+from gateway.domain.alerting import AlertRule, OfBudgets, OfBurning, OfMetric, OfPrices, OfRates, OfRules
+from gateway.engine import alert_budgets, alert_burn, alert_metrics, alert_prices, alert_rates
 from gateway.engine.incidents import Level, Reading, Watch
 from gateway.engine.looks import Look, Sights, defined_at, watch_of
 
@@ -22,11 +22,20 @@ def looks(rule: AlertRule, sights: Sights) -> Iterator[Look]:
             return alert_rates.looks(rule, rule.terms, sights)
         case OfMetric():
             return alert_metrics.looks(rule, rule.terms, sights)
+        case OfBurning():
+            return alert_burn.looks(rule, rule.terms, sights)
+        case OfPrices():
+            return alert_prices.looks(rule, rule.terms, sights)
         case OfRules():
             level = Level.FIRING if sights.rejected else Level.OK if sights.looked else Level.HOLD
             return iter((Look(watch_of(rule, {}), level, partial(_rules, rule, sights, level)),))
         case _:
             assert_never(rule.terms)
+
+
+def is_blind(rule: AlertRule, sights: Sights) -> bool:
+    """Say whether nothing can be said of what a rule watches: its incidents stay as they are."""
+    return isinstance(rule.terms, OfPrices) and sights.changes is None
 
 
 def _rules(rule: AlertRule, sights: Sights, level: Level) -> Reading:

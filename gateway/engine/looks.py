@@ -9,11 +9,14 @@ from gateway.domain.alert import Fact
 from gateway.domain.alerting import AlertRule
 from gateway.domain.budget import Budget
 from gateway.domain.metric import Sample
+from gateway.domain.price_change import Change
 from gateway.domain.problem import Problem
 from gateway.domain.window import Window
 from gateway.engine.incidents import Level, Reading, Watch
 
 CENT_NANO_USD: Final = 10_000_000
+HOUR_S: Final = 3_600
+DAY_S: Final = 86_400
 
 
 class Stands(Protocol):
@@ -70,6 +73,37 @@ EVERYTHING: Final[Named] = ("", "")
 
 
 @dataclass(frozen=True, slots=True)
+class Stretch:
+    """What was spent in the last `seconds`, more than 0, in nano-dollars.
+
+    It may be more where it is not `whole`: of its beginning nothing is known.
+    """
+
+    nano_usd: int
+    seconds: int
+    whole: bool = True
+
+    @property
+    def nano_usd_per_hour(self) -> int:
+        """The rate, rounded down."""
+        return self.nano_usd * HOUR_S // self.seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What a name of a dimension has spent of a budget, in nano-dollars, and of how much that is a part."""
+
+    dimension: str
+    name: str
+    nano_usd: int
+    of_nano_usd: int
+
+
+Stretches = Mapping[tuple[str, int], Stretch]
+"""By the name of a budget and the length that was asked for, in seconds, which the stretch has at the least."""
+
+
+@dataclass(frozen=True, slots=True)
 class Sights:
     """All there is to see at one moment.
 
@@ -77,6 +111,8 @@ class Sights:
     that watches a metric, by its name: values of a gauge, or by how much a counter grew. `rejected` holds the Problems
     of the rules on disk where they do not run; `looked` once the disk was looked at. `running` names what runs.
     `unpriced` has, by the model that was to answer, the id of the one that did and whose price is not known.
+    `stretches` is how fast budgets are spent, `spenders` who spends most of those that are spent too fast. `changes`
+    are changes of prices that were and that are to come, None while they are not known.
     """
 
     now: datetime
@@ -87,6 +123,9 @@ class Sights:
     looked: bool = True
     running: str = ""
     unpriced: Mapping[str, str] = field(default_factory=dict)
+    stretches: Stretches = field(default_factory=dict)
+    spenders: Mapping[str, Sequence[Spent]] = field(default_factory=dict)
+    changes: Sequence[Change] | None = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,14 +160,24 @@ def percent(share: float) -> str:
     return f"{hundredths:,.0f} %" if hundredths >= 100 else f"{hundredths:.1f} %".replace(".0 %", " %")
 
 
+def roughly(seconds: float) -> str:
+    """Give a length of time for people in its largest unit, rounded down: `12 days`, `5 h`, `40 min`."""
+    for unit, length in (("days", DAY_S), ("h", HOUR_S), ("min", 60)):
+        if seconds >= 2 * length or (length == HOUR_S and seconds >= length):
+            return f"{seconds // length:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
 def number(value: float) -> str:
     """Give a number for people, without a tail of zeros."""
     return f"{value:,.0f}" if value == int(value) else f"{value:,.6g}"
 
 
 def span(seconds: float) -> str:
-    """Give a length of time for people: `5 min`, `1 h`, `90 s`."""
-    for unit, length in (("h", 3_600), ("min", 60)):
+    """Give a length of time for people: `5 min`, `1 h`, `36 h`, `3 days`, `90 s`."""
+    if seconds > DAY_S and not seconds % DAY_S:
+        return f"{seconds / DAY_S:.0f} days"
+    for unit, length in (("h", HOUR_S), ("min", 60)):
         if seconds >= length and not seconds % length:
             return f"{seconds / length:.0f} {unit}"
     return f"{seconds:g} s"

@@ -6,23 +6,26 @@ write, and handed to the deliveries then. It stands beside the requests: nothing
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
 from gateway.domain.alert import AlertKind, Phase, identity_of
-from gateway.domain.alerting import AlertRule, OfBudgets, OfMetric, OfRates
+from gateway.domain.alerting import AlertRule, OfBudgets, OfBurning, OfMetric, OfRates
 from gateway.domain.metric import Sample
 from gateway.domain.outbox import Changes, Hush, Instance, Letter, Said
+from gateway.domain.price_change import Change
 from gateway.domain.problem import StoreError
 from gateway.engine import incidents
-from gateway.engine.alerts import gone, looks
+from gateway.engine.alerts import gone, is_blind, looks
 from gateway.engine.incidents import Level, Open, Quiet, Silence, State, Watch, fold, is_silenced
 from gateway.engine.looks import Look, Sights
 from gateway.runtime.deliveries import Deliveries
 from gateway.runtime.growth import Growth
+from gateway.runtime.paces import Paces, Seen
 from gateway.runtime.ports import AlertMeters, AlertStore, Clock, Gauges
+from gateway.runtime.prices import PriceWatch
 from gateway.runtime.reloader import Reloader
 from gateway.runtime.spend import SpendBook
 from gateway.runtime.tally import Tally
@@ -50,6 +53,8 @@ class Parts:
     meters: AlertMeters
     clock: Clock
     new_id: Callable[[datetime], str]
+    paces: Paces
+    prices: PriceWatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +138,7 @@ class Alerting:
         rules = self._parts.reloader.active.snapshot.alerts
         now = self._parts.clock.now()
         turn = _Turn()
-        sights = self._sights(list(rules.values()), now)
+        sights = await self._sights(list(rules.values()), now)
         seen = [await self._look(rule, sights, turn) for rule in rules.values()]
         for standing in list(self._standings.values()):
             if not any(standing.identity in each for each in seen):
@@ -149,6 +154,8 @@ class Alerting:
         A bug in one rule leaves its incidents as they are, and the other rules alone.
         """
         before = {each.identity for each in self._standings.values() if each.alert == rule.name}
+        if is_blind(rule, sights):
+            return before
         found: set[str] = set()
         whole = False
         with survived(f"looking at alert '{rule.name}'", self._broken):
@@ -161,18 +168,28 @@ class Alerting:
             whole = True
         return found if whole else before
 
-    def _sights(self, rules: list[AlertRule], now: datetime) -> Sights:
+    async def _sights(self, rules: list[AlertRule], now: datetime) -> Sights:
         reloader = self._parts.reloader
         windows_s = {rule.terms.window_s for rule in rules if isinstance(rule.terms, OfRates)}
+        of_budgets = any(isinstance(rule.terms, OfBudgets | OfBurning) for rule in rules)
+        changes: Sequence[Change] | None = None
+        with survived("looking at prices", self._broken):
+            changes = await self._parts.prices.look(reloader.active.snapshot)
+        paces, budgets = Seen(), self._parts.book.standings() if of_budgets else []
+        with survived("looking at how fast budgets are spent", self._broken):
+            paces = await self._parts.paces.look(rules, budgets)
         return Sights(
             now=now,
-            budgets=self._parts.book.standings() if any(isinstance(rule.terms, OfBudgets) for rule in rules) else (),
+            budgets=budgets,
             counts=self._parts.tally.counts(windows_s),
             samples=self._metrics([rule for rule in rules if isinstance(rule.terms, OfMetric)]),
             rejected=reloader.rejection.problems if reloader.rejection else (),
             looked=reloader.looked,
             running=reloader.active.snapshot.label,
             unpriced=self._parts.tally.unpriced(),
+            stretches=paces.stretches,
+            spenders=paces.spenders,
+            changes=changes,
         )
 
     def _metrics(self, rules: list[AlertRule]) -> dict[str, list[Sample]]:

@@ -1,6 +1,6 @@
 """What the shell needs of the outside world; adapters fit these without importing them."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,8 +10,10 @@ from gateway.domain.alert import Alert, Receiver
 from gateway.domain.budget import Override, Wanted
 from gateway.domain.delivery import Address, NoAnswer, Post, Response
 from gateway.domain.entry import Entry
+from gateway.domain.ledger import Amounts, LedgerDimension
 from gateway.domain.metric import Samples
 from gateway.domain.outbox import Changes, Kept, Said
+from gateway.domain.price_change import KeptPrices
 from gateway.domain.snapshot import RuleFile, Snapshot
 from gateway.domain.upstream import DIRECT, Call, Reply, Way
 from gateway.domain.words import CountResult
@@ -126,6 +128,41 @@ class Ledger(Protocol):
 
     async def spent(self, wanted: Sequence[Wanted]) -> "dict[str, Mapping[int, int]]":
         """Give nano-dollars by stretch for each budget, of all that was put before. Raises StoreError."""
+        ...
+
+
+class LedgerSums(Protocol):
+    """The ledger, as whoever asks sums it up; it waits for a disk, so that it is asked off the loop."""
+
+    def spend(
+        self, first_quarter: int, last_quarter: int, by: Sequence[LedgerDimension] = ()
+    ) -> Mapping[tuple[str | int, ...], Amounts]:
+        """Give sums over quarter hours, both ends included, by the values of some dimensions. Raises StoreError."""
+        ...
+
+
+class LedgerSpans(Protocol):
+    """The ledger, span by span; it waits for a disk, so that it is asked off the loop."""
+
+    def each(
+        self, spans: Sequence[tuple[int, int]], bys: Sequence[Sequence[LedgerDimension]]
+    ) -> Generator[Sequence[Mapping[tuple[str | int, ...], Amounts]]]:
+        """Give sums over one span of quarter hours after the other, by each of some dimensions, all of one moment.
+
+        It is to be closed. Raises StoreError.
+        """
+        ...
+
+
+class PriceStore(Protocol):
+    """Where it is kept what models cost; it waits for a disk, so that it is asked off the loop."""
+
+    def load(self) -> KeptPrices:
+        """Give all that is kept. Raises StoreError."""
+        ...
+
+    def save(self, kept: KeptPrices) -> None:
+        """Keep this instead of what was kept. Raises StoreError."""
         ...
 
 

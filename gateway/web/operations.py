@@ -1,7 +1,7 @@
 """What operators ask a running daemon: is it well, what runs, what happened."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -16,6 +16,7 @@ from gateway.domain.snapshot import Snapshot
 from gateway.runtime.drain import Phase
 from gateway.runtime.exchange import Active
 from gateway.runtime.health import HealthBoard
+from gateway.runtime.ports import LedgerSpans
 from gateway.runtime.reloader import Rejection
 from gateway.web.answers import answer
 from gateway.web.errors import Handler, edge
@@ -35,13 +36,18 @@ class LogRows(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Daemon:
-    """What stays the same while the daemon runs. `log_healthy` says whether rows are being written."""
+    """What stays the same while the daemon runs. `log_healthy` says whether rows are being written.
+
+    `booked` returns once the `ledger` has what has ended by now, and says whether it has all of it.
+    """
 
     version: str
     rules: str
     simulated: bool
     log: LogRows
     log_healthy: Callable[[], bool]
+    ledger: LedgerSpans
+    booked: Callable[[], Awaitable[bool]]
 
 
 DAEMON = web.AppKey("daemon", Daemon)

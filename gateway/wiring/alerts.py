@@ -10,7 +10,9 @@ from prometheus_client import CollectorRegistry
 
 from gateway.adapters.alert_metrics import AlertMetrics, MetricSamples
 from gateway.adapters.alerts_sqlite import AlertStore
+from gateway.adapters.ledger_sqlite import LedgerReader
 from gateway.adapters.metrics import Metrics
+from gateway.adapters.prices_sqlite import Prices
 from gateway.adapters.state_sqlite import DataDirectoryError
 from gateway.adapters.webhook import Printer, Webhooks
 from gateway.domain.delivery import Address
@@ -22,7 +24,9 @@ from gateway.runtime.deliveries import RESULTS, Deliveries
 from gateway.runtime.deliveries import Parts as DeliveryParts
 from gateway.runtime.exchange import Active
 from gateway.runtime.outbox import Place, Places
+from gateway.runtime.paces import Paces
 from gateway.runtime.ports import Clock, Courier
+from gateway.runtime.prices import PriceWatch
 from gateway.runtime.reloader import Reloader
 from gateway.runtime.spend import SpendBook
 from gateway.runtime.tally import Tally
@@ -37,6 +41,8 @@ class Around:
     reloader: Reloader
     spend: SpendBook
     tally: Tally
+    paces: Paces
+    ledger: LedgerReader
     metrics: Metrics
     clock: Clock
     state: Path
@@ -83,6 +89,10 @@ async def alerts_of(around: Around, version: str) -> AsyncIterator[Watching]:
                 meters=meters,
                 clock=around.clock,
                 new_id=new_id,
+                paces=around.paces,
+                prices=PriceWatch(
+                    around.clock, Prices(around.state), around.ledger, lambda: around.metrics.store_failed("alerts")
+                ),
             )
         )
         try:

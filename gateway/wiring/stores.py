@@ -33,6 +33,7 @@ class Stores:
     log: LogReader
     journal: Journal
     sums: BudgetSums
+    ledger: LedgerReader
     overrides: Overrides
     coolings: Coolings
 
@@ -53,9 +54,10 @@ async def stores(data: Path, state: State, metrics: Metrics, defaults: Callable[
         booked = await asyncio.to_thread(reconcile, log, data / "state.db")
     files, ledger = DayFiles(data / "log", defaults), Ledger(data / "state.db")
     journal = Journal(files, ledger, booked, metrics.store_failed, metrics.dropped)
-    sums = BudgetSums(journal, LedgerReader(data / "state.db"), log)
+    reader = LedgerReader(data / "state.db")
+    sums = BudgetSums(journal, reader, log)
     coolings = Coolings(data / "state.db", journal, metrics.store_failed)
-    return Stores(state, hash_key, log, journal, sums, Overrides(data / "state.db"), coolings)
+    return Stores(state, hash_key, log, journal, sums, reader, Overrides(data / "state.db"), coolings)
 
 
 @contextmanager

@@ -36,6 +36,7 @@ from gateway.web.operations import (
     reload,
     status,
 )
+from gateway.web.spend import spend
 
 OPENAI, RESPONSES, ANTHROPIC = OpenAIChat(), OpenAIResponses(), AnthropicMessages()
 SURFACES: Mapping[Surface, CallerDialect] = {
@@ -78,6 +79,7 @@ def operations_routes(metrics: Metrics) -> list[web.RouteDef]:
         web.get("/api/config", private(config)),
         web.get("/api/budgets", private(budgets)),
         web.post("/api/budgets/{name}/override", private(override)),
+        web.get("/api/spend", private(spend)),
         web.get("/api/models", private(model_health)),
         web.get("/api/log", private(log)),
         web.post("/api/reload", private(reload)),

@@ -28,6 +28,7 @@ def test_the_script_of_the_page_ends_with_a_message_an_incident_and_a_silence(ch
         r"serve needs: rules\.d/60-alerts\.yaml:4:3: receiver 'ops' needs environment variable SLACK_WEBHOOK_URL",
         r"receiver 'ops' \(slack\) would be sent: .*Budget trial has spent \d",
         r'\{"open":\[\{"id":.*"alert":"money".*"scope":\{"budget":"trial"\}.*"silenced":false',
+        r'"by":\["rule","model"\].*"total":\{"attempts":[1-9].*"complete":true,"shifts":\[\]',
         r"silenced until 20.*: alert=money budget=trial\nend it with --end",
         r"  alert=money budget=trial  # trying it\n",
     ):

@@ -4,7 +4,7 @@ import pytest
 
 from gateway.config.alerting import DEFAULT_MINIMUM
 from gateway.domain.alert import AlertKind, Receiver, ReceiverKind, Severity
-from gateway.domain.alerting import OfBudgets, OfMetric, OfRates, OfRules, Terms
+from gateway.domain.alerting import OfBudgets, OfBurning, OfMetric, OfPrices, OfRates, OfRules, Pair, Terms
 from gateway.domain.budget import Dimension
 from gateway.domain.metric import LOG_ROWS_DROPPED, UNPRICED_REQUESTS
 from gateway.domain.registry import EnvSecret, FileSecret, NoSecret
@@ -56,6 +56,8 @@ def test_a_receiver_is_its_kind_and_where_its_secrets_are() -> None:
     assert (receivers["hook"].file, receivers["hook"].mark.line) == ("02.yaml", 2)
 
 
+OWN_WINDOWS = """[{long: 1h, factor: 10, severity: critical}, {short: 45m, long: 7h, factor: 2.5},
+    {long: 5m, factor: 30}, {long: 17h, factor: 3}]"""
 TERMS: dict[str, tuple[str, Terms]] = {
     "a budget, by default": ("kind: budget", OfBudgets(None, (0.8, 1.0), forecast=True)),
     "a budget's levels": ("kind: budget, at: [100%, 50%, 50%]", OfBudgets(None, (0.5, 1.0), forecast=False)),
@@ -68,6 +70,27 @@ TERMS: dict[str, tuple[str, Terms]] = {
         "kind: budget, at: [90%], scope: {budget: [growth, drafts]}",
         OfBudgets(frozenset({"growth", "drafts"}), (0.9,), forecast=False),
     ),
+    "burn rates, by default": ("kind: burn_rate", OfBurning(None, None, 1_000_000_000)),
+    "burn rates of one budget": (
+        "kind: burn_rate, budget: growth, at_least: 0.25 USD",
+        OfBurning(frozenset({"growth"}), None, 250_000_000),
+    ),
+    "burn rates of two budgets over windows of their own": (
+        f"kind: burn_rate, budget: [growth, drafts], windows: {OWN_WINDOWS}",
+        OfBurning(
+            frozenset({"growth", "drafts"}),
+            (
+                Pair(300, 3_600, 10.0, Severity.CRITICAL),
+                Pair(2_700, 25_200, 2.5, Severity.WARNING),
+                Pair(60, 300, 30.0, Severity.WARNING),
+                Pair(4_500, 61_200, 3.0, Severity.WARNING),
+            ),
+            1_000_000_000,
+        ),
+    ),
+    "prices, by default": ("kind: price_change", OfPrices(7)),
+    "prices, not before they change": ("kind: price_change, ahead: 0d", OfPrices(0)),
+    "prices, in hours": ("kind: price_change, ahead: 48h", OfPrices(2)),
     "errors, by default": ("kind: error_rate", OfRates(0.05, 300.0, DEFAULT_MINIMUM, None, ())),
     "fallbacks, by default": ("kind: fallback_rate", OfRates(0.2, 300.0, DEFAULT_MINIMUM, None, ())),
     "errors in other terms": (
@@ -196,8 +219,20 @@ ALERT_PROBLEMS = {
     "kind: threshold, metric: in_flight_requests, above: 3, scope: {model: a}": "there is no label 'model' here",
     "kind: config_rejected, repeat: 0s": "an alert cannot be sent again without a pause",
     "kind: spend_shift": "kind 'spend_shift' is not built yet",
-    "kind: burn_rate": "kind 'burn_rate' is not built yet",
-    "kind: price_change": "kind 'price_change' is not built yet",
+    "kind: burn_rate, budget: growht": "there is no budget 'growht' (did you mean 'growth'?)",
+    "kind: burn_rate, scope: {budget: growth}": "'scope' does not belong to an alert of kind burn_rate (it takes",
+    "kind: burn_rate, at_least: 5": "expected an amount such as 200 USD",
+    "kind: burn_rate, windows: []": "a list of pairs of windows must not be empty",
+    "kind: burn_rate, windows: [{long: 1h}]": "missing field 'factor' in a pair of windows",
+    "kind: burn_rate, windows: [{long: 1h, factor: 0.5}]": "at its even rate a budget is used up just in time",
+    "kind: burn_rate, windows: [{long: 1h, short: 1h, factor: 5}]": "the short window is not shorter than the long one",
+    "kind: burn_rate, windows: [{long: 1m, factor: 5}]": "the short window is not shorter than the long one",
+    "kind: burn_rate, windows: [{long: 90s, factor: 5}]": "'90s' is not a whole number of minutes (spend is summed up",
+    "kind: burn_rate, windows: [{long: 65m, factor: 5}]": "'65m' is not a whole number of quarter hours (spend is",
+    "kind: burn_rate, windows: [{long: 41d, factor: 5}]": "a window of a budget is 1m to 40d long",
+    "kind: price_change, ahead: 12h": "'ahead' is whole days, 0d to 365d (write such as 14d)",
+    "kind: price_change, ahead: 366d": "'ahead' is whole days, 0d to 365d",
+    "kind: price_change, above: 5%": "'above' does not belong to an alert of kind price_change (it takes ahead)",
     "kind: quality_drop": "kind 'quality_drop' is not built yet",
 }
 
@@ -215,7 +250,8 @@ def test_a_receiver_that_there_is_not_is_said_so() -> None:
     assert problem == "2.yaml:2:40: there is no receiver 'opps' (did you mean 'ops'?)"
 
 
-def test_without_a_budget_there_is_none_to_watch() -> None:
-    files = "receivers: {ops: {kind: slack, url: {env: X}}}\nalerts:\n  it: {kind: budget, notify: [ops]}\n"
+@pytest.mark.parametrize("kind", ["budget", "burn_rate"])
+def test_without_a_budget_there_is_none_to_watch(kind: str) -> None:
+    files = f"receivers: {{ops: {{kind: slack, url: {{env: X}}}}}}\nalerts:\n  it: {{kind: {kind}, notify: [ops]}}\n"
     (problem,) = problems_of("rules: [{name: rest, route: [large]}]\n", files)
     assert problem == "2.yaml:3:3: there is no budget to watch (add one under budgets:)"

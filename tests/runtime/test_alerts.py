@@ -3,16 +3,18 @@
 import asyncio
 import logging
 from collections.abc import Collection
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, time, timedelta
 from typing import cast
 
 import pytest
+from msgspec import structs
 
 from gateway.domain.alert import AlertKind
 from gateway.domain.attempt import Attempt
 from gateway.domain.metric import Sample, Samples
 from gateway.domain.outbox import Changes, Instance
+from gateway.domain.price import DatedPrice, PriceHistory
 from gateway.domain.problem import Problem
 from gateway.domain.snapshot import Snapshot
 from gateway.domain.words import Failure, Outcome
@@ -21,6 +23,9 @@ from gateway.runtime.alerts import METRICS_EVERY_S, Alerting, Parts
 from gateway.runtime.deliveries import Deliveries
 from gateway.runtime.deliveries import Parts as DeliveryParts
 from gateway.runtime.exchange import Active
+from gateway.runtime.paces import LOOK_EVERY_S, Paces
+from gateway.runtime.prices import PriceWatch
+from gateway.runtime.recorder import spender_of
 from gateway.runtime.reloader import Parts as ReloadParts
 from gateway.runtime.reloader import Rejection, Reloader
 from gateway.runtime.spend import SpendBook
@@ -28,6 +33,8 @@ from gateway.runtime.tally import Tally
 from tests.adapters.entries import entry
 from tests.fakes.receivers import Counted, MemoryStore, Time
 from tests.fakes.values import snapshot_of
+from tests.runtime.test_paces import Books
+from tests.runtime.test_prices import Kept
 
 RECEIVERS = """\
 rules: [{name: rest, route: [large]}]
@@ -62,6 +69,8 @@ class World:
     store: MemoryStore = field(default_factory=MemoryStore)
     counted: Counted = field(default_factory=Counted)
     values: Values = field(default_factory=Values)
+    books: Books = field(default_factory=Books)
+    prices: Kept = field(default_factory=Kept)
     number: int = 0
 
     def __post_init__(self) -> None:
@@ -76,9 +85,11 @@ class World:
         reloader.looked = True
         tally = Tally(self.time)
         deliveries = Deliveries(cast("DeliveryParts", None))
+        book, paces = SpendBook(self.time), Paces(self.time, self.books, self.books)
+        book.take_up(self.snapshot.budgets, {})
         parts = Parts(
             reloader,
-            SpendBook(self.time),
+            book,
             tally,
             self.values,
             self.store,
@@ -86,8 +97,10 @@ class World:
             self.counted,
             self.time,
             self.new_id,
+            paces,
+            PriceWatch(self.time, self.prices, self.prices, self.counted.store_failed),
         )
-        made = Looking(self, reloader, tally, deliveries, Alerting(parts))
+        made = Looking(self, reloader, tally, deliveries, Alerting(parts), book, paces)
         await made.alerting.load()
         return made
 
@@ -110,6 +123,8 @@ class Looking:
     tally: Tally
     deliveries: Deliveries
     alerting: Alerting
+    book: SpendBook
+    paces: Paces
 
     async def tick(self, times: int = 1) -> None:
         for _ in range(times):
@@ -120,6 +135,12 @@ class Looking:
         for _ in range(count):
             events = (Attempt(0, "large", "local", Failure.TIMEOUT),)
             self.tally.note(entry(outcome=Outcome.FAILED, rule="rest", events=events))
+
+    def spends(self, nano_usd: int) -> None:
+        attempt = Attempt(0, "large", "local", None, True, cost_nano_usd=nano_usd)
+        noted = entry(outcome=Outcome.ANSWERED, rule="rest", events=(attempt,))
+        self.book.book(spender_of(noted, attempt), self.world.time.at, nano_usd)
+        self.paces.note(structs.replace(noted, at=self.world.time.at))
 
     def reload(self, rules: str) -> None:
         self.world.snapshot = self.world.compiled(rules)
@@ -453,3 +474,82 @@ async def test_a_bug_in_one_look_does_not_end_the_looking(caplog: pytest.LogCapt
         running.cancel()
     assert world.letters == [("ops", "firing")]
     assert "looking at what alerts watch met a bug, RuntimeError" in caplog.text
+
+
+BURNING = """\
+budgets:
+  all: {limit: 720 USD, per: month, at: {100%: warn}}
+alerts:
+  burning: {kind: burn_rate, notify: [ops]}
+"""
+USD = 1_000_000_000
+
+
+async def test_money_that_goes_too_fast_is_told_once_and_a_restart_in_the_middle_tells_nothing() -> None:
+    """U-80: minutes are not kept, so that the end waits until they are known again."""
+    world = World(BURNING)
+    looking = await world.begin()
+    await looking.tick()
+    for _ in range(50):
+        looking.spends(USD)
+        await looking.tick(int(LOOK_EVERY_S))
+    assert world.letters == [("ops", "firing")]
+    looking = await world.begin()
+    await looking.tick(60)
+    assert world.letters == [("ops", "firing")]
+    world.time.at += timedelta(hours=8)
+    await looking.tick(int(LOOK_EVERY_S))
+    world.time.at += timedelta(hours=1)
+    await looking.tick(int(LOOK_EVERY_S))
+    assert world.letters == [("ops", "firing"), ("ops", "resolved")]
+
+
+PRICES = "alerts:\n  prices: {kind: price_change, notify: [ops]}\n"
+DEAR = "models: {mid: {provider: local, model: up-mid, price: {input: %d, output: 2}}}\n"
+
+
+async def test_another_price_is_told_at_the_reload_and_ends_by_itself_over_restarts_and_full_disks() -> None:
+    """U-80: while it cannot be read what changed, what is open stays open."""
+    world = World(PRICES + DEAR % 1)
+    world.prices.used = {"mid": 5}
+    looking = await world.begin()
+    await looking.tick(3)
+    looking.reload(PRICES + DEAR % 2)
+    await looking.tick(3)
+    assert world.letters == [("ops", "firing")]
+    assert world.store.told[0].alert.summary.startswith("Model mid costs something else: input 1 -> 2 (+100 %)")
+    world.prices.broken = True
+    looking = await world.begin()
+    await looking.tick(3)
+    world.prices.broken = False
+    world.time.at += timedelta(hours=23)
+    await looking.tick(3)
+    assert world.letters == [("ops", "firing")]
+    world.time.at += timedelta(hours=1)
+    await looking.tick(3)
+    assert world.letters == [("ops", "firing"), ("ops", "resolved")]
+
+
+async def test_a_price_that_a_day_brings_is_told_before_and_on_the_day_in_one_incident() -> None:
+    """U-80: over the midnight, and over a restart between the two."""
+    world = World(PRICES + DEAR % 1)
+    world.prices.used = {"mid": 5}
+    coming = world.time.at.date() + timedelta(days=5)
+    model = world.snapshot.models["mid"]
+    later = world.compiled(PRICES + DEAR % 2).models["mid"].price.entries[0].price
+    history = PriceHistory((*model.price.entries, DatedPrice(coming, later)))
+    world.snapshot = replace(world.snapshot, models={**world.snapshot.models, "mid": replace(model, price=history)})
+    looking = await world.begin()
+    await looking.tick(3)
+    assert world.letters == [("ops", "firing")]
+    assert "Model mid will cost something else from" in world.store.told[0].alert.summary
+    world.time.at += timedelta(days=4)
+    looking = await world.begin()
+    await looking.tick(3)
+    world.time.at = datetime.combine(coming, time(), UTC)
+    await looking.tick(3)
+    assert world.letters == [("ops", "firing"), ("ops", "escalated")]
+    world.time.at += timedelta(days=1)
+    await looking.tick(3)
+    assert world.letters == [("ops", "firing"), ("ops", "escalated"), ("ops", "resolved")]
+    assert len({said.alert.incident_id for said in world.store.told}) == 1
