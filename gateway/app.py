@@ -30,6 +30,7 @@ from gateway.runtime.deliveries import Deliveries
 from gateway.runtime.drain import Drain
 from gateway.runtime.executor import Executor
 from gateway.runtime.health import HealthBoard
+from gateway.runtime.leftovers import Leftovers
 from gateway.runtime.limits import LimitBoard
 from gateway.runtime.openings import Openings
 from gateway.runtime.recorder import Books, Recorder
@@ -149,6 +150,8 @@ async def running(settings: Settings, drain: Drain | None = None) -> AsyncIterat
         stack.push_async_callback(transport.close)
         executor, decider = Executor(transport, clock, SPOKEN, board, spend), Decider(board, spend)
         names = frozenset(each.host.lower() for each in (settings.listen, settings.ops) if each is not None)
+        leftovers = Leftovers(clock, drain)
+        metrics.left(lambda: leftovers.count)
         door, limits = Door(names, any_name=settings.allow_anonymous), LimitBoard(clock)
         parts = Parts(
             reloader=reloader,
@@ -166,6 +169,7 @@ async def running(settings: Settings, drain: Drain | None = None) -> AsyncIterat
             drain=drain,
             alerts=watching.alerting,
             deliveries=watching.deliveries,
+            leftovers=leftovers,
         )
         daemon = Daemon(VERSION, _rules_of(settings), settings.simulate, kept.log, lambda: kept.journal.healthy)
         await stack.enter_async_context(followed(settings.rules, reloader, clock))

@@ -66,6 +66,7 @@ class OpenAI:
 
     id_header = "x-request-id"
     overloaded = 503
+    keepalive = b": keepalive\n\n"
 
     def refusal(self, refusal: Refusal, blame: Blame, request_id: str) -> bytes:
         """Give `{"error": {...}}` with OpenAI's words."""
@@ -107,6 +108,12 @@ class OpenAI:
             if error
             else ProviderError(status, message=body[:2000].decode("utf-8", "replace")[:500])
         )
+
+
+def event_words(error: ProviderError, blame: Blame) -> dict[str, Any]:
+    """Give the object that says what went wrong in a stream that has begun with a 200."""
+    kind, code = _type_of(error.status) if error.status >= 400 else ("server_error", None)
+    return error_object(error.type or kind, error.code or code, error.message, blame)
 
 
 def _type_of(status: int) -> tuple[str, str | None]:

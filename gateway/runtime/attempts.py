@@ -20,9 +20,9 @@ from gateway.runtime.exchange import Exchange
 from gateway.runtime.health import HealthBoard
 from gateway.runtime.ports import Deadline, Timekeeper, Transport
 from gateway.runtime.reserve import reserve
-from gateway.runtime.running import Running, estimated_usage
+from gateway.runtime.running import CALLER_LEFT, Running, estimated_usage
 from gateway.runtime.spend import SpendBook
-from gateway.runtime.streamer import CALLER_LEFT, Stream
+from gateway.runtime.streamer import Stream
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,6 +84,9 @@ class Running:
     def _note(self, clock: Clock, bad: Bad | None, usage: Usage | None, *, committed: bool) -> None:
         self.waited(clock)
         exchange = self.exchange
+        own = None if bad is None else bad.failure
+        if exchange.left:
+            bad = CALLER_LEFT  # however it ends: nobody is there for its answer, nor for another model's
         cost = 0 if usage is None else cost_nano_usd(usage, price_at(self.model.price, exchange.at.date()))
         attempt = Attempt(
             position=self.position,
@@ -102,8 +105,8 @@ class Running:
         )
         exchange.history.append(attempt)
         self.hold.settle(cost)
-        if bad is not None:
-            judged = Failure.CANCELLED if self.hurried else bad.failure
+        if own is not None:
+            judged = Failure.CANCELLED if self.hurried else own
             self.board.failed(attempt, judged, trial=self.trial and not committed)
 
 
@@ -115,6 +118,7 @@ def without(secret: str | None, error: ProviderError) -> ProviderError:
     return replace(error, type=words[0], code=words[1], message=words[2])
 
 
+CALLER_LEFT = Bad(Failure.CANCELLED, ProviderError(0, message="the caller left"))
 CHARACTERS_PER_TOKEN = 4
 
 
