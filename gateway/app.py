@@ -150,8 +150,6 @@ async def running(settings: Settings, drain: Drain | None = None) -> AsyncIterat
         stack.push_async_callback(transport.close)
         executor, decider = Executor(transport, clock, SPOKEN, board, spend), Decider(board, spend)
         names = frozenset(each.host.lower() for each in (settings.listen, settings.ops) if each is not None)
-        leftovers = Leftovers(clock, drain)
-        metrics.left(lambda: leftovers.count)
         door, limits = Door(names, any_name=settings.allow_anonymous), LimitBoard(clock)
         parts = Parts(
             reloader=reloader,
@@ -169,7 +167,7 @@ async def running(settings: Settings, drain: Drain | None = None) -> AsyncIterat
             drain=drain,
             alerts=watching.alerting,
             deliveries=watching.deliveries,
-            leftovers=leftovers,
+            leftovers=Leftovers(clock, drain, metrics.left),
         )
         daemon = Daemon(VERSION, _rules_of(settings), settings.simulate, kept.log, lambda: kept.journal.healthy)
         await stack.enter_async_context(followed(settings.rules, reloader, clock))

@@ -107,9 +107,9 @@ class Metrics:
         """Show the age of the price catalogue, anew at each scrape."""
         self._catalogue_age.set_function(lambda: float((today() - made).days))
 
-    def left(self, count: Callable[[], int]) -> None:
-        """Show how many answers are read to their end for nobody, anew at each scrape."""
-        self._left.set_function(lambda: float(count()))
+    def left(self, count: int) -> None:
+        """Show how many answers are read to their end for nobody."""
+        self._left.set(count)
 
     def prepare(self, snapshot: Snapshot) -> None:
         """Make the series of a snapshot's rules and models, so that a zero is visible.

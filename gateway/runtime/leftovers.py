@@ -16,16 +16,23 @@ from gateway.runtime.ports import Timekeeper
 from gateway.runtime.streamer import Stream
 
 Walk = asyncio.Task[Answered | Stream | Exhausted]
+Show = Callable[[int], object]
 MOST = 100
 LONGEST_S = 60.0
 
 
 class Leftovers:
-    """Counts what is read to its end for nobody; what is beyond `most`, or takes longer, ends as if it were not."""
+    """Counts what is read to its end for nobody; what is beyond `most`, or takes longer, ends as if it were not.
 
-    def __init__(self, clock: Timekeeper, drain: Drain, most: int = MOST, longest_s: float = LONGEST_S) -> None:
+    `show` is told the count whenever it changes.
+    """
+
+    def __init__(
+        self, clock: Timekeeper, drain: Drain, show: Show, most: int = MOST, longest_s: float = LONGEST_S
+    ) -> None:
         self._clock = clock
         self._drain = drain
+        self._show = show
         self._most = most
         self._longest_s = longest_s
         self.count = 0
@@ -59,7 +66,7 @@ class Leftovers:
                 await self.stream(stream)
 
     async def _bounded(self, read: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        self.count += 1
+        self._counted(1)
         deadline = self._clock.deadline()
         try:
             with closing(deadline), self._drain.until_stop(), deadline.until(self._clock.monotonic() + self._longest_s):
@@ -67,7 +74,11 @@ class Leftovers:
         except (TimeoutError, CutShortError):
             pass  # what was not read is estimated
         finally:
-            self.count -= 1
+            self._counted(-1)
+
+    def _counted(self, change: int) -> None:
+        self.count += change
+        self._show(self.count)
 
 
 async def _ended(walk: Walk) -> None:

@@ -25,13 +25,14 @@ class Left:
     provider: Dictated
     upstream: Upstream
     drain: Drain
+    shown: list[int]
 
 
 @asynccontextmanager
 async def leaving(*, stream: bool) -> AsyncIterator[Left]:
     provider = Dictated()
     async with serving(provider.script) as upstream, scene(upstream.port, stream=stream, says=DRAINS) as at:
-        yield Left(at, provider, upstream, Drain())
+        yield Left(at, provider, upstream, Drain(), [])
 
 
 async def begun(left: Left) -> Stream:
@@ -44,7 +45,7 @@ async def begun(left: Left) -> Stream:
 async def test_beyond_the_number_a_stream_is_let_go_of_at_once() -> None:
     """U-37: it reverts to cancel; what was not read is estimated."""
     async with leaving(stream=True) as left:
-        leftovers = Leftovers(left.at.clock, left.drain, most=0)
+        leftovers = Leftovers(left.at.clock, left.drain, left.shown.append, most=0)
         await leftovers.stream(await begun(left))
         assert left.at.exchange.outcome is Outcome.CANCELLED
         assert left.at.exchange.usage is not None
@@ -55,7 +56,7 @@ async def test_beyond_the_number_a_walk_is_cancelled_at_once() -> None:
     """U-37 U-38: whether or not the provider was about to answer."""
     async with leaving(stream=False) as left:
         await left.at.clock.waits_until(left.at.clock.monotonic() + 20)
-        await Leftovers(left.at.clock, left.drain, most=0).walk(left.at.exchange, left.at.run)
+        await Leftovers(left.at.clock, left.drain, left.shown.append, most=0).walk(left.at.exchange, left.at.run)
         assert left.at.run.cancelled()
         assert left.at.exchange.outcome is Outcome.CANCELLED
 
@@ -65,7 +66,7 @@ async def test_a_walk_that_takes_too_long_is_cancelled(ends: str) -> None:
     """U-37 U-124: after its time, or when the daemon stops."""
     async with leaving(stream=False) as left:
         clock = left.at.clock
-        leftovers = Leftovers(clock, left.drain, longest_s=5)
+        leftovers = Leftovers(clock, left.drain, left.shown.append, longest_s=5)
         await clock.waits_until(clock.monotonic() + 20)
         async with asyncio.TaskGroup() as tasks:
             reading = tasks.create_task(leftovers.walk(left.at.exchange, left.at.run))
@@ -77,7 +78,7 @@ async def test_a_walk_that_takes_too_long_is_cancelled(ends: str) -> None:
                 left.drain.stop()
         assert reading.done()
         assert left.at.run.cancelled()
-        assert (left.at.exchange.outcome, leftovers.count) == (Outcome.CANCELLED, 0)
+        assert (left.at.exchange.outcome, left.shown) == (Outcome.CANCELLED, [1, 0])
 
 
 @pytest.mark.parametrize("ends", ["time", "stop"])
@@ -85,7 +86,7 @@ async def test_a_stream_that_takes_too_long_is_let_go_of(ends: str) -> None:
     """U-37 U-124: after its time, however lively it is, or when the daemon stops; the provider is hung up on."""
     async with leaving(stream=True) as left:
         clock, stream = left.at.clock, await begun(left)
-        leftovers = Leftovers(clock, left.drain, longest_s=5)
+        leftovers = Leftovers(clock, left.drain, left.shown.append, longest_s=5)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(leftovers.stream(stream))
             await clock.waits_until(clock.monotonic() + 5)
@@ -94,7 +95,7 @@ async def test_a_stream_that_takes_too_long_is_let_go_of(ends: str) -> None:
                 clock.advance(5)
             else:
                 left.drain.stop()
-        assert (left.at.exchange.outcome, leftovers.count) == (Outcome.CANCELLED, 0)
+        assert (left.at.exchange.outcome, left.shown) == (Outcome.CANCELLED, [1, 0])
 
 
 async def test_nothing_is_begun_once_the_daemon_stops() -> None:
@@ -102,7 +103,7 @@ async def test_nothing_is_begun_once_the_daemon_stops() -> None:
     async with leaving(stream=True) as left:
         stream = await begun(left)
         left.drain.stop()
-        leftovers = Leftovers(left.at.clock, left.drain)
+        leftovers = Leftovers(left.at.clock, left.drain, left.shown.append)
         assert not leftovers.room
         await leftovers.stream(stream)
         assert left.at.exchange.outcome is Outcome.CANCELLED
