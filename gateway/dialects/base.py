@@ -35,6 +35,7 @@ class Bad:
 
 
 TOO_LONG = Bad(Failure.MALFORMED, ProviderError(200, message="the provider sent an event without an end"))
+TOO_MUCH = Bad(Failure.MALFORMED, ProviderError(200, message="the provider sent more than an answer can have"))
 NOT_JSON = Bad(Failure.MALFORMED, ProviderError(200, message="the provider's answer is not a JSON object"))
 UNREADABLE = Bad(Failure.MALFORMED, ProviderError(200, message="the provider sent an event that cannot be read"))
 NOTHING = Bad(Failure.EMPTY, ProviderError(200, message="the provider's answer has no content"))

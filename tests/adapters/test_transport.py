@@ -6,6 +6,7 @@ import gzip
 import socket
 import ssl
 import subprocess
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -77,10 +78,10 @@ async def test_a_port_nobody_listens_on_cannot_be_reached(transport: Over) -> No
 
 
 async def test_a_name_that_is_not_known_has_no_address(transport: Over, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def unknown(*_: object, **__: object) -> object:
+    def unknown(*_: object, **__: object) -> object:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
-    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", unknown)
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
     error = await refused(transport, call("http://name.invalid/"))
     assert (error.failure, str(error)) == (Failure.CONNECT, "the host of acme has no address")
 
@@ -109,12 +110,17 @@ async def test_a_connection_that_nobody_takes_ends_at_the_connect_limit(transpor
 
 
 async def test_the_connect_limit_holds_for_the_name_too(transport: Over, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def silent(*_: object, **__: object) -> object:
-        await asyncio.get_running_loop().create_future()
-        raise AssertionError
+    answered = threading.Event()
 
-    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", silent)
-    error = await refused(transport, call("http://name.invalid/", connect_s=0.05))
+    def silent(*_: object, **__: object) -> object:
+        answered.wait(DEADLINE_S)
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(socket, "getaddrinfo", silent)
+    try:
+        error = await refused(transport, call("http://name.invalid/", connect_s=0.05))
+    finally:
+        answered.set()
     assert (error.failure, str(error)) == (Failure.CONNECT, "connecting to acme took too long")
 
 
