@@ -130,7 +130,7 @@ def error_object(kind: str, code: str | None, message: str, blame: Blame, param:
 def error_of(status: int, error: Any) -> ProviderError:  # noqa: ANN401 - decoded JSON
     """Give the words of an error object."""
     if not isinstance(error, dict):
-        return ProviderError(status, message=str(error))
+        return ProviderError(status, message=word_of(error))
     kind, code, message = (word_of(error.get(name)) for name in ("type", "code", "message"))
     return ProviderError(status, kind, code, message)
 

@@ -24,6 +24,7 @@ from gateway.domain.usage import Usage
 
 MOST_HELD_BYTES = 16 * 1024 * 1024
 """What may come before any content: some providers tell the whole request back, twice."""
+MOST_HELD_EVENTS = 10_000
 MOST_TRANSLATED_BYTES = 256 * 1024 * 1024
 """What may come of a stream that is written anew: some dialects tell the whole answer again at its end."""
 
@@ -37,7 +38,7 @@ class Relay:
     """
 
     __slots__ = (
-        *("_held", "_held_bytes", "_hide_usage", "_reader", "_taken_bytes", "_writer"),
+        *("_before", "_held", "_held_bytes", "_hide_usage", "_reader", "_taken_bytes", "_writer"),
         *("bad", "characters", "closed", "committed", "garbage", "sent"),
     )
 
@@ -46,7 +47,7 @@ class Relay:
         self._writer = writer
         self._hide_usage = hide_usage
         self._held: list[bytes] = []
-        self._held_bytes = self._taken_bytes = 0
+        self._before = self._held_bytes = self._taken_bytes = 0
         self.committed = False
         self.closed = False
         self.bad: Bad | None = None
@@ -132,16 +133,18 @@ class Relay:
                 pass
         self.characters += block.characters
         data = self._written(block)
-        if data and self.committed:
+        if self.committed:
             out.append(data)
-        elif data:
+        else:
             self._hold(data)
 
     def _hold(self, data: bytes) -> None:
         """Keep what may go out once there is content."""
-        self._held.append(data)
+        self._before += 1
         self._held_bytes += len(data)
-        if self._held_bytes > MOST_HELD_BYTES:
+        if data:
+            self._held.append(data)
+        if self._before > MOST_HELD_EVENTS or self._held_bytes > MOST_HELD_BYTES:
             self._held, self.bad = [], TOO_MUCH
 
     def _without_content(self) -> Bad:
