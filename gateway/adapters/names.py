@@ -36,26 +36,29 @@ class Names:
         found = self._under_way.get(place)
         if found is None:
             found = self._under_way[place] = self._loop.create_future()
-            found.add_done_callback(lambda _: self._under_way.pop(place, None))
             found.add_done_callback(_taken)
             thread = threading.Thread(target=self._look_up, args=(place, found), name="names", daemon=True)
             try:
                 thread.start()
             except RuntimeError:  # the system has no thread left
-                found.set_exception(OSError(errno.ENOMEM, os.strerror(errno.ENOMEM)))
+                self._settle(place, found, OSError(errno.ENOMEM, os.strerror(errno.ENOMEM)))
         return await asyncio.shield(found)
 
     def _look_up(self, place: Place, found: "asyncio.Future[Found]") -> None:
+        outcome: Found | Exception
         try:
-            addresses = socket.getaddrinfo(*place, type=socket.SOCK_STREAM)
+            outcome = socket.getaddrinfo(*place, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
-            self._tell(found.set_exception, error)
-        else:
-            self._tell(found.set_result, addresses)
-
-    def _tell(self, settle: object, outcome: object) -> None:
+            outcome = error
         with suppress(RuntimeError):  # the loop is closed, and nobody waits
-            self._loop.call_soon_threadsafe(settle, outcome)  # type: ignore[arg-type] # a method of the future, with its argument
+            self._loop.call_soon_threadsafe(self._settle, place, found, outcome)
+
+    def _settle(self, place: Place, found: "asyncio.Future[Found]", outcome: Found | Exception) -> None:
+        del self._under_way[place]
+        if isinstance(outcome, Exception):
+            found.set_exception(outcome)
+        else:
+            found.set_result(outcome)
 
 
 def _taken(found: "asyncio.Future[Found]") -> None:

@@ -227,12 +227,17 @@ class HttpTransport:
         deadline = self._clock.deadline()
         with closing(deadline), deadline.until(self._clock.monotonic() + limit_s):
             stream = await (self._reach(place.host, place.port) if place.proxy is None else self._through(place))
-            _, connection = await self._loop.create_connection(
-                Connection,
-                sock=stream,
-                ssl=self._contexts.of(place.trust) if place.tls else None,
-                server_hostname=place.host if place.tls else None,
-            )
+            connection = None
+            try:
+                _, connection = await self._loop.create_connection(
+                    Connection,
+                    sock=stream,
+                    ssl=self._contexts.of(place.trust) if place.tls else None,
+                    server_hostname=place.host if place.tls else None,
+                )
+            finally:
+                if connection is None:
+                    stream.close()
         self._all.add(connection)
         return connection
 
