@@ -30,6 +30,7 @@ from gateway.runtime.deliveries import Deliveries
 from gateway.runtime.drain import Drain
 from gateway.runtime.executor import Executor
 from gateway.runtime.health import HealthBoard
+from gateway.runtime.leftovers import Leftovers
 from gateway.runtime.limits import LimitBoard
 from gateway.runtime.openings import Openings
 from gateway.runtime.paces import Paces
@@ -178,6 +179,7 @@ async def running(settings: Settings, drain: Drain | None = None) -> AsyncIterat
             drain=drain,
             alerts=watching.alerting,
             deliveries=watching.deliveries,
+            leftovers=Leftovers(clock, drain, metrics.left),
         )
         daemon = Daemon(
             version=VERSION,

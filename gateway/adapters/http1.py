@@ -10,6 +10,7 @@ from collections import deque
 from functools import lru_cache
 
 LONGEST_HEAD_BYTES = 64 * 1024
+"""What a head may have, together with the interim replies before it; a trailer as much again."""
 LONGEST_CHUNK_LINE_BYTES = 1024
 MOST_LENGTH_DIGITS = 15
 """A longer number is no length of anything, and Python refuses to read one of thousands of digits."""
@@ -18,11 +19,13 @@ PAUSE_ABOVE_BYTES = 512 * 1024
 
 _STATUS = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: [^\r\n]*)?\r\n")
 _VERSION = b"HTTP/1."
+_END = b"\r\n\r\n"
 _HEX = re.compile(rb"[0-9A-Fa-f]{1,15}")
 _SIZE_LINE_BYTES = 17
 """Bytes of the longest line that holds a size alone, with its end."""
 
 UNTIL_CLOSE = -1
+SWITCHING_PROTOCOLS = 101
 
 
 class ProtocolError(Exception):
@@ -40,13 +43,14 @@ class ClosedError(Exception):
 class Body:
     """The framing of a reply body: bytes in, content out, however they are cut."""
 
-    __slots__ = ("_buffer", "_chunked", "_left", "_trailer", "done")
+    __slots__ = ("_buffer", "_chunked", "_left", "_trailed", "_trailer", "done")
 
     def __init__(self, *, chunked: bool, length: int) -> None:
         self._chunked = chunked
         self._left = 0 if chunked else length
         self._buffer = b""
         self._trailer = False
+        self._trailed = 0
         self.done = not chunked and length == 0
 
     def feed(self, data: bytes) -> tuple[bytes, bytes]:
@@ -78,9 +82,9 @@ class Body:
                 self._left -= len(piece)
                 continue
             end = data.find(b"\r\n", at)
+            if (len(data) if end < 0 else end) - at > LONGEST_CHUNK_LINE_BYTES:
+                raise ProtocolError("a chunk without a size")
             if end < 0:
-                if len(data) - at > LONGEST_CHUNK_LINE_BYTES:
-                    raise ProtocolError("a chunk without a size")
                 self._buffer = data[at:]
                 break
             line, at = data[at:end], end + 2
@@ -97,6 +101,9 @@ class Body:
             self._left = 0
             return False
         if self._trailer:
+            self._trailed += len(line)
+            if self._trailed > LONGEST_HEAD_BYTES:
+                raise ProtocolError("a trailer without an end")
             return not line
         size = _HEX.match(line)
         if size is None or line[size.end() :].lstrip(b" \t")[:1] not in (b"", b";"):
@@ -137,7 +144,8 @@ class Connection(asyncio.Protocol):
     def __init__(self) -> None:
         self._transport: asyncio.Transport | None = None
         self._waiter: asyncio.Future[None] | None = None
-        self._head = b""
+        self._partial = bytearray()
+        self._interim_bytes = 0
         self._content: deque[bytes] = deque()
         self._waiting_bytes = 0
         self._body: Body | None = None
@@ -161,7 +169,7 @@ class Connection(asyncio.Protocol):
         """Send a whole request, head and body."""
         if self._transport is None:
             raise ClosedError(began=False)
-        self._head, self.head, self.status, self._body = b"", b"", 0, None
+        self._partial, self._interim_bytes, self.head, self.status, self._body = bytearray(), 0, b"", 0, None
         self._transport.write(request)
 
     async def reply(self) -> None:
@@ -230,41 +238,62 @@ class Connection(asyncio.Protocol):
         self._keep = False
         ended_well = exc is None and self._body is not None and self._body.end()
         if not ended_well and self._error is None:
-            self._error = ClosedError(began=self._body is not None or bool(self._head))
+            self._error = ClosedError(began=self._body is not None or bool(self._partial or self._interim_bytes))
         self._wake()
 
     def _take_head(self, data: bytes) -> bytes:
-        """Collect the head; give the bytes past it."""
-        data = self._head + data if self._head else data
-        if not data.startswith(_VERSION[: len(data)]):
-            raise ProtocolError("no status line")
+        """Collect the head, past interim replies; give the bytes after it. Each byte is looked at once or twice."""
+        searched = max(0, len(self._partial) - len(_END) + 1)
+        whole: bytes | bytearray = data
+        if self._partial:
+            self._partial += data
+            whole = self._partial
+        start = 0
         while True:
-            end = data.find(b"\r\n\r\n")
-            if end < 0:
-                if len(data) > LONGEST_HEAD_BYTES:
-                    raise ProtocolError("a head without an end")
-                self._head = data
-                return b""
-            self.head, data = data[: end + 2], data[end + 4 :]
-            status = _STATUS.match(self.head)
-            if status is None:
+            if not whole.startswith(_VERSION[: len(whole) - start], start):
                 raise ProtocolError("no status line")
-            self.status = int(status[2])
-            if self.status >= 200:
+            end = whole.find(_END, max(searched, start))
+            size = (len(whole) if end < 0 else end) + self._interim_bytes
+            if size > LONGEST_HEAD_BYTES:
+                raise ProtocolError("a head without an end")
+            if end < 0:
+                self._interim_bytes += start
+                self._partial = whole if isinstance(whole, bytearray) else bytearray(whole)
+                del self._partial[:start]
+                return b""
+            self.head = bytes(whole[start : end + 2])
+            start = end + len(_END)
+            if self._is_final():
                 break
-        self._head = b""
+        self._partial = bytearray()
+        return bytes(whole[start:])
+
+    def _is_final(self) -> bool:
+        """Take in a head; say whether it is that of the reply, and not of an interim one."""
+        status = _STATUS.match(self.head)
+        if status is None:
+            raise ProtocolError("no status line")
+        self.status = int(status[2])
+        if self.status == SWITCHING_PROTOCOLS:
+            raise ProtocolError("another protocol than was asked for")
+        if self.status < 200:
+            return False
         fields = self.head.lower()
         self._keep = status[1] == b"1" and b"close" not in _field(fields, b"\r\nconnection:")
         self._body = self._framing(fields)
-        return data
+        return True
 
     def _framing(self, fields: bytes) -> Body:
         """Say how the body ends (RFC 9112, section 6.3); `fields` is the head in lower case."""
         if self.status in (204, 304):
             return Body(chunked=False, length=0)
-        if _field(fields, b"\r\ntransfer-encoding:").endswith(b"chunked"):
-            return Body(chunked=True, length=0)
+        coding = _field(fields, b"\r\ntransfer-encoding:")
         length = _field(fields, b"\r\ncontent-length:")
+        if coding not in (b"", b"identity"):
+            if coding != b"chunked":
+                raise ProtocolError("a body in a coding that was not asked for")
+            self._keep = self._keep and not length  # two lengths: which of them others go by is not to be known
+            return Body(chunked=True, length=0)
         if not length:
             self._keep = False
             return Body(chunked=False, length=UNTIL_CLOSE)

@@ -88,6 +88,7 @@ class Metrics:
         self.overhead.make([()])
         self.in_flight = 0
         gauge("in_flight_requests", "Requests that have not ended.").set_function(lambda: float(self.in_flight))
+        self._left = gauge("left_requests", "Requests whose caller has left and whose answer is read to its end.")
         self.garbage_lines = counts("malformed_lines", "Events of streams that could not be read.", "model")
         self.rows_dropped = counter("log_rows_dropped", "Log rows that could not be written.")
         self.store_failures = counter("store_failures", "Writes to a store that failed.", "store")
@@ -105,6 +106,10 @@ class Metrics:
     def catalogue(self, made: date, today: Callable[[], date]) -> None:
         """Show the age of the price catalogue, anew at each scrape."""
         self._catalogue_age.set_function(lambda: float((today() - made).days))
+
+    def left(self, count: int) -> None:
+        """Show how many answers are read to their end for nobody."""
+        self._left.set(count)
 
     def prepare(self, snapshot: Snapshot) -> None:
         """Make the series of a snapshot's rules and models, so that a zero is visible.

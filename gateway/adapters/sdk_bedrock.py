@@ -12,7 +12,7 @@ from typing import Any, Final
 import anthropic
 import httpx2
 from anthropic.lib.bedrock._stream_decoder import AWSEventStreamDecoder, get_response_stream_shape
-from botocore.eventstream import ParserError
+from botocore.eventstream import EventStreamBuffer, ParserError
 from botocore.exceptions import BotoCoreError
 from botocore.parsers import ResponseParserError
 from botocore.session import Session
@@ -109,7 +109,8 @@ class Unframed:
 
     def __init__(self, reply: Reply) -> None:
         self._reply = reply
-        self._events = AWSEventStreamDecoder().aiter_bytes(self._pieces())
+        self._frames = EventStreamBuffer()
+        self._decoder = AWSEventStreamDecoder()
         self.status = reply.status
 
     @property
@@ -123,16 +124,19 @@ class Unframed:
         return b"".join(parts)
 
     async def chunk(self) -> bytes:
-        """Give the next event, empty at the end. Raises UpstreamError."""
-        try:
-            event = await anext(self._events)
-        except StopAsyncIteration:
-            return b""
-        except UNREADABLE as error:
-            raise UpstreamError(Failure.MALFORMED, "a stream of Bedrock cannot be read") from error
-        data = _in_own_words(event.data) if event.event == "error" else event.data
-        lines = "".join(f"data: {line}\n" for line in data.split("\n"))
-        return f"event: {event.event}\n{lines}\n".encode()
+        """Give the events that came next, empty at the end. Raises UpstreamError.
+
+        Whoever waits may leave, and ask again: nothing is lost.
+        """
+        while piece := await self._reply.chunk():
+            try:
+                self._frames.add_data(piece)
+                events = b"".join(map(self._event, self._frames))
+            except UNREADABLE as error:
+                raise UpstreamError(Failure.MALFORMED, "a stream of Bedrock cannot be read") from error
+            if events:
+                return events
+        return b""
 
     def close(self, *, finished: bool = False) -> None:
         """Let go of the connection."""
@@ -142,9 +146,13 @@ class Unframed:
         while event := await self.chunk():
             yield event
 
-    async def _pieces(self) -> AsyncIterator[bytes]:
-        while piece := await self._reply.chunk():
-            yield piece
+    def _event(self, frame: Any) -> bytes:  # noqa: ANN401 - botocore has no types
+        event = self._decoder._parse_message_from_event(frame)  # noqa: SLF001 - what it is made of is ours to feed
+        if event is None:
+            return b""
+        data = _in_own_words(event.data) if event.event == "error" else event.data
+        lines = "".join(f"data: {line}\n" for line in data.split("\n"))
+        return f"event: {event.event}\n{lines}\n".encode()
 
 
 class Refused:

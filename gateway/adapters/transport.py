@@ -7,6 +7,7 @@ a provider's own are those of the call's Way.
 """
 
 import asyncio
+import errno
 import socket
 import ssl
 from collections import deque
@@ -21,6 +22,7 @@ from aiohappyeyeballs import start_connection
 
 from gateway.adapters.clock import SystemClock
 from gateway.adapters.http1 import ClosedError, Connection, ProtocolError, fields_of
+from gateway.adapters.names import Names
 from gateway.adapters.proxy import Proxy, ProxyError, proxy_of, tunnel
 from gateway.adapters.tls import Contexts, TrustError
 from gateway.domain.upstream import Call, Trust, UpstreamError, Way
@@ -30,6 +32,8 @@ KEEP_ALIVE_S = 30.0
 """How long an idle connection is kept: shorter than the idle limits of the providers' own servers."""
 LARGEST_ANSWER_BYTES = 64 * 1024 * 1024
 HAPPY_EYEBALLS_S = 0.25
+NOTHING_LEFT = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})
+"""What the system says where it is ours, and not the peer's, that there is no connection."""
 END_WITHIN_S = 0.25
 """How long the end of a body may take after the last word of a stream."""
 
@@ -99,10 +103,14 @@ class HttpTransport:
         largest_answer_bytes: int = LARGEST_ANSWER_BYTES,
         contexts: Contexts | None = None,
         clock: SystemClock | None = None,
+        keep_alive_s: float = KEEP_ALIVE_S,
     ) -> None:
         self._clock = clock or SystemClock()
         self._largest_answer_bytes = largest_answer_bytes
+        self._keep_alive_s = keep_alive_s
         self._idle: dict[tuple[object, ...], deque[tuple[Connection, float]]] = {}
+        self._sweeps = False
+        self._names = Names()
         self._all: WeakSet[Connection] = WeakSet()
         self._loop = asyncio.get_running_loop()
         self._contexts = contexts or Contexts()
@@ -121,7 +129,7 @@ class HttpTransport:
                     if error.began:
                         raise
                     # the peer had closed it while it was idle, and what came in between was for nobody
-            return await self._over(await self._connect(place, call.timeouts.connect_s), request, place, call.provider)
+            return await self._over(await self._reached(place, call), request, place, call.provider)
         except (ClosedError, ProtocolError, ProxyError, TrustError, OSError, ValueError) as error:
             raise _failed(error, call.provider) from error
 
@@ -157,18 +165,25 @@ class HttpTransport:
             connection.abort()
             return
         self._idle.setdefault(place.key, deque()).append((connection, self._loop.time()))
+        if not self._sweeps:
+            self._sweep_later()
 
     @property
     def largest_answer_bytes(self) -> int:
         """The most that a whole answer may have."""
         return self._largest_answer_bytes
 
+    @property
+    def idle(self) -> int:
+        """How many connections wait for a request."""
+        return sum(map(len, self._idle.values()))
+
     def _take(self, place: Place) -> Connection | None:
         """Give the connection that was used last, and let go of those that were idle for too long."""
         idle = self._idle.get(place.key)
         if not idle:
             return None
-        oldest = self._loop.time() - KEEP_ALIVE_S
+        oldest = self._loop.time() - self._keep_alive_s
         while idle and (idle[0][1] < oldest or not idle[0][0].open):
             idle.popleft()[0].abort()
         while idle:
@@ -177,17 +192,52 @@ class HttpTransport:
                 return connection
         return None
 
+    def _sweep_later(self) -> None:
+        """See to it that connections of addresses that nobody asks for any more do not stay open."""
+        self._sweeps = True
+        self._loop.call_later(self._keep_alive_s, self._sweep)
+
+    def _sweep(self) -> None:
+        self._let_go(self._loop.time() - self._keep_alive_s)
+        self._sweeps = False
+        if self._idle and not self._closed:
+            self._sweep_later()
+
+    def _let_go(self, since_s: float) -> None:
+        """Close what has been idle since a moment of the loop's time."""
+        for key, idle in list(self._idle.items()):
+            while idle and (idle[0][1] <= since_s or not idle[0][0].open):
+                idle.popleft()[0].abort()
+            if not idle:
+                del self._idle[key]
+
+    async def _reached(self, place: Place, call: Call) -> Connection:
+        """Connect; where this machine has nothing left for it, once more after letting go of all that is idle."""
+        try:
+            return await self._connect(place, call.timeouts.connect_s)
+        except OSError as error:
+            if error.errno not in NOTHING_LEFT or not self._idle:
+                raise
+        self._let_go(self._loop.time())
+        await asyncio.sleep(0)  # the loop closes their sockets
+        return await self._connect(place, call.timeouts.connect_s)
+
     async def _connect(self, place: Place, limit_s: float) -> Connection:
         """Connect within the limit: the name, each of its addresses, the tunnel and the TLS handshake together."""
         deadline = self._clock.deadline()
         with closing(deadline), deadline.until(self._clock.monotonic() + limit_s):
             stream = await (self._reach(place.host, place.port) if place.proxy is None else self._through(place))
-            _, connection = await self._loop.create_connection(
-                Connection,
-                sock=stream,
-                ssl=self._contexts.of(place.trust) if place.tls else None,
-                server_hostname=place.host if place.tls else None,
-            )
+            connection = None
+            try:
+                _, connection = await self._loop.create_connection(
+                    Connection,
+                    sock=stream,
+                    ssl=self._contexts.of(place.trust) if place.tls else None,
+                    server_hostname=place.host if place.tls else None,
+                )
+            finally:
+                if connection is None:
+                    stream.close()
         self._all.add(connection)
         return connection
 
@@ -214,7 +264,7 @@ class HttpTransport:
         return stream
 
     async def _reach(self, host: str, port: int) -> socket.socket:
-        found = await self._loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        found = await self._names.find(host, port)
         return await start_connection(found, happy_eyeballs_delay=HAPPY_EYEBALLS_S)
 
 
@@ -242,15 +292,16 @@ class HttpReply:
     async def read(self) -> bytes:
         """Give the whole body. Raises UpstreamError, for a body that is too large too."""
         most = self._transport.largest_answer_bytes
-        parts: list[bytes] = []
-        size = 0
-        while piece := await self.chunk():
-            parts.append(piece)
-            size += len(piece)
-            if size > most:
-                words = f"{self._provider} sent an answer of more than {most} bytes"
-                raise UpstreamError(Failure.MALFORMED, words)
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+        first = await self.chunk()
+        body, size = bytearray(), len(first)
+        while size <= most and (piece := await self.chunk() if first else b""):
+            if not body:
+                body += first
+            body += piece  # in pieces of a few bytes each, a list of them would take ten times as much
+            size = len(body)
+        if size > most:
+            raise UpstreamError(Failure.MALFORMED, f"{self._provider} sent an answer of more than {most} bytes")
+        return bytes(body) if body else first
 
     async def chunk(self) -> bytes:
         """Give the bytes that came next, empty at the end. Raises UpstreamError."""
@@ -320,6 +371,9 @@ def _failed(error: Exception, provider: str) -> UpstreamError:
             return UpstreamError(Failure.CONNECT, f"the certificates for {provider} cannot be used")
         case TimeoutError():
             return UpstreamError(Failure.CONNECT, f"connecting to {provider} took too long")
+        case OSError(errno=number) if number in NOTHING_LEFT:
+            words = f"this machine has nothing left to connect to {provider} with: files, ports or memory"
+            return UpstreamError(Failure.CONNECT, words, ours=True)
         case ssl.SSLCertVerificationError():
             return UpstreamError(Failure.CONNECT, f"{provider} has no certificate that this machine trusts")
         case ssl.SSLError():

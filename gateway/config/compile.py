@@ -11,6 +11,7 @@ from gateway.config.alerting import Watchable, alert_of, destination_of
 from gateway.config.budgets import Names, budget_of
 from gateway.config.callers import callers_of
 from gateway.config.categories import all_at_once, category_of
+from gateway.config.courtesies import courtesy_of
 from gateway.config.lint import warnings_of
 from gateway.config.merge import Merged
 from gateway.config.node import Findings, Node
@@ -112,7 +113,7 @@ class Compiler:
         self, documents: list[yamltree.Document], files: tuple[RuleFile, ...], findings: Findings
     ) -> Snapshot | None:
         merged = Merged(documents, findings)
-        defaults = _defaults(merged.section("defaults"))
+        defaults = _defaults(merged.section("defaults"), findings)
         own = {name: category_of(name, node, findings) for name, node in merged.section("categories").items()}
         shipped = merged.section("defaults").get("shipped_categories")
         categories = {**({} if shipped and shipped.value is False else self._shipped), **own}
@@ -208,7 +209,7 @@ def _refuse_reserved(merged: Merged, findings: Findings) -> None:
         findings.add(model.problem(message, "give it another name", at_key=True))
 
 
-def _defaults(section: Mapping[str, Node]) -> Defaults:
+def _defaults(section: Mapping[str, Node], findings: Findings) -> Defaults:
     base = Defaults()
     retention = section.get("retention")
     days, size = (retention.get(name) if retention else None for name in ("days", "size"))
@@ -219,6 +220,7 @@ def _defaults(section: Mapping[str, Node]) -> Defaults:
         deadline_s=duration_s(section["deadline"].value) if "deadline" in section else base.deadline_s,
         fall_back_on=failures_of(section.get("fall_back_on"), base.fall_back_on),
         strict_params=bool(section["strict_params"].value) if "strict_params" in section else base.strict_params,
+        courtesy=courtesy_of(section, base.courtesy, findings),
         max_body_bytes=size_bytes(section["max_body"].value) if "max_body" in section else base.max_body_bytes,
         retention_days=days.value if days else base.retention_days,
         retention_bytes=size_bytes(size.value) if size else base.retention_bytes,

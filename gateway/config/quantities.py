@@ -5,7 +5,9 @@ Each function raises ValueError with a message fit for a Problem. The forms are 
 
 import re
 from datetime import UTC, datetime, timedelta
+from math import inf
 
+NEVER = "never"
 _NUMBER = r"([0-9]{1,12}(?:\.[0-9]{1,9})?)"
 _DURATION = re.compile(_NUMBER + r"(ms|s|m|h|d)")
 _SIZE = re.compile(_NUMBER + r"(B|KB|MB|GB|TB|KiB|MiB|GiB|TiB)")
@@ -35,6 +37,11 @@ def duration_s(text: str) -> float:
     if found is None:
         raise ValueError(f"'{text}' is not a duration such as 500ms, 2s, 10m, 1h or 30d")
     return float(found[1]) / 1000 if found[2] == "ms" else float(found[1]) * _SECONDS[found[2]]
+
+
+def never_or_s(text: str) -> float:
+    """Give the seconds of a duration, infinity for `never`."""
+    return inf if text == NEVER else duration_s(text)
 
 
 def size_bytes(text: str) -> int:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from gateway.config.conditions import Named, condition_of, mentions
+from gateway.config.courtesies import courtesy_of
 from gateway.config.embeddings import check_chain, check_surface
 from gateway.config.node import Findings, Node
 from gateway.config.quantities import duration_s
@@ -85,6 +86,7 @@ def rule_of(node: Node, known: Known, findings: Findings) -> Rule | None:
         deadline_s=duration_s(deadline.value) if deadline else defaults.deadline_s,
         fall_back_on=failures_of(node.get("fall_back_on"), defaults.fall_back_on),
         strict=bool(node["strict_params"].value) if "strict_params" in node.value else defaults.strict_params,
+        courtesy=courtesy_of(dict(node.items()), defaults.courtesy, findings),
     )
     rule = Rule(
         name=node["name"].value,

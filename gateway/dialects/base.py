@@ -35,6 +35,7 @@ class Bad:
 
 
 TOO_LONG = Bad(Failure.MALFORMED, ProviderError(200, message="the provider sent an event without an end"))
+TOO_MUCH = Bad(Failure.MALFORMED, ProviderError(200, message="the provider sent more than an answer can have"))
 NOT_JSON = Bad(Failure.MALFORMED, ProviderError(200, message="the provider's answer is not a JSON object"))
 UNREADABLE = Bad(Failure.MALFORMED, ProviderError(200, message="the provider sent an event that cannot be read"))
 NOTHING = Bad(Failure.EMPTY, ProviderError(200, message="the provider's answer has no content"))
@@ -176,12 +177,14 @@ class CallerDialect(Protocol):
 
     `names` gives this dialect's names of what a provider's dialect left out, where they are not ours. `id_header` is
     where its clients look for the id of a request, and `overloaded` the status of a provider that they are told as it
-    is: 503, or one that only this dialect has.
+    is: 503, or one that only this dialect has. `keepalive` is the sign of life of a stream: bytes that its clients pass
+    over, and that may stand between any two events and before the first.
     """
 
     names: Mapping[str, str]
     id_header: str
     overloaded: int
+    keepalive: bytes
 
     def read_request(self, body: bytes, headers: Mapping[str, str]) -> Request | Refusal:
         """Read a request; `headers` has lower-case names."""
@@ -212,7 +215,10 @@ class CallerDialect(Protocol):
         ...
 
     def error_event(self, error: ProviderError, blame: Blame, request_id: str, sent: int = 0) -> bytes:
-        """Give the event that ends a stream which cannot be finished, after so many that were `sent`."""
+        """Give the event that ends a stream which cannot be finished, after so many that were `sent`.
+
+        An `error` with an error status and no type of its own gets this dialect's words for the status.
+        """
         ...
 
 

@@ -38,8 +38,13 @@ def text_of(value: Any) -> str:  # noqa: ANN401 - decoded JSON
 
 
 def word_of(value: Any) -> str:  # noqa: ANN401 - decoded JSON
-    """Give a word of an error, which some write as a number; empty where there is none."""
-    return "" if value is None else str(value)
+    """Give a word of an error, which some write as a number or as an object; empty where there is none."""
+    if value is None or type(value) is str:
+        return value or ""
+    try:
+        return str(value)
+    except RecursionError:
+        return ""
 
 
 def count_of(value: Any) -> int | None:  # noqa: ANN401 - decoded JSON

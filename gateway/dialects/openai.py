@@ -66,6 +66,7 @@ class OpenAI:
 
     id_header = "x-request-id"
     overloaded = 503
+    keepalive = b": keepalive\n\n"
 
     def refusal(self, refusal: Refusal, blame: Blame, request_id: str) -> bytes:
         """Give `{"error": {...}}` with OpenAI's words."""
@@ -109,6 +110,12 @@ class OpenAI:
         )
 
 
+def event_words(error: ProviderError, blame: Blame) -> dict[str, Any]:
+    """Give the object that says what went wrong in a stream that has begun with a 200."""
+    kind, code = _type_of(error.status) if error.status >= 400 else ("server_error", None)
+    return error_object(error.type or kind, error.code or code, error.message, blame)
+
+
 def _type_of(status: int) -> tuple[str, str | None]:
     """Give the type and the code that go with a status."""
     other = "invalid_request_error" if 400 <= status < 500 else "server_error"
@@ -123,7 +130,7 @@ def error_object(kind: str, code: str | None, message: str, blame: Blame, param:
 def error_of(status: int, error: Any) -> ProviderError:  # noqa: ANN401 - decoded JSON
     """Give the words of an error object."""
     if not isinstance(error, dict):
-        return ProviderError(status, message=str(error))
+        return ProviderError(status, message=word_of(error))
     kind, code, message = (word_of(error.get(name)) for name in ("type", "code", "message"))
     return ProviderError(status, kind, code, message)
 

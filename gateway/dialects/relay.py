@@ -7,13 +7,30 @@ that the caller did not ask for; between dialects they are written anew.
 
 from collections.abc import Iterator
 
-from gateway.dialects.base import CUT_SHORT, NOTHING, REFUSED, UNREADABLE, Bad, Block, Kind, StreamReader, StreamWriter
+from gateway.dialects.base import (
+    CUT_SHORT,
+    NOTHING,
+    REFUSED,
+    TOO_MUCH,
+    UNREADABLE,
+    Bad,
+    Block,
+    Kind,
+    StreamReader,
+    StreamWriter,
+)
 from gateway.domain.chat import Stop
 from gateway.domain.usage import Usage
 
+MOST_HELD_BYTES = 16 * 1024 * 1024
+"""What may come before any content: some providers tell the whole request back, twice."""
+MOST_HELD_EVENTS = 10_000
+MOST_TRANSLATED_BYTES = 256 * 1024 * 1024
+"""What may come of a stream that is written anew: some dialects tell the whole answer again at its end."""
+
 
 class Relay:
-    """The state of one stream.
+    """The state of one stream. It keeps no more of it than the bounds above, however much comes.
 
     `committed` once content has come out; `closed` once the terminal marker was seen; `bad` once the stream turned
     out to be no whole answer. `garbage` counts events that could not be read. `characters` counts the characters that
@@ -21,7 +38,7 @@ class Relay:
     """
 
     __slots__ = (
-        *("_held", "_hide_usage", "_reader", "_writer"),
+        *("_before", "_held", "_held_bytes", "_hide_usage", "_reader", "_taken_bytes", "_writer"),
         *("bad", "characters", "closed", "committed", "garbage", "sent"),
     )
 
@@ -30,6 +47,7 @@ class Relay:
         self._writer = writer
         self._hide_usage = hide_usage
         self._held: list[bytes] = []
+        self._before = self._held_bytes = self._taken_bytes = 0
         self.committed = False
         self.closed = False
         self.bad: Bad | None = None
@@ -54,6 +72,10 @@ class Relay:
 
     def feed(self, data: bytes) -> bytes:
         """Take bytes from the provider; give the bytes that may go to the caller now."""
+        if self._writer is not None and not self._over():
+            self._taken_bytes += len(data)
+            if self._taken_bytes > MOST_TRANSLATED_BYTES:
+                self.bad = TOO_MUCH
         return self._pass(self._reader.feed(data))
 
     def end(self) -> bytes:
@@ -111,9 +133,21 @@ class Relay:
             case _:
                 pass
         self.characters += block.characters
-        if data := self._written(block):
-            self.sent += data.count(b"\n\n")
-            (out if self.committed else self._held).append(data)
+        data = self._written(block)
+        self.sent += data.count(b"\n\n")
+        if self.committed:
+            out.append(data)
+        else:
+            self._hold(data)
+
+    def _hold(self, data: bytes) -> None:
+        """Keep what may go out once there is content."""
+        self._before += 1
+        self._held_bytes += len(data)
+        if data:
+            self._held.append(data)
+        if self._before > MOST_HELD_EVENTS or self._held_bytes > MOST_HELD_BYTES:
+            self._held, self.bad = [], TOO_MUCH
 
     def _without_content(self) -> Bad:
         return REFUSED if self._reader.stop is Stop.REFUSAL else NOTHING

@@ -54,6 +54,7 @@ METRICS: Final[Mapping[str, Metric]] = {
         "cost_usd_total": ("rule", "model"),
         "extra_cost_usd_total": ("kind", "rule"),
         "in_flight_requests": (),
+        "left_requests": (),
         "log_rows_dropped_total": (),
         "malformed_lines_total": ("model",),
         "model_state": ("model", "state"),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any, assert_never
 
 from gateway.domain.problem import Mark
@@ -85,6 +86,22 @@ class Timeouts:
     total_s: float = 600.0
 
 
+@dataclass(frozen=True, slots=True)
+class Courtesy:
+    """What a caller is owed while it waits, and after it has left.
+
+    A stream that sends nothing for `keepalive_s` gives a sign of life. One whose content has not come after
+    `commit_after_s` begins all the same. `drains` says that the answer to a caller who left is read to its end, for
+    what it reports of its use. Infinity is never.
+    """
+
+    keepalive_s: float = 15.0
+    commit_after_s: float = inf
+    drains: bool = False
+
+
+COURTESY = Courtesy()
+
 OUTPUT_LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
 """All names of the one parameter that limits an answer's length: a rule may use any, a body has its dialect's."""
 
@@ -141,6 +158,7 @@ class Chain:
     deadline_s: float = 600.0
     fall_back_on: frozenset[Failure] = frozenset()
     strict: bool = False
+    courtesy: Courtesy = COURTESY
     models: tuple[str, ...] = field(init=False, repr=False, compare=False)
     """The names of the steps' models."""
 
@@ -157,6 +175,7 @@ class Route:
     deadline_s: float
     fall_back_on: frozenset[Failure]
     strict: bool = False
+    courtesy: Courtesy = COURTESY
     settled: Chain | None = field(init=False, repr=False, compare=False)
     """The chain of a route without splits, the same for every conversation."""
 
@@ -166,7 +185,7 @@ class Route:
 
     def over(self, steps: tuple[Step, ...]) -> Chain:
         """Give the chain of these steps, bounded as the route is."""
-        return Chain(steps, self.deadline_s, self.fall_back_on, self.strict)
+        return Chain(steps, self.deadline_s, self.fall_back_on, self.strict, self.courtesy)
 
     def share(self, place: int, model: str) -> float:
         """Give the share of conversations that take a model at a place."""

@@ -13,7 +13,7 @@ from gateway.domain.health import HealthState
 from gateway.domain.plan import Plan
 from gateway.domain.problem import Mark, Problem
 from gateway.domain.registry import Model, Provider
-from gateway.domain.rule import Rule, Timeouts
+from gateway.domain.rule import COURTESY, Courtesy, Rule, Timeouts
 from gateway.domain.words import DEFAULT_FALL_BACK_ON, Failure, Prefer, Surface
 
 FINGERPRINT_SHOWN = 7
@@ -29,6 +29,7 @@ class Defaults:
     deadline_s: float = 600.0
     fall_back_on: frozenset[Failure] = DEFAULT_FALL_BACK_ON
     strict_params: bool = False
+    courtesy: Courtesy = COURTESY
     max_body_bytes: int = 32_000_000
     retention_days: int = 30
     retention_bytes: int = 5_000_000_000

@@ -76,11 +76,15 @@ class Call(Struct, frozen=True, gc=False):
 
 
 class UpstreamError(Exception):
-    """No reply came, or it broke off. `failure` says in which way, the message says it to a person."""
+    """No reply came, or it broke off. `failure` says in which way, the message says it to a person.
 
-    def __init__(self, failure: Failure, message: str) -> None:
+    `ours` says that it is no fault of the provider's: this machine could not ask.
+    """
+
+    def __init__(self, failure: Failure, message: str, *, ours: bool = False) -> None:
         super().__init__(message)
         self.failure = failure
+        self.ours = ours
 
 
 class Reply(Protocol):

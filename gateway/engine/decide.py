@@ -94,7 +94,7 @@ def _requested(
         matched=None,
         category=features["category@user"],
         confidence=features["confidence@user"],
-        chain=Chain((step,), defaults.deadline_s, defaults.fall_back_on, defaults.strict_params),
+        chain=Chain((step,), defaults.deadline_s, defaults.fall_back_on, defaults.strict_params, defaults.courtesy),
         chain_name="",
         rules=rules,
         walked=len(rules),

@@ -11,7 +11,9 @@ def wait_asked_s(status: int, headers: Mapping[str, str], now: datetime) -> floa
 
     `retry-after-ms` and `Retry-After` come first, else, for a 429, the reset of a limit of which nothing remains:
     OpenAI's `x-ratelimit-reset-*` (`6m0s`, `20ms`) and Anthropic's `anthropic-ratelimit-*-reset` (RFC 3339).
+    A moment is counted from the provider's own `Date` where it gives one: our clock may be wrong.
     """
+    now = _moment(headers.get("date", "")) or now
     milliseconds = headers.get("retry-after-ms", "")
     if milliseconds.isascii() and milliseconds.isdigit():
         return min(int(milliseconds[:12]) / 1000, LONGEST_WAIT_S)
@@ -42,12 +44,17 @@ def retry_after_s(written: str, now: datetime) -> float | None:
     """Read a Retry-After header: seconds, or the seconds until an HTTP date (RFC 9110, section 10.2.3)."""
     if written.isascii() and written.isdigit():
         return float(min(int(written[:9]), LONGEST_WAIT_S))
+    at = _moment(written)
+    return None if at is None else min(max((at - now).total_seconds(), 0.0), LONGEST_WAIT_S)
+
+
+def _moment(written: str) -> datetime | None:
+    """Read an HTTP date, None for anything else."""
     try:
         at = parsedate_to_datetime(written)
     except ValueError:
         return None
-    until_s = (at.replace(tzinfo=at.tzinfo or UTC) - now).total_seconds()
-    return min(max(until_s, 0.0), LONGEST_WAIT_S)
+    return at.replace(tzinfo=at.tzinfo or UTC)
 
 
 LONGEST_WAIT_S = 86_400.0

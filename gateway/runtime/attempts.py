@@ -20,9 +20,9 @@ from gateway.runtime.exchange import Exchange
 from gateway.runtime.health import HealthBoard
 from gateway.runtime.ports import Deadline, Timekeeper, Transport
 from gateway.runtime.reserve import reserve
-from gateway.runtime.running import Running, estimated_usage
+from gateway.runtime.running import CALLER_LEFT, Running, estimated_usage, folded
 from gateway.runtime.spend import SpendBook
-from gateway.runtime.streamer import CALLER_LEFT, Stream
+from gateway.runtime.streamer import Stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,7 @@ class Attempts:
                 return stream
             return await self._whole(attempt, question, deadline, last_s)
         except UpstreamError as error:
+            attempt.hurried = error.ours
             attempt.failed(Bad(error.failure, ProviderError(0, message=str(error))), self._clock)
         except TimeoutError:
             words = f"{attempt.model.name} did not answer in time"
@@ -98,8 +99,8 @@ class Attempts:
     async def _whole(self, attempt: Running, question: Asked, deadline: Deadline, last_s: float) -> Answered | None:
         with deadline.until(last_s):
             reply = await self._transport.send(question.call)
-            attempt.began(reply, question.endpoint)
             try:
+                attempt.began(reply, question.endpoint)
                 body = await reply.read()
             finally:
                 reply.close()
@@ -164,7 +165,7 @@ class Attempts:
 
     def _refused(self, attempt: Running, question: Asked, reply: Reply, body: bytes) -> None:
         """Note an attempt that was answered with an error status, and when the provider says to come again."""
-        error = question.endpoint.read_error(reply.status, body)
+        error = question.endpoint.read_error(reply.status, b"" if folded(reply) else body)
         if not attempt.exchange.decision.chain.strict:
             attempt.again = attempt.mends(question.endpoint.mended(question.call.body, error))
         wait_s = wait_asked_s(reply.status, reply.headers, self._clock.now())

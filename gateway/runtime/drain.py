@@ -36,6 +36,7 @@ class Drain:
         self.stopping = asyncio.Event()
         self._settled = asyncio.Event()
         self._stays: set[Stay] = set()
+        self._unhurried: set[Stay] = set()
         self._over = False
 
     @property
@@ -54,6 +55,8 @@ class Drain:
             self._settled.set()
         self.phase = Phase.DRAINING
         self.stopping.set()
+        for stay in tuple(self._unhurried):
+            stay.cut_short()
 
     def came(self) -> None:
         """Count a request in."""
@@ -68,6 +71,10 @@ class Drain:
     def stay(self) -> "Stay":
         """Give the bounds of a wait within a request, which raise CutShortError where it lasts beyond the end."""
         return Stay(self._stays, over=self._over)
+
+    def until_stop(self) -> "Stay":
+        """Give the bounds of a wait that nobody is to wait for at the end: `stop` cuts it short at once."""
+        return Stay(self._unhurried, over=self.draining)
 
     async def ended(self, limit_s: float) -> None:
         """Take no new requests, and return once none is in flight.

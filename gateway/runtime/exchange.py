@@ -57,9 +57,10 @@ class Exchange(Struct):
     `started_s` is monotonic, when the body was there. `waited_s` is time spent on providers, which is not the
     gateway's own. `refusals` say why steps were passed over that could not carry the request, `overspent` which budget
     had no room for one and `unread` which one was closed, and `lost` what the last attempt could not carry over.
-    `holds` is money held back for its attempts. `begun` once a part of a stream has left. `cut` says that the answer
-    ended at a limit on the output, and `defaulted` is the limit that the last attempt was given because nobody gave
-    one. `upstream_id` is the provider's id of the last attempt that had a reply.
+    `holds` is money held back for its attempts. `begun` once a part of a stream has left; `left` once the caller has,
+    where its attempt goes on to its end. `cut` says that the answer ended at a limit on the output, and `defaulted` is
+    the limit that the last attempt was given because nobody gave one. `upstream_id` is the provider's id of the last
+    attempt that had a reply.
     """
 
     id: str
@@ -82,6 +83,7 @@ class Exchange(Struct):
     unread: Unread | None = None
     holds: list[Hold] = []
     begun: bool = False
+    left: bool = False
     cut: bool = False
     defaulted: int | None = None
     upstream_id: str = ""

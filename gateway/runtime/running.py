@@ -8,7 +8,7 @@ from msgspec import Struct, structs
 from gateway.dialects.base import Bad, Endpoint, Outgoing
 from gateway.domain.attempt import Attempt, ProviderError
 from gateway.domain.registry import Model
-from gateway.domain.upstream import Reply
+from gateway.domain.upstream import Reply, UpstreamError
 from gateway.domain.usage import Usage
 from gateway.domain.words import Failure
 from gateway.engine.pricing import cost_nano_usd, price_at
@@ -26,8 +26,9 @@ _ID = re.compile(r"[A-Za-z0-9._:/=+-]{1,100}")
 class Running(Struct):
     """An attempt that is under way; `status` is that of the reply's head, 0 until one has come.
 
-    `trial` says that it finds out whether a model answers again. `hurried` once the request's own deadline ended it,
-    which is not the model's fault. `again` once the provider turned down what can be left out.
+    `trial` says that it finds out whether a model answers again. `hurried` once the request's own deadline ended it, or
+    a want of this machine's, which is not the model's fault. `again` once the provider turned down what can be left
+    out.
     """
 
     exchange: Exchange
@@ -45,10 +46,16 @@ class Running(Struct):
     upstream_id: str = ""
 
     def began(self, reply: Reply, endpoint: Endpoint) -> None:
-        """Take in the head of the reply: its status, and the provider's own id of the request."""
+        """Take in the head of the reply: its status, and the provider's own id of the request.
+
+        Raises UpstreamError for an answer that is compressed: nobody asked for that, and it may unfold to anything.
+        """
         self.status = reply.status
         given = reply.headers.get(endpoint.id_header, "")
         self.exchange.upstream_id = self.upstream_id = given if _ID.fullmatch(given) else ""
+        if 200 <= reply.status < 300 and folded(reply):
+            words = f"{self.model.provider} compressed its answer, which it was asked not to do"
+            raise UpstreamError(Failure.MALFORMED, words)
 
     def waited(self, clock: Clock) -> None:
         """Count the time since the start, or since the last count, as time spent on the provider."""
@@ -83,6 +90,9 @@ class Running(Struct):
     def _note(self, clock: Clock, bad: Bad | None, usage: Usage | None, *, committed: bool) -> None:
         self.waited(clock)
         exchange = self.exchange
+        own = None if bad is None else bad.failure
+        if exchange.left:
+            bad = CALLER_LEFT  # however it ends: nobody is there for its answer, nor for another model's
         cost = 0 if usage is None else cost_nano_usd(usage, price_at(self.model.price, exchange.at.date()))
         attempt = Attempt(
             position=self.position,
@@ -101,9 +111,14 @@ class Running(Struct):
         )
         exchange.history.append(attempt)
         self.hold.settle(cost)
-        if bad is not None:
-            judged = Failure.CANCELLED if self.hurried else bad.failure
+        if own is not None:
+            judged = Failure.CANCELLED if self.hurried else own
             self.board.failed(attempt, judged, trial=self.trial and not committed)
+
+
+def folded(reply: Reply) -> bool:
+    """Say whether the body of a reply is compressed."""
+    return reply.headers.get("content-encoding", "").strip().lower() not in ("", "identity")
 
 
 def without(secret: str | None, error: ProviderError) -> ProviderError:
@@ -114,6 +129,7 @@ def without(secret: str | None, error: ProviderError) -> ProviderError:
     return replace(error, type=words[0], code=words[1], message=words[2])
 
 
+CALLER_LEFT = Bad(Failure.CANCELLED, ProviderError(0, message="the caller left"))
 CHARACTERS_PER_TOKEN = 4
 
 

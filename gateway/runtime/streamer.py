@@ -1,5 +1,7 @@
 """A stream whose first content has come: from here on it belongs to one model, to its end."""
 
+from math import inf
+
 from gateway.dialects.base import Bad
 from gateway.dialects.relay import Relay
 from gateway.domain.attempt import ProviderError
@@ -8,14 +10,15 @@ from gateway.domain.upstream import Reply, UpstreamError
 from gateway.domain.words import Failure, Outcome
 from gateway.engine.chain import Halt, next_step
 from gateway.runtime.ports import Clock, Deadline
-from gateway.runtime.running import Running, estimated_usage
+from gateway.runtime.running import CALLER_LEFT, Running, estimated_usage
 
 
 class Stream:
     """The pieces for the caller, one at a time. It must be closed, however it ends; twice is as once.
 
     An end without the terminal marker, an error event and a silence past the idle limit all end it with an error event
-    in the caller's dialect: never a clean end, never the words of another model.
+    in the caller's dialect: never a clean end, never the words of another model. While there is nothing to give, signs
+    of life are given, which no limit takes for a word of the provider's.
     """
 
     def __init__(
@@ -27,24 +30,30 @@ class Stream:
         self._first = first
         self._clock = clock
         self._deadline = deadline
-        self._timeouts = running.exchange.decision.chain.steps[running.position].timeouts
+        chain = running.exchange.decision.chain
+        self._timeouts = chain.steps[running.position].timeouts
+        self._courtesy = chain.courtesy
+        self._silent_s = 0.0
 
     async def next(self) -> bytes:
         """Give the next piece as soon as it comes, empty at the end."""
         if self._first:
             piece, self._first = self._first, b""
             return piece
+        now_s = self._clock.monotonic()
+        sign_s = now_s + self._courtesy.keepalive_s
         while not self._noted:
             if self._relay.closed or self._relay.bad is not None:
                 return self._end(self._relay.bad)
             try:
-                piece = await self._piece()
+                piece = await self._piece(now_s, sign_s)
             except UpstreamError as error:
                 return self._end(Bad(error.failure, ProviderError(0, message=str(error))))
             except TimeoutError:
                 return self._end(SILENT)
             if piece:
                 return piece
+            now_s = self._clock.monotonic()
         return b""
 
     @property
@@ -52,10 +61,35 @@ class Stream:
         """Whether the piece that was given last is the end of a whole answer."""
         return self._relay.closed and self._relay.bad is None and not self._first
 
-    async def _piece(self) -> bytes:
-        timeouts, now_s = self._timeouts, self._clock.monotonic()
-        with self._deadline.until(min(now_s + timeouts.idle_s, self._running.started_s + timeouts.total_s)):
-            data = await self._reply.chunk()
+    @property
+    def drains(self) -> bool:
+        """Whether it is to be read to its end where its caller leaves."""
+        return self._courtesy.drains and not self._noted
+
+    async def drain(self) -> None:
+        """Read it to its end, for what it reports, within the same limits; nobody is given what it says."""
+        while not (self._noted or self._relay.closed or self._relay.bad):
+            try:
+                await self._piece(self._clock.monotonic(), inf)
+            except (UpstreamError, TimeoutError):
+                return
+
+    async def _piece(self, now_s: float, sign_s: float) -> bytes:
+        """Give what comes next of the provider, or a sign of life where nothing has come by `sign_s`.
+
+        Raises TimeoutError for a silence past the limit, which begins with the wait for a word and goes on over signs.
+        """
+        timeouts = self._timeouts
+        silent_s = self._silent_s or min(now_s + timeouts.idle_s, self._running.started_s + timeouts.total_s)
+        try:
+            with self._deadline.until(min(silent_s, sign_s)):
+                data = await self._reply.chunk()
+        except TimeoutError:
+            if silent_s <= sign_s:
+                raise
+            self._silent_s = silent_s
+            return self._running.exchange.caller.keepalive
+        self._silent_s = 0.0
         return self._relay.feed(data) if data else self._relay.end()
 
     def _end(self, bad: Bad | None) -> bytes:
@@ -104,5 +138,4 @@ class Stream:
 
 
 SILENT = Bad(Failure.TIMEOUT, ProviderError(0, message="the provider stopped sending in the middle of the answer"))
-CALLER_LEFT = Bad(Failure.CANCELLED, ProviderError(0, message="the caller left"))
 UNREAD = Bad(Failure.TRUNCATED, ProviderError(0, message="the stream was not read to its end"))

@@ -236,6 +236,11 @@ def garbage_event() -> bytes:
     return b'event: content_block_delta\ndata: {"type":"content_block_delta","index":0,"delta":{"ty\n\n'
 
 
+def ping() -> bytes:
+    """Give a ping."""
+    return _event("ping", {})
+
+
 def models(names: Sequence[str]) -> Reply:
     """List models as GET /v1/models does, all on one page."""
     listed = [

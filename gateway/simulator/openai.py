@@ -257,6 +257,11 @@ def garbage_event() -> bytes:
     return b'data: {"id":"chatcmpl-garbage","choices":[{"delta":{"conte\n\n'
 
 
+def ping() -> bytes:
+    """Give a comment, as servers in front of OpenAI's do."""
+    return b": ping\n\n"
+
+
 def models(names: Sequence[str]) -> Reply:
     """List models as GET /v1/models does."""
     listed = [{"id": name, "object": "model", "created": _EPOCH_S, "owned_by": "simulator"} for name in names]

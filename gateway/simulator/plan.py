@@ -3,8 +3,10 @@
 Pure functions from a question and a script to a Plan; the server only carries it out.
 """
 
+import gzip
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import cache
 
 from gateway.simulator.faults import Fault, Script
 from gateway.simulator.wire import Reply, Whole, Wire
@@ -12,6 +14,9 @@ from gateway.simulator.world import Answer, Finish, Latency, Question, Telling, 
 
 SLOW_PER_TOKEN_S = 1.0
 PIECES_BEFORE_CUT = 3
+
+LARGE_BYTES = 256 * 1024
+BOMB_BYTES = 10_000_000
 
 _STATUS_FAULTS = frozenset(
     {
@@ -28,12 +33,17 @@ _STATUS_FAULTS = frozenset(
 
 
 class Ending(StrEnum):
-    """How a response ends: as HTTP says, by a closed connection, by a reset one, or not before the client goes."""
+    """How a response ends: as HTTP says, by a connection that is closed, closed on one side or reset, or not at all.
+
+    What is held says nothing more until the client goes; what is repeated says the same again and again.
+    """
 
     COMPLETE = "complete"
     CUT = "cut"
+    HALF_CLOSED = "half_closed"
     RESET = "reset"
     HELD = "held"
+    REPEATED = "repeated"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +65,16 @@ class Portion:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A response: a wait in seconds, the head (None for no response at all), the body in portions, the ending."""
+    """A response: a wait in seconds, the head, the body in portions, the ending, and what is repeated.
+
+    Without a head there is no response at all, or where something is repeated, one whose head has no end.
+    """
 
     wait_s: float
     head: Head | None
     portions: tuple[Portion, ...]
     ending: Ending
+    again: bytes = b""
 
 
 def plan(wire: Wire, question: Question, script: Script | None, latency: Latency, speed: float) -> Plan:
@@ -89,6 +103,11 @@ def _failed(wire: Whole, question: Question, script: Script | None, pace: Latenc
             return Plan(pace.connect_s, None, (), Ending.RESET)
         case Fault.STALL:
             return Plan(0.0, None, (), Ending.HELD)
+        case Fault.HEADERS_SLOWLY:
+            return Plan(pace.connect_s, None, (), Ending.REPEATED, b"x")
+        case Fault.GZIP_BOMB:
+            headers = (("content-type", "application/json"), ("content-encoding", "gzip"))
+            return planned(Reply(200, headers, _bomb()), pace.connect_s)
         case Fault.ERROR_IN_200:
             return planned(replace(wire.failure(Fault.SERVER_ERROR, question, None), status=200), pace.connect_s)
         case _ if fault in _STATUS_FAULTS or (fault is Fault.ERROR_IN_STREAM and not question.stream):
@@ -141,8 +160,13 @@ def _at_once(wire: Whole, question: Question, given: Answer, fault: Fault | None
     whole = planned(reply, pace.connect_s + thinking_s)
     half = reply.body[: len(reply.body) // 2]
     match fault:
-        case Fault.CUT:
-            return replace(whole, portions=(Portion(0.0, half),), ending=Ending.CUT)
+        case Fault.CUT | Fault.HALF_CLOSED:
+            ending = Ending.CUT if fault is Fault.CUT else Ending.HALF_CLOSED
+            return replace(whole, portions=(Portion(0.0, half),), ending=ending)
+        case Fault.PINGS_ONLY | Fault.ENDLESS | Fault.ENDLESS_EVENT:
+            head = Head(200, reply.headers, None)
+            space = b" " if fault is Fault.PINGS_ONLY else b" " * LARGE_BYTES
+            return Plan(pace.connect_s, head, (), Ending.REPEATED, space)
         case Fault.STALL_AFTER_HEADERS:
             return replace(whole, wait_s=pace.connect_s, portions=(), ending=Ending.HELD)
         case Fault.MALFORMED_LINE:
@@ -169,11 +193,28 @@ def _streamed(wire: Wire, question: Question, given: Answer, fault: Fault | None
         )
         for index, text in enumerate(pieces(given.text))
     )
-    if fault is Fault.CUT:
-        return Plan(pace.connect_s, head, start + content[:PIECES_BEFORE_CUT], Ending.CUT)
+    match fault:
+        case Fault.CUT | Fault.HALF_CLOSED:
+            ending = Ending.CUT if fault is Fault.CUT else Ending.HALF_CLOSED
+            return Plan(pace.connect_s, head, start + content[:PIECES_BEFORE_CUT], ending)
+        case Fault.PINGS_ONLY:
+            return Plan(pace.connect_s, head, start, Ending.REPEATED, wire.ping())
+        case Fault.ENDLESS:
+            return Plan(
+                pace.connect_s, head, start + content, Ending.REPEATED, wire.piece(question, " and", len(content))
+            )
+        case Fault.ENDLESS_EVENT:
+            return Plan(pace.connect_s, head, (*start, Portion(0.0, b"data: ")), Ending.REPEATED, b"x" * LARGE_BYTES)
+        case _:
+            pass
     last = tuple(Portion(0.0, event) for event in (*wire.closing(question, given), wire.marker(question, given)))
     if fault is Fault.NO_TERMINAL:
         last = ()
     elif fault is Fault.NO_MARKER:
         last = last[:-1]
     return Plan(pace.connect_s, head, start + content + last, Ending.COMPLETE)
+
+
+@cache
+def _bomb() -> bytes:
+    return gzip.compress(bytes(BOMB_BYTES), mtime=0)

@@ -147,6 +147,11 @@ def garbage_event() -> bytes:
     return b'event: response.output_text.delta\ndata: {"type":"response.output_text.delta","delt\n\n'
 
 
+def ping() -> bytes:
+    """Give a comment."""
+    return openai.ping()
+
+
 def models(names: Sequence[str]) -> Reply:
     """List models as GET /v1/models does."""
     return openai.models(names)

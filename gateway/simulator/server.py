@@ -25,6 +25,8 @@ from gateway.simulator.world import Latency, Question, latency_for
 
 LARGEST_BODY_BYTES = 64 * 1024 * 1024
 
+REPEATED_EVERY_S = 0.01
+HEAD_WITHOUT_END = b"HTTP/1.1 200 OK\r\nx-slow: "
 _TOLD_BODY_BYTES = 64 * 1024
 _LARGE_BODY_BYTES = 1024 * 1024
 _SHUTDOWN_S = 0.05
@@ -123,6 +125,13 @@ class Simulator:
                 await response.write_eof()
                 self._journal.end(serial, Ending.COMPLETE)
             case Ending.HELD:
+                await asyncio.Event().wait()
+            case Ending.REPEATED:
+                await _repeat(request, response if decided.head else None, decided.again)
+            case Ending.HALF_CLOSED:
+                self._journal.end(serial, Ending.HALF_CLOSED)
+                if request.transport is not None:
+                    request.transport.write_eof()
                 await asyncio.Event().wait()
             case Ending.CUT | Ending.RESET as ending:
                 self._journal.end(serial, ending)
@@ -231,6 +240,18 @@ def _hang_up(request: web.Request, *, reset: bool) -> None:
     if connection is not None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     transport.abort()
+
+
+async def _repeat(request: web.Request, response: web.StreamResponse | None, data: bytes) -> None:
+    """Say the same until the client goes: in the body of a response, or else in the head of one."""
+    if request.transport is not None and response is None:
+        request.transport.write(HEAD_WITHOUT_END)
+    while request.transport is not None:
+        if response is None:
+            request.transport.write(data)
+        else:
+            await response.write(data)
+        await asyncio.sleep(REPEATED_EVERY_S)
 
 
 async def _wait(seconds: float) -> None:

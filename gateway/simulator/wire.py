@@ -67,6 +67,9 @@ class Wire(Whole, Protocol):
     def garbage_event(self) -> bytes:
         """Give an event whose data is not JSON."""
 
+    def ping(self) -> bytes:
+        """Give the sign of life of a stream."""
+
     def models(self, names: Sequence[str]) -> Reply:
         """List models."""
 

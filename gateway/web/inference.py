@@ -1,6 +1,5 @@
 """The inference surfaces: one request from its bytes to the answer's bytes."""
 
-import asyncio
 from collections.abc import Mapping
 from datetime import datetime
 from math import ceil
@@ -27,12 +26,12 @@ from gateway.web.door import CREDENTIALS
 from gateway.web.errors import BROKEN, Handler
 from gateway.web.ids import new_id
 from gateway.web.keys import PARTS, Parts
+from gateway.web.streaming import EVENTS, Outflow, is_patient
 from gateway.web.unfolding import FOLDED, NotFoldedError, Unfolding
 
 FAILED = Refusal(RefusalKind.INTERNAL, BROKEN)
 STOPPING = Refusal(RefusalKind.STOPPING, "the gateway is stopping, and takes no new requests: send it again")
 NOT_AWAITED = Refusal(RefusalKind.STOPPING, "the gateway is stopping, and cannot wait for this answer: send it again")
-CUT_SHORT = "the gateway is stopping: this answer is not whole"
 COME_BACK_S = "2"
 """What callers are told to wait whom a gateway that stops turns away: the next one may be there already."""
 JSON = "application/json"
@@ -174,57 +173,31 @@ async def _admitted(http: web.Request, parts: Parts, exchange: Exchange) -> web.
 
 
 async def _answer(http: web.Request, parts: Parts, exchange: Exchange) -> web.StreamResponse:
+    outflow = Outflow(http, parts, exchange, lambda: headers_of(parts, exchange, EVENTS))
+    result: Answered | Stream | Exhausted | None
     try:
-        with parts.drain.stay():
-            result = await parts.executor.run(exchange)
+        if is_patient(exchange):
+            result = await outflow.run()
+        else:
+            with parts.drain.stay():
+                result = await parts.executor.run(exchange)
     except CutShortError:
         exchange.outcome = Outcome.FAILED
-        return exhausted_response(parts, exchange, Exhausted(NOT_AWAITED.status, NOT_AWAITED, "gateway"))
+        result = Exhausted(NOT_AWAITED.status, NOT_AWAITED, "gateway")
     match result:
         case Answered():
             await parts.steps.answering.together()
             return web.Response(body=result.body, headers=headers_of(parts, exchange, JSON))
         case Stream():
-            return await _stream(http, parts, exchange, result)
+            return await outflow.relay(result)
+        case Exhausted() if outflow.begun:
+            return await outflow.fail(result)
         case Exhausted():
             return exhausted_response(parts, exchange, result)
+        case None:
+            return web.Response(status=499)  # the caller left: nobody reads this
         case _:
             assert_never(result)
-
-
-class _Streamed(web.StreamResponse):
-    """A response whose head goes out with its first content, which is there when it begins."""
-
-    _send_headers_immediately = False
-
-
-async def _stream(http: web.Request, parts: Parts, exchange: Exchange, stream: Stream) -> web.StreamResponse:
-    left = False
-    try:
-        await parts.steps.answering.together()
-        headers = headers_of(parts, exchange, "text/event-stream; charset=utf-8")
-        headers["Cache-Control"] = "no-cache"
-        headers["X-Accel-Buffering"] = "no"
-        response = _Streamed(headers=headers)
-        await response.prepare(http)
-        exchange.begun = True
-        try:
-            with parts.drain.stay():
-                while (piece := await stream.next()) and not stream.over:
-                    await response.write(piece)
-        except CutShortError:
-            piece = stream.cut_short(CUT_SHORT)
-        await response.write_eof(piece)
-    except ConnectionError:
-        left = True
-        return web.Response(status=499)  # the caller left: nobody reads this
-    except asyncio.CancelledError:
-        left = True
-        raise
-    else:
-        return response
-    finally:
-        stream.close(caller_left=left)
 
 
 def turned_response(parts: Parts, exchange: Exchange, turned: Turned) -> web.Response:
@@ -255,10 +228,11 @@ def exhausted_response(parts: Parts, exchange: Exchange, exhausted: Exhausted) -
 
 
 def headers_of(parts: Parts, exchange: Exchange, content_type: str) -> CIMultiDict[str]:
-    """Give the headers that name what happened; the row says the same."""
+    """Give the headers that name what happened; the row says the same.
+
+    Of an answer that begins before any model gave one, they say what was decided.
+    """
     decision, model = exchange.decision, exchange.model
-    overhead_s = max(0.0, parts.clock.monotonic() - exchange.started_s - exchange.waited_s)
-    attempts = len(exchange.attempts) + (exchange.outcome is None)
     headers = CIMultiDict(
         {
             "Content-Type": content_type,
@@ -266,11 +240,16 @@ def headers_of(parts: Parts, exchange: Exchange, content_type: str) -> CIMultiDi
             exchange.caller.id_header: exchange.id,
             "x-rulegate-rule": decision.rule,
             "x-rulegate-category": decision.category,
-            "x-rulegate-attempts": str(attempts),
             "x-rulegate-generation": exchange.active.snapshot.label,
-            "x-rulegate-overhead-ms": f"{overhead_s * 1000:.2f}",
         }
     )
+    if standings := parts.limits.standings(exchange.request.caller):
+        headers.update(exchange.caller.limit_headers(standings, parts.clock.now()))
+    if model is None and exchange.outcome is None:
+        return headers
+    overhead_s = max(0.0, parts.clock.monotonic() - exchange.started_s - exchange.waited_s)
+    headers["x-rulegate-overhead-ms"] = f"{overhead_s * 1000:.2f}"
+    headers["x-rulegate-attempts"] = str(len(exchange.attempts) + (exchange.outcome is None))
     if model is not None:
         headers["x-rulegate-model"] = model.name
         headers["x-rulegate-provider"] = model.provider
@@ -279,8 +258,6 @@ def headers_of(parts: Parts, exchange: Exchange, content_type: str) -> CIMultiDi
     if exchange.upstream_id:
         headers["x-rulegate-upstream-request-id"] = exchange.upstream_id
     headers.update(naming(exchange.dropped))
-    if standings := parts.limits.standings(exchange.request.caller):
-        headers.update(exchange.caller.limit_headers(standings, parts.clock.now()))
     return headers
 
 

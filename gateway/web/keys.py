@@ -11,6 +11,7 @@ from gateway.runtime.deliveries import Deliveries
 from gateway.runtime.drain import Drain
 from gateway.runtime.executor import Executor
 from gateway.runtime.health import HealthBoard
+from gateway.runtime.leftovers import Leftovers
 from gateway.runtime.limits import LimitBoard
 from gateway.runtime.ports import Clock, Meters, Overrides
 from gateway.runtime.recorder import Recorder
@@ -39,6 +40,7 @@ class Parts:
     alerts: Alerting
     deliveries: Deliveries
     counter: TokenCounter
+    leftovers: Leftovers
     steps: Steps = field(default_factory=Steps)
 
 

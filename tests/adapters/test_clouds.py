@@ -291,6 +291,31 @@ def test_a_stream_of_bedrock_comes_out_as_anthropics_own_however_it_is_cut(cuts:
     assert asyncio.run(streamed([WHOLE[a:b] for a, b in pairwise(at)])) == sse(*EVENTS)
 
 
+async def test_whoever_leaves_off_waiting_for_a_stream_of_bedrock_may_go_on() -> None:
+    """U-39: a silence, at which the gateway gives a sign of life, does not end the stream."""
+    more = asyncio.Event()
+    first, rest = WHOLE[: len(WHOLE) // 2], WHOLE[len(WHOLE) // 2 :]
+
+    async def script(upstream: Upstream, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await upstream.request(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\n" + HEAD + b"\r\nContent-Length: %d\r\n\r\n" % len(WHOLE) + first)
+        await more.wait()
+        writer.write(rest)
+
+    async with At(Bedrock("us-east-1"), Credentials("k"), script) as account:
+        reply = await account.reply("/messages", json.dumps({**MESSAGES, "stream": True}).encode())
+        out = await reply.chunk()
+        for _ in range(2):
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0):
+                    await reply.chunk()
+        more.set()
+        while data := await reply.chunk():
+            out += data
+        reply.close()
+    assert out == sse(*EVENTS)
+
+
 @pytest.mark.parametrize(
     ("kind", "own"),
     [

@@ -1,8 +1,10 @@
 """One HTTP/1.1 connection of the gateway's own, against bytes in every cut and a peer that misbehaves."""
 
 import asyncio
+import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -150,8 +152,9 @@ async def test_interim_replies_are_passed_over() -> None:
         b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok",
         b"HTTP/1.0 200 OK\r\ncontent-length: 2\r\n\r\nok",
         b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nokHTTP/1.1 200 smuggled",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
     ],
-    ids=["close", "1.0", "bytes past the end"],
+    ids=["close", "1.0", "bytes past the end", "a length beside chunks"],
 )
 async def test_a_connection_that_is_not_to_be_trusted_again_is_not_reused(reply: bytes) -> None:
     async with connected(answering(reply)) as connection:
@@ -190,8 +193,17 @@ async def test_an_end_too_early_says_whether_the_reply_had_begun(reply: bytes, *
         b"HTTP/1.1 200 OK\r\ncontent-length: +2\r\n\r\nok",
         b"HTTP/1.1 200 OK\r\ncontent-length: " + b"9" * 5000 + b"\r\n\r\nok",
         b"HTTP/1.1 200 OK\r\nx: " + b"y" * 70_000,
+        b"HTTP/1.1 200 OK\r\nx: " + b"y" * 70_000 + b"\r\ncontent-length: 2\r\n\r\nok",
+        b"HTTP/1.1 100 Continue\r\n\r\n" * 5_000,
+        b"HTTP/1.1 101 Switching Protocols\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n" + b"x: y\r\n" * 20_000,
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2;" + b"x" * 2_000 + b"\r\nok\r\n0\r\n\r\n",
     ],
-    ids=["no HTTP", "HTTP/2", "two lengths", "signed length", "endless length", "endless head"],
+    ids=[
+        *("no HTTP", "HTTP/2", "two lengths", "signed length", "endless length", "endless head", "long head"),
+        *("endless interim replies", "another protocol", "a coding", "endless trailer", "long extension"),
+    ],
 )
 async def test_what_is_not_http_is_a_protocol_error(reply: bytes) -> None:
     async with connected(answering(reply)) as connection:
@@ -222,3 +234,60 @@ async def test_a_slow_reader_stops_the_peer_and_loses_nothing() -> None:
         while piece := await connection.chunk():
             total += len(piece)
         assert total == size
+
+
+HEADS = (
+    b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n"
+    b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello"
+)
+
+
+class Line(asyncio.Transport):
+    """What a connection takes for its transport where a test gives it the bytes."""
+
+    def write(self, data: object) -> None:
+        """Send into nowhere."""
+
+    def is_closing(self) -> bool:
+        return False
+
+    def abort(self) -> None:
+        """Be closed."""
+
+
+def opened() -> Connection:
+    connection = Connection()
+    connection.connection_made(Line())
+    connection.send(b"request.")
+    return connection
+
+
+@given(st.lists(st.integers(0, len(HEADS)), max_size=8))
+def test_heads_are_the_same_however_they_are_cut(cuts: list[int]) -> None:
+    """The interim ones are passed over, the last one counts, and what follows it is content."""
+
+    async def read() -> tuple[int, bytes, bytes]:
+        connection = opened()
+        at = [0, *sorted(cuts), len(HEADS)]
+        for start, end in pairwise(at):
+            connection.data_received(HEADS[start:end])
+        await connection.reply()
+        return connection.status, connection.head, await connection.chunk() or b""
+
+    status, head, content = asyncio.run(read())
+    assert (status, head, content) == (200, b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n", b"hello")
+
+
+async def test_a_byte_more_of_a_head_costs_no_copy_of_what_was_there() -> None:
+    """A head that drips takes linear work: each byte allocates its own size, not the head's."""
+    connection = opened()
+    connection.data_received(b"HTTP/1.1 200 OK\r\nx: " + b"y" * 40_000)
+    connection.data_received(b"y")
+    tracemalloc.start()
+    try:
+        for _ in range(1_000):
+            connection.data_received(b"y")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 10_000

@@ -2,17 +2,20 @@
 
 import asyncio
 import contextlib
+import errno
 import gzip
 import socket
 import ssl
 import subprocess
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import pytest
 
-from gateway.adapters.transport import LARGEST_ANSWER_BYTES
+from gateway.adapters.transport import LARGEST_ANSWER_BYTES, HttpTransport
 from gateway.domain.rule import Timeouts
 from gateway.domain.upstream import Call, UpstreamError
 from gateway.domain.words import Failure
@@ -77,10 +80,10 @@ async def test_a_port_nobody_listens_on_cannot_be_reached(transport: Over) -> No
 
 
 async def test_a_name_that_is_not_known_has_no_address(transport: Over, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def unknown(*_: object, **__: object) -> object:
+    def unknown(*_: object, **__: object) -> object:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
-    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", unknown)
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
     error = await refused(transport, call("http://name.invalid/"))
     assert (error.failure, str(error)) == (Failure.CONNECT, "the host of acme has no address")
 
@@ -109,12 +112,17 @@ async def test_a_connection_that_nobody_takes_ends_at_the_connect_limit(transpor
 
 
 async def test_the_connect_limit_holds_for_the_name_too(transport: Over, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def silent(*_: object, **__: object) -> object:
-        await asyncio.get_running_loop().create_future()
-        raise AssertionError
+    answered = threading.Event()
 
-    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", silent)
-    error = await refused(transport, call("http://name.invalid/", connect_s=0.05))
+    def silent(*_: object, **__: object) -> object:
+        answered.wait(DEADLINE_S)
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(socket, "getaddrinfo", silent)
+    try:
+        error = await refused(transport, call("http://name.invalid/", connect_s=0.05))
+    finally:
+        answered.set()
     assert (error.failure, str(error)) == (Failure.CONNECT, "connecting to acme took too long")
 
 
@@ -378,3 +386,61 @@ async def test_a_kept_connection_that_the_peer_has_closed_is_made_anew(transport
     finally:
         await transport.close()
         server.close()
+
+
+async def test_connections_of_addresses_that_nobody_asks_any_more_are_closed() -> None:
+    """U-95: after their time, without another call."""
+    transport = HttpTransport(keep_alive_s=0.05)
+    closed = asyncio.Event()
+
+    async def script(upstream: Upstream, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await upstream.request(reader)
+        writer.write(whole(b"{}"))
+        await reader.read()
+        closed.set()
+
+    async with serving(script) as upstream:
+        reply = await transport.send(call(upstream.url))
+        await reply.read()
+        reply.close()
+        assert transport.idle == 1
+        await asyncio.wait_for(closed.wait(), DEADLINE_S)
+        assert transport.idle == 0
+    await transport.close()
+
+
+async def test_where_the_machine_has_nothing_left_idle_connections_make_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection that nobody uses is worth less than one that somebody waits for."""
+    transport = HttpTransport()
+    loop = asyncio.get_running_loop()
+    connect = loop.create_connection
+
+    async def full(*arguments: Any, **named: Any) -> Any:  # noqa: ANN401 - the loop's own signature
+        if transport.idle:
+            raise OSError(errno.EMFILE, "too many open files")
+        return await connect(*arguments, **named)
+
+    async with serving(answering(whole(b"{}"))) as one, serving(answering(whole(b"{}"))) as other:
+        reply = await transport.send(call(one.url))
+        await reply.read()
+        reply.close()
+        monkeypatch.setattr(loop, "create_connection", full)
+        reply = await transport.send(call(other.url))
+        assert await reply.read() == b"{}"
+        reply.close()
+    await transport.close()
+
+
+async def test_a_machine_with_nothing_left_is_no_fault_of_the_provider(monkeypatch: pytest.MonkeyPatch) -> None:
+    """U-18: the failure says that it is ours, so that no model is left alone for it."""
+    transport = HttpTransport()
+
+    async def full(*_: object, **__: object) -> object:
+        raise OSError(errno.EMFILE, "too many open files")
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "create_connection", full)
+    async with serving(answering()) as upstream:
+        with pytest.raises(UpstreamError, match="this machine has nothing left") as caught:
+            await transport.send(call(upstream.url))
+    assert (caught.value.failure, caught.value.ours) == (Failure.CONNECT, True)
+    await transport.close()

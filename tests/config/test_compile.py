@@ -280,6 +280,9 @@ DEFAULTS = {
     "allow_empty": ("true", "allow_empty", True),
     "drain_timeout": ("90s", "drain_timeout_s", 90.0),
     "strict_params": ("true", "strict_params", True),
+    "keepalive": ("5s", "courtesy.keepalive_s", 5.0),
+    "commit_after": ("45s", "courtesy.commit_after_s", 45.0),
+    "on_disconnect": ("drain", "courtesy.drains", True),
 }
 
 

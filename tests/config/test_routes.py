@@ -38,6 +38,9 @@ RULE_KEYS: dict[str, tuple[str, str, Any]] = {
     "fall_back_on": ("[timeout, auth]", "route.fall_back_on", frozenset({Failure.TIMEOUT, Failure.AUTH})),
     "deadline": ("9s", "route.deadline_s", 9.0),
     "strict_params": ("true", "route.settled.strict", True),
+    "keepalive": ("5s", "route.settled.courtesy.keepalive_s", 5.0),
+    "commit_after": ("45s", "route.settled.courtesy.commit_after_s", 45.0),
+    "on_disconnect": ("drain", "route.settled.courtesy.drains", True),
     "tags": ("[a, b]", "tags", frozenset({"a", "b"})),
     "timeout": ("{idle: 5s}", "route.places", (Step("small", Timeouts(idle_s=5.0), window_tokens=8000),)),
     "params": (

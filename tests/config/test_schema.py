@@ -101,7 +101,7 @@ def test_what_is_built_is_exactly_what_this_version_has() -> None:
     assert marked == {
         "examples",
         *("max_concurrent", "pick", "affinity", "hedge", "rollout", "adapt", "capture", "expires"),
-        *("on_disconnect", "keepalive", "commit_after", "wait_up_to", "language"),
+        *("wait_up_to", "language"),
         *("cost_below", "paraphrases"),
     }
     values = {value for _, part in parts_of(SCHEMA) if isinstance(part, dict) for value in unbuilt_values(part)}

@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.dialects import sse
-from gateway.dialects.base import StreamWriter
+from gateway.dialects.base import TOO_MUCH, StreamWriter
 from gateway.dialects.chat import stream as openai_stream
 from gateway.dialects.messages import stream as anthropic_stream
-from gateway.dialects.relay import Relay
+from gateway.dialects.relay import MOST_HELD_EVENTS, Relay
 from gateway.domain.message import TextPiece
 from gateway.domain.usage import Usage
 from gateway.domain.words import Failure
@@ -243,3 +243,46 @@ def test_an_endless_event_is_malformed(dialect: str) -> None:
     assert relay.feed(b"data: " + b"x" * sse.LIMIT_BYTES) == b""
     assert relay.bad is not None
     assert relay.bad.failure is Failure.MALFORMED
+
+
+def fed(relay: Relay, piece: bytes, times: int) -> None:
+    for _ in range(times):
+        relay.feed(piece)
+
+
+@both
+@pytest.mark.parametrize("translated", [False, True])
+def test_what_comes_before_content_has_a_bound_in_number(dialect: str, translated: bool) -> None:
+    """U-113: whether it is held for the caller or only looked at."""
+    relay = relay_of(dialect, writer_of(dialect) if translated else None)
+    bads = []
+    for events in (MOST_HELD_EVENTS, 1):
+        relay.feed(b": still here\n\n" * events)
+        bads.append(relay.bad)
+    assert bads == [None, TOO_MUCH]
+
+
+@both
+def test_what_is_held_before_content_has_a_bound_in_bytes(dialect: str) -> None:
+    """U-113: what the caller would get is kept until there is content, but not any amount of it."""
+    relay = relay_of(dialect)
+    comment = b": " + b"x" * 1_000_000 + b"\n\n"
+    bads = []
+    for _ in range(17):
+        relay.feed(comment)
+        bads.append(relay.bad)
+    assert bads == [None] * 16 + [TOO_MUCH]
+    assert relay.feed(b"".join(CONTENT[dialect])) == b""
+
+
+@both
+def test_a_stream_that_is_passed_on_has_no_bound_and_one_that_is_written_anew_has(
+    dialect: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """U-113: for the end of some dialects tells all of it again."""
+    monkeypatch.setattr("gateway.dialects.relay.MOST_TRANSLATED_BYTES", 100_000)
+    data = b"".join(CONTENT[dialect])
+    passed_on, written = relay_of(dialect), relay_of(dialect, writer_of(dialect))
+    for relay in (passed_on, written):
+        fed(relay, data, 2_000)
+    assert [passed_on.bad, written.bad] == [None, TOO_MUCH]

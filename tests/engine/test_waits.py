@@ -12,6 +12,21 @@ WAITS = {
     "seconds": (429, {"retry-after": "7"}, 7.0),
     "seconds of an overloaded provider": (503, {"retry-after": "7"}, 7.0),
     "a date": (429, {"retry-after": "Mon, 23 Nov 2026 12:00:30 GMT"}, 30.0),
+    "a date of a provider whose clock is an hour behind ours": (
+        429,
+        {"date": "Mon, 23 Nov 2026 11:00:00 GMT", "retry-after": "Mon, 23 Nov 2026 11:00:30 GMT"},
+        30.0,
+    ),
+    "a reset of a provider whose clock is an hour before ours": (
+        429,
+        {
+            "date": "Mon, 23 Nov 2026 13:00:00 GMT",
+            "anthropic-ratelimit-requests-remaining": "0",
+            "anthropic-ratelimit-requests-reset": "2026-11-23T13:00:05Z",
+        },
+        5.0,
+    ),
+    "a date beside one that is none": (429, {"date": "now", "retry-after": "Mon, 23 Nov 2026 12:00:30 GMT"}, 30.0),
     "milliseconds come first": (429, {"retry-after-ms": "250", "retry-after": "7"}, 0.25),
     "the limit of which nothing remains": (
         429,
@@ -58,7 +73,7 @@ def test_when_a_provider_says_to_come_again(case: str) -> None:
     assert wait_asked_s(status, headers, datetime(2026, 11, 23, 12, tzinfo=UTC)) == wait_s
 
 
-@given(st.dictionaries(st.sampled_from(["retry-after", "retry-after-ms", "x-remaining-a", "x-reset-a"]), st.text()))
+@given(st.dictionaries(st.sampled_from(["date", "retry-after", "retry-after-ms", "x-reset-a"]), st.text()))
 def test_whatever_the_headers_say_a_wait_is_none_or_a_bounded_time(headers: dict[str, str]) -> None:
     wait_s = wait_asked_s(429, headers | {"x-remaining-a": "0"}, datetime(2026, 11, 23, 12, tzinfo=UTC))
     assert wait_s is None or 0 <= wait_s <= LONGEST_WAIT_S

@@ -68,10 +68,10 @@ class Scene:
 
 
 @asynccontextmanager
-async def scene(port: int, *, stream: bool, deadline: str = "600s") -> AsyncIterator[Scene]:
-    """Run a request for a route of one step."""
+async def scene(port: int, *, stream: bool, deadline: str = "600s", says: str = "") -> AsyncIterator[Scene]:
+    """Run a request for a route of one step, by a rule that may say something more."""
     clock = HandClock()
-    snapshot = snapshot_of(f"rules: [{{name: all, deadline: {deadline}, route: [{{model: small, {LIMITS}}}]}}]")
+    snapshot = snapshot_of(f"rules: [{{name: all, deadline: {deadline}, route: [{{model: small, {LIMITS}}}]{says}}}]")
     active = Active(snapshot, {"local": Target(f"http://127.0.0.1:{port}/v1", None)}, clock.now())
     body = b'{"model":"auto","messages":[{"role":"user","content":"hi"}],"stream":%s}' % str(stream).lower().encode()
     request = OPENAI.read_request(body, {})

@@ -35,11 +35,12 @@ def test_the_promised_length_is_kept_unless_the_fault_is_to_break_it(
     stream: bool,
 ) -> None:
     decided = plan(wire, replace(ASKED, stream=stream), script, LATENCY, 1)
+    assert bool(decided.again) == (decided.ending is Ending.REPEATED)
     if decided.head is None:
-        assert decided.ending in {Ending.RESET, Ending.HELD}
+        assert decided.ending in {Ending.RESET, Ending.HELD, Ending.REPEATED}
         assert decided.portions == ()
     elif decided.head.length is None:
-        assert stream
+        assert stream or decided.ending is Ending.REPEATED
     else:
         kept = len(body_of(decided)) == decided.head.length
         assert kept == (decided.ending is Ending.COMPLETE)
@@ -74,6 +75,8 @@ def test_a_faulty_stream_is_the_start_of_a_whole_one(wire: Wire, question: Quest
     asked = replace(question, stream=True)
     whole = body_of(plan(wire, asked, None, LATENCY, 0))
     sizes = []
+    for fault in (Fault.PINGS_ONLY, Fault.HALF_CLOSED, Fault.ENDLESS, Fault.NO_MARKER):
+        assert whole.startswith(body_of(plan(wire, asked, Script(fault), LATENCY, 0)))
     for fault in (Fault.STALL_AFTER_HEADERS, Fault.CUT, Fault.NO_TERMINAL, Fault.NO_MARKER):
         part = body_of(plan(wire, asked, Script(fault), LATENCY, 0))
         assert whole.startswith(part)

@@ -18,7 +18,7 @@ from gateway.dialects.chat.reading import LIMITS, chat_of
 from gateway.dialects.chat.stream import Reader, Writer, characters_in, says_something, stop_of, usage_of
 from gateway.dialects.chat.writing import body_of, limit_name
 from gateway.dialects.fields import created_at, dict_of, list_of, object_of, reported_in, text_of
-from gateway.dialects.openai import OpenAI, bad_of, error_object
+from gateway.dialects.openai import OpenAI, bad_of, event_words
 from gateway.domain.attempt import ProviderError
 from gateway.domain.chat import Stop
 from gateway.domain.message import Chat, Reply
@@ -77,8 +77,7 @@ class OpenAIChat(OpenAI):
 
     def error_event(self, error: ProviderError, blame: Blame, request_id: str, sent: int = 0) -> bytes:
         """Give a data event with an error object; no `[DONE]` follows it."""
-        words = error_object(error.type or "server_error", error.code or None, error.message, blame)
-        return sse.event(_encode({"error": words}))
+        return sse.event(_encode({"error": event_words(error, blame)}))
 
     # -- the provider's side
 

@@ -77,6 +77,7 @@ class AnthropicMessages:
     path = "/messages"
     id_header = "request-id"
     overloaded = OVERLOADED
+    keepalive = sse.event(b'{"type": "ping"}', "ping")
     names: Mapping[str, str] = NAMES
 
     # -- the caller's side
@@ -120,7 +121,8 @@ class AnthropicMessages:
 
     def error_event(self, error: ProviderError, blame: Blame, request_id: str, sent: int = 0) -> bytes:
         """Give an error event; no `message_stop` follows it."""
-        kind = error.type if error.type.endswith("_error") else "api_error"
+        usual = _type_of(error.status) if error.status >= 400 else "api_error"
+        kind = error.type if error.type.endswith("_error") else usual
         return sse.event(_error(kind, error.message, blame, request_id), "error")
 
     # -- the provider's side

@@ -23,7 +23,7 @@ from gateway.dialects.fields import (
     reported_in,
     text_of,
 )
-from gateway.dialects.openai import OpenAI, bad_of, error_object
+from gateway.dialects.openai import OpenAI, bad_of, event_words
 from gateway.dialects.responses.answers import characters_in, response_of, says_something, stop_of, usage_of
 from gateway.dialects.responses.conversation import conversation_of
 from gateway.dialects.responses.placing import placed
@@ -113,7 +113,7 @@ class OpenAIResponses(OpenAI):
         Its words stand in it twice: at the top as the API reference says, and under `error`, without which the official
         client goes on as if nothing had happened.
         """
-        words = error_object(error.type or "server_error", error.code or None, error.message, blame)
+        words = event_words(error, blame)
         about = {name: words[name] for name in ("code", "message", "param")}
         return sse.event(_encode({"type": "error", "sequence_number": sent, **about, "error": words}), "error")
 
