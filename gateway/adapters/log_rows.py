@@ -14,6 +14,7 @@ import msgspec
 
 from gateway.domain.attempt import Attempt, Event, Skipped, shown
 from gateway.domain.entry import Entry
+from gateway.domain.extra import extra_ms
 from gateway.domain.ledger import EPOCH, Account, Posting, Spent, amounts_of, quarter_of, unix_seconds
 from gateway.domain.usage import COUNTERS, STANDARD, Usage, counters_of
 from gateway.domain.words import SpendKind
@@ -69,8 +70,9 @@ _ESTIMATED = "estimated"
 class Tried(msgspec.Struct, omit_defaults=True, gc=False):
     """An attempt as a row keeps it; zeros, and what is plain without being said, are left out.
 
-    `kind` is left out where `failure` says it: an answer without one, `failed` with one. `provider` is left out where
-    it is the row's. `usage` has the counters that are not zero, a service tier that is not the standard one, and
+    `kind` is left out where `failure` says it: an answer without one, `failed` with one. `hedged` says that it was
+    begun beside another that was slow, and `extra_ms` by how much it delayed the answer in vain. `provider` is left out
+    where it is the row's. `usage` has the counters that are not zero, a service tier that is not the standard one, and
     `estimated`.
     """
 
@@ -85,6 +87,8 @@ class Tried(msgspec.Struct, omit_defaults=True, gc=False):
     provider: str = ""
     usage: dict[str, Any] | None = None
     cost_nano_usd: int = 0
+    hedged: bool = False
+    extra_ms: int = 0
 
 
 def row_of(number: int, entry: Entry) -> tuple[object, ...]:
@@ -151,7 +155,12 @@ def _text(names: tuple[str, ...]) -> str:
 def _attempts_of(entry: Entry) -> list[Tried | dict[str, object]]:
     counting = [event for event in entry.events if isinstance(event, Attempt) and event.counts]
     plain = counting[0] if len(counting) == 1 and _is_in_columns(counting[0], entry) else None
-    return [_kept(event, entry, plain) for event in entry.events]
+    kept = [_kept(event, entry, plain) for event in entry.events]
+    if len(kept) > 1 or (kept and plain is None):
+        for event, delay_ms in zip(kept, extra_ms(entry.events), strict=True):
+            if isinstance(event, Tried):
+                event.extra_ms = delay_ms
+    return kept
 
 
 def _is_in_columns(attempt: Attempt, entry: Entry) -> bool:
@@ -173,6 +182,9 @@ def _kept(event: Event, entry: Entry, plain: Attempt | None) -> Tried | dict[str
     tried = Tried(event.model, event.status, failure, round(event.duration_s, 4))
     if failure is not None and event.committed:
         tried.kind = str(SpendKind.ANSWER)
+    elif event.lost:
+        tried.kind = str(SpendKind.HEDGE)
+    tried.hedged = event.hedged
     tried.unpriced = event.unpriced
     tried.again = event.again
     tried.upstream_id = event.upstream_id

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any, assert_never
 
 from gateway.domain.problem import Mark
@@ -130,17 +131,40 @@ class Split:
     arms: tuple[tuple[Step, float], ...]
 
 
+class Usual(Enum):
+    """What a model usually takes, as far as has been seen: a share of its answers stays within."""
+
+    P95 = "p95"
+
+
+@dataclass(frozen=True, slots=True)
+class Hedge:
+    """How long a step may give no content before the next one is asked beside it: seconds, or what is usual."""
+
+    after: float | Usual
+
+
+@dataclass(frozen=True, slots=True)
+class RetryBudget:
+    """How many attempts there may be beyond the first of each request: a share of these, and so many a minute."""
+
+    share: float = 0.2
+    at_least_per_min: int = 30
+
+
 @dataclass(frozen=True, slots=True)
 class Chain:
     """Steps in the order they are tried, with what bounds the whole: the deadline and the failures that go on.
 
-    `strict` says that a step is passed over for which something of the request would be left out.
+    `strict` says that a step is passed over for which something of the request would be left out. With a `hedge`, a
+    step that is slow is not waited for alone.
     """
 
     steps: tuple[Step, ...]
     deadline_s: float = 600.0
     fall_back_on: frozenset[Failure] = frozenset()
     strict: bool = False
+    hedge: Hedge | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +176,7 @@ class Route:
     deadline_s: float
     fall_back_on: frozenset[Failure]
     strict: bool = False
+    hedge: Hedge | None = None
     settled: Chain | None = field(init=False, repr=False, compare=False)
     """The chain of a route without splits, the same for every conversation."""
 
@@ -161,7 +186,7 @@ class Route:
 
     def over(self, steps: tuple[Step, ...]) -> Chain:
         """Give the chain of these steps, bounded as the route is."""
-        return Chain(steps, self.deadline_s, self.fall_back_on, self.strict)
+        return Chain(steps, self.deadline_s, self.fall_back_on, self.strict, self.hedge)
 
     def share(self, place: int, model: str) -> float:
         """Give the share of conversations that take a model at a place."""
