@@ -143,6 +143,9 @@ class Hedge:
 
     after: float | Usual
 
+    def __str__(self) -> str:
+        return self.after.value if isinstance(self.after, Usual) else f"{self.after:g}s"
+
 
 @dataclass(frozen=True, slots=True)
 class RetryBudget:

@@ -78,6 +78,7 @@ class Hedges:
         Where one of the two fails, the other is waited for. On a cancellation both have ended before it goes on.
         """
         lanes: list[Lane] = []
+        whole = False
         try:
             async with asyncio.TaskGroup() as tasks:
                 lanes.append(Lane(first, tasks.create_task(self._attempts.carry_out(first))))
@@ -87,12 +88,14 @@ class Hedges:
                 for lane in lanes:
                     if winner is not None and lane is not winner:
                         lane.overtaken()
-        except BaseException as error:
-            for lane in lanes:
-                lane.left()
-            if isinstance(error, Exception):
-                first.exchange.outcome = Outcome.FAILED  # a bug: the caller has not left
+            whole = True
+        except ExceptionGroup:
+            first.exchange.outcome = Outcome.FAILED  # a bug: the caller has not left
             raise
+        finally:
+            if not whole:
+                for lane in lanes:
+                    lane.left()
         if winner is None or (came := winner.came) is None:
             return None
         if first.lost:
