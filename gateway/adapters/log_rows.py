@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -17,7 +17,7 @@ from gateway.domain.entry import Entry
 from gateway.domain.extra import extra_ms
 from gateway.domain.ledger import EPOCH, Account, Posting, Spent, amounts_of, quarter_of, unix_seconds
 from gateway.domain.usage import COUNTERS, STANDARD, Usage, counters_of
-from gateway.domain.words import SpendKind
+from gateway.domain.words import Failure, SpendKind
 
 COLUMNS = {
     "id": "text primary key",
@@ -234,6 +234,25 @@ def spent_of_row(row: Mapping[str, Any]) -> list[Spent]:
         unpriced = any(attempt.unpriced for attempt in attempts if _kind_of(attempt) is SpendKind.ANSWER)
         return [_spent(row, Tried(row["model"], 0, None, 0.0, unpriced=unpriced, cost_nano_usd=nano_usd), used)]
     return []
+
+
+class InVain(NamedTuple):
+    """An attempt of a row that gave no answer, and by how much it delayed one."""
+
+    rule: str
+    kind: SpendKind
+    delay_ms: int
+
+
+def in_vain_of_row(row: Mapping[str, Any]) -> list[InVain]:
+    """Give the attempts of a stored row that gave no answer and that no caller ended; raises as `spent_of_row`."""
+    events = (msgspec.convert(event, Tried) for event in _decode(row["attempts"]) if "skip" not in event)
+    kinds = ((attempt, _kind_of(attempt)) for attempt in events)
+    return [
+        InVain(row["rule"], kind, attempt.extra_ms)
+        for attempt, kind in kinds
+        if kind is SpendKind.HEDGE or (kind is SpendKind.FAILED and attempt.failure != Failure.CANCELLED)
+    ]
 
 
 def _kind_of(attempt: Tried) -> SpendKind:

@@ -104,12 +104,12 @@ async def test_a_thousand_requests_agree_in_counters_rows_ledger_and_money(paire
     nano_usd = sum(amounts.nano_usd for amounts in ledger.values())
     assert nano_usd == sum(int(str(row["cost_nano_usd"])) for row in rows) == money(metrics, "rulegate_cost_usd_total")
     for spend in (SpendKind.FAILED, SpendKind.HEDGE):
-        booked = [amounts for account, amounts in ledger.items() if account.kind is spend]
+        there = [amounts for account, amounts in ledger.items() if account.kind is spend]
         extra = {
             name: of_kind(metrics, f"rulegate_extra_{name}_total", spend) for name in ("cost_usd", "tokens", "seconds")
         }
-        assert round(extra["cost_usd"] * 10**9) == sum(amounts.nano_usd for amounts in booked) > 0
-        assert extra["tokens"] == sum(sum(amounts[1:5]) for amounts in booked)
+        assert round(extra["cost_usd"] * 10**9) == sum(amounts.nano_usd for amounts in there) > 0
+        assert extra["tokens"] == sum(sum(amounts[1:5]) for amounts in there)
         assert round(extra["seconds"] * 1000) == sum(delays_ms(rows, spend)) > 0
     assert 0 < sum(amounts.estimated_nano_usd for amounts in ledger.values()) < nano_usd
     assert sum(amounts.output_tokens for amounts in ledger.values()) == sum(
