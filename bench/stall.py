@@ -196,9 +196,7 @@ def main() -> None:
     for line in lines:
         cells = (each.rjust(width) for each, width in zip(line[1:], widths[1:], strict=True))
         print("  ".join([line[0].ljust(widths[0]), *cells]))
-    print(
-        "seconds to first content; after: once the stall has lasted for some seconds; attempts: for each of its requests"
-    )
+    print("seconds to first content; after: once the stall has lasted for some seconds; attempts: for each request")
     if not good:
         sys.exit("a wait is longer than it may be, or a request failed")
 
