@@ -33,7 +33,6 @@ from gateway.runtime.executor import Executor
 from gateway.runtime.health import HealthBoard
 from gateway.runtime.limits import LimitBoard
 from gateway.runtime.openings import Openings
-from gateway.runtime.paces import Paces
 from gateway.runtime.ports import Timekeeper, Transport
 from gateway.runtime.recorder import Books, Recorder
 from gateway.runtime.reloader import Parts as ReloadParts
@@ -42,6 +41,7 @@ from gateway.runtime.retries import Retries
 from gateway.runtime.running import Boards
 from gateway.runtime.spend import SpendBook, Standing
 from gateway.runtime.tally import Tally
+from gateway.runtime.usual import UsualTimes
 from gateway.web.door import Door
 from gateway.web.keys import Parts
 from gateway.web.operations import Daemon
@@ -184,7 +184,7 @@ def executor_of(
     transport: Transport, clock: Timekeeper, board: HealthBoard, spend: SpendBook, metrics: Metrics
 ) -> Executor:
     """Give what carries decisions out, and learns from what comes of them."""
-    boards = Boards(board, Paces())
+    boards = Boards(board, UsualTimes())
     attempts = Attempts(transport, clock, SPOKEN, boards, spend)
     return Executor(clock, attempts, boards, Retries(clock, metrics.retry_refused))
 

@@ -1,6 +1,6 @@
 """Two attempts side by side: a step that is slow, and the next one that can be asked; the first content wins.
 
-When and whom to ask is for `engine.pace`, `engine.chain` and `engine.retries` to say. Tasks are made here alone, and
+When and whom to ask is for `engine.hedges`, `engine.chain` and `engine.retries` to say. Tasks are made here alone, and
 none outlives the race. Whoever loses is cancelled, which closes its connection, and is paid.
 """
 
@@ -12,7 +12,7 @@ from gateway.domain.attempt import Skipped
 from gateway.domain.rule import Usual
 from gateway.domain.words import Outcome
 from gateway.engine.chain import Away, Pass, next_hedge
-from gateway.engine.pace import delay_s
+from gateway.engine.hedges import delay_s
 from gateway.runtime.attempts import Attempts
 from gateway.runtime.ports import Timekeeper
 from gateway.runtime.retries import Further, Retries
@@ -70,7 +70,7 @@ class Hedges:
         if chain.hedge is None or running.position + 1 >= len(chain.steps):
             return None
         learned = chain.hedge.after is Usual.P95
-        return delay_s(chain.hedge, self._boards.paces.usual_s(running.model.name, stream) if learned else None)
+        return delay_s(chain.hedge, self._boards.usual.usual_s(running.model.name, stream) if learned else None)
 
     async def race(self, first: Running, after_s: float) -> Answered | Stream | None:
         """Carry an attempt out, with another one beside it once it is slow; None when neither answered.
@@ -99,7 +99,7 @@ class Hedges:
         if winner is None or (came := winner.came) is None:
             return None
         if first.lost:
-            self._boards.paces.add(first.model.name, first.exchange.request.stream, after_s)
+            self._boards.usual.add(first.model.name, first.exchange.request.stream, after_s)
         return came.taken()
 
     async def _slow(self, lane: Lane, after_s: float) -> bool:

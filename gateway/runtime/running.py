@@ -17,9 +17,9 @@ from gateway.engine.pricing import cost_nano_usd, price_at
 from gateway.runtime.asking import Asked
 from gateway.runtime.exchange import Exchange
 from gateway.runtime.health import HealthBoard
-from gateway.runtime.paces import Paces
 from gateway.runtime.ports import Clock
 from gateway.runtime.spend import Hold
+from gateway.runtime.usual import UsualTimes
 
 HIDDEN = "***"
 """What stands in a provider's words where our credential stood."""
@@ -34,7 +34,7 @@ class Boards:
     """What is learned from attempts: how models are doing, and how long they take."""
 
     health: HealthBoard
-    paces: Paces
+    usual: UsualTimes
 
 
 @dataclass(slots=True)
@@ -93,7 +93,7 @@ class Running:
         exchange.first_content_s = self.content_s - exchange.started_s
         self._shown()
         self.boards.health.answered(self.model.name, trial=self.trial)
-        self.boards.paces.add(self.model.name, exchange.request.stream, self.content_s - self.started_s)
+        self.boards.usual.add(self.model.name, exchange.request.stream, self.content_s - self.started_s)
 
     def failed(self, bad: Bad, clock: Clock) -> None:
         """Note that it failed before anything reached the caller; what it used all the same is paid."""

@@ -14,12 +14,12 @@ from gateway.runtime.attempts import Attempts
 from gateway.runtime.exchange import Active, Arrived, Exchange, begin
 from gateway.runtime.executor import Executor, Exhausted
 from gateway.runtime.health import HealthBoard
-from gateway.runtime.paces import Paces
 from gateway.runtime.ports import Target
 from gateway.runtime.retries import Retries
 from gateway.runtime.running import Boards
 from gateway.runtime.spend import SpendBook
 from gateway.runtime.streamer import Stream
+from gateway.runtime.usual import UsualTimes
 from gateway.runtime.whole import Answered
 from gateway.wiring.surfaces import OPENAI, SPOKEN
 from tests.adapters.upstream import Script, Upstream, full_backlog, serving
@@ -83,7 +83,7 @@ async def scene(port: int, *, stream: bool, deadline: str = "600s") -> AsyncIter
     exchange = begin(Arrived("0192f0c4-7000", clock.now(), started_s, active), started_s, request, OPENAI)  # type: ignore[arg-type]  # it is a request: the body is whole
     assert isinstance(exchange, Exchange)
     transport = HttpTransport(clock=clock)
-    boards = Boards(HealthBoard(clock), Paces())
+    boards = Boards(HealthBoard(clock), UsualTimes())
     attempts = Attempts(transport, clock, SPOKEN, boards, SpendBook(clock))
     executor = Executor(clock, attempts, boards, Retries(clock, lambda _: None))
     async with AsyncExitStack() as stack:

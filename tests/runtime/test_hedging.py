@@ -18,12 +18,12 @@ from gateway.runtime.attempts import Attempts
 from gateway.runtime.exchange import Active, Arrived, Exchange, begin
 from gateway.runtime.executor import Executor, Exhausted
 from gateway.runtime.health import HealthBoard
-from gateway.runtime.paces import Paces
 from gateway.runtime.ports import Target, Transport
 from gateway.runtime.retries import Retries
 from gateway.runtime.running import Boards
 from gateway.runtime.spend import SpendBook
 from gateway.runtime.streamer import Stream
+from gateway.runtime.usual import UsualTimes
 from gateway.runtime.whole import Answered
 from gateway.wiring.surfaces import OPENAI, SPOKEN, SURFACES
 from tests.adapters.upstream import Upstream, serving, whole
@@ -173,9 +173,9 @@ async def race(laid: Laid, *, transport: Transport | None = None) -> AsyncIterat
         own = HttpTransport(clock=clock)
         stack.push_async_callback(own.close)
         exchange = exchange_of(clock, RULES.format(after=laid.after, more=laid.more), laid.body, laid.dialect, ports)
-        boards = Boards(HealthBoard(clock), Paces())
+        boards = Boards(HealthBoard(clock), UsualTimes())
         for seconds in laid.times_s:
-            boards.paces.add("first", laid.stream, seconds)
+            boards.usual.add("first", laid.stream, seconds)
         for name in laid.resting:
             boards.health.failed(Attempt(0, name, name, Failure.AUTH), Failure.AUTH, trial=False)
         attempts = Attempts(transport or own, clock, SPOKEN, boards, SpendBook(clock))
@@ -400,8 +400,8 @@ async def test_after_p95_a_hedge_waits_for_what_the_model_itself_usually_takes(*
         at.providers["second"].answer(stream=stream)
         await at.run
         for _ in range(2):  # with one slow time fewer, quick ones would be what is usual
-            at.boards.paces.add("first", stream, 0.25)
-        assert at.boards.paces.usual_s("first", stream) == 3.0
+            at.boards.usual.add("first", stream, 0.25)
+        assert at.boards.usual.usual_s("first", stream) == 3.0
 
 
 async def test_with_too_few_times_nothing_is_hedged_after_p95() -> None:

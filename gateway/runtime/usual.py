@@ -2,7 +2,7 @@
 
 from collections import deque
 
-from gateway.engine.pace import usual_s
+from gateway.engine.hedges import usual_s
 
 REMEMBERED_TIMES = 256
 RELEARN_EVERY = 16
@@ -18,7 +18,7 @@ class _Pace:
         self.usual_s: float | None = None
 
 
-class Paces:
+class UsualTimes:
     """The times of each model, by registry name, streams and whole answers apart; it belongs to the event loop."""
 
     def __init__(self) -> None:

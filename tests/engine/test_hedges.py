@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.domain.rule import Hedge, Usual
-from gateway.engine.pace import FEWEST_TIMES, delay_s, usual_s
+from gateway.engine.hedges import FEWEST_TIMES, delay_s, usual_s
 
 times = st.lists(st.integers(0, 50).map(float), min_size=FEWEST_TIMES, max_size=300)
 
