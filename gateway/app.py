@@ -24,6 +24,7 @@ from gateway.config import catalogue
 from gateway.config.compile import Compiler
 from gateway.config.settings import Settings
 from gateway.domain.snapshot import Rejected
+from gateway.runtime.attempts import Attempts
 from gateway.runtime.counting import TokenCounter
 from gateway.runtime.decider import Decider
 from gateway.runtime.deliveries import Deliveries
@@ -34,11 +35,15 @@ from gateway.runtime.leftovers import Leftovers
 from gateway.runtime.limits import LimitBoard
 from gateway.runtime.openings import Openings
 from gateway.runtime.paces import Paces
+from gateway.runtime.ports import Timekeeper, Transport
 from gateway.runtime.recorder import Books, Recorder
 from gateway.runtime.reloader import Parts as ReloadParts
 from gateway.runtime.reloader import Reloader, activate, first, no_addresses
+from gateway.runtime.retries import Retries
+from gateway.runtime.running import Boards
 from gateway.runtime.spend import SpendBook, Standing
 from gateway.runtime.tally import Tally
+from gateway.runtime.usual import UsualTimes
 from gateway.web.door import Door
 from gateway.web.keys import Parts
 from gateway.web.operations import Daemon
@@ -160,14 +165,13 @@ async def running(settings: Settings, drain: Drain | None = None) -> AsyncIterat
         watching = await stack.enter_async_context(alerts_of(around, VERSION))
         transport = Ways(HttpTransport(contexts=contexts, clock=clock))
         stack.push_async_callback(transport.close)
-        executor, decider = Executor(transport, clock, SPOKEN, board, spend), Decider(board, spend)
         names = frozenset(each.host.lower() for each in (settings.listen, settings.ops) if each is not None)
         door, limits = Door(names, any_name=settings.allow_anonymous), LimitBoard(clock)
         parts = Parts(
             reloader=reloader,
-            executor=executor,
+            executor=executor_of(transport, clock, board, spend, metrics),
             counter=TokenCounter(transport, clock, COUNTS, metrics),
-            decider=decider,
+            decider=Decider(board, spend),
             board=board,
             spend=spend,
             overrides=kept.overrides,
@@ -196,6 +200,15 @@ async def running(settings: Settings, drain: Drain | None = None) -> AsyncIterat
         _freeze_memory()
         await stack.enter_async_context(supervised(systemd, drain, reloader, clock))
         yield Running(main, ops, simulated, reloader)
+
+
+def executor_of(
+    transport: Transport, clock: Timekeeper, board: HealthBoard, spend: SpendBook, metrics: Metrics
+) -> Executor:
+    """Give what carries decisions out, and learns from what comes of them."""
+    boards = Boards(board, UsualTimes())
+    attempts = Attempts(transport, clock, SPOKEN, boards, spend)
+    return Executor(clock, attempts, boards, Retries(clock, metrics.retry_refused))
 
 
 def mended(board: HealthBoard, deliveries: Deliveries) -> None:

@@ -8,15 +8,16 @@ import json
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from gateway.domain.attempt import Attempt, Event, Skipped, shown
 from gateway.domain.entry import Entry
+from gateway.domain.extra import extra_ms
 from gateway.domain.ledger import EPOCH, Account, Posting, Spent, amounts_of, quarter_of, unix_seconds
 from gateway.domain.usage import COUNTERS, STANDARD, Usage, counters_of
-from gateway.domain.words import SpendKind
+from gateway.domain.words import Failure, SpendKind
 
 COLUMNS = {
     "id": "text primary key",
@@ -69,8 +70,9 @@ _ESTIMATED = "estimated"
 class Tried(msgspec.Struct, omit_defaults=True, gc=False):
     """An attempt as a row keeps it; zeros, and what is plain without being said, are left out.
 
-    `kind` is left out where `failure` says it: an answer without one, `failed` with one. `provider` is left out where
-    it is the row's. `usage` has the counters that are not zero, a service tier that is not the standard one, and
+    `kind` is left out where `failure` says it: an answer without one, `failed` with one. `hedged` says that it was
+    begun beside another that was slow, and `extra_ms` by how much it delayed the answer in vain. `provider` is left out
+    where it is the row's. `usage` has the counters that are not zero, a service tier that is not the standard one, and
     `estimated`.
     """
 
@@ -85,6 +87,8 @@ class Tried(msgspec.Struct, omit_defaults=True, gc=False):
     provider: str = ""
     usage: dict[str, Any] | None = None
     cost_nano_usd: int = 0
+    hedged: bool = False
+    extra_ms: int = 0
 
 
 def row_of(number: int, entry: Entry) -> tuple[object, ...]:
@@ -153,7 +157,12 @@ def _text(names: tuple[str, ...]) -> str:
 def _attempts_of(entry: Entry) -> list[Tried | dict[str, object]]:
     counting = [event for event in entry.events if isinstance(event, Attempt) and event.counts]
     plain = counting[0] if len(counting) == 1 and _is_in_columns(counting[0], entry) else None
-    return [_kept(event, entry, plain) for event in entry.events]
+    kept = [_kept(event, entry, plain) for event in entry.events]
+    if len(kept) > 1 or (kept and plain is None):
+        for event, delay_ms in zip(kept, extra_ms(entry.events), strict=True):
+            if isinstance(event, Tried):
+                event.extra_ms = delay_ms
+    return kept
 
 
 def _is_in_columns(attempt: Attempt, entry: Entry) -> bool:
@@ -175,6 +184,9 @@ def _kept(event: Event, entry: Entry, plain: Attempt | None) -> Tried | dict[str
     tried = Tried(event.model, event.status, failure, round(event.duration_s, 4))
     if failure is not None and event.committed:
         tried.kind = str(SpendKind.ANSWER)
+    elif event.lost:
+        tried.kind = str(SpendKind.HEDGE)
+    tried.hedged = event.hedged
     tried.unpriced = event.unpriced
     tried.again = event.again
     tried.upstream_id = event.upstream_id
@@ -224,6 +236,25 @@ def spent_of_row(row: Mapping[str, Any]) -> list[Spent]:
         unpriced = any(attempt.unpriced for attempt in attempts if _kind_of(attempt) is SpendKind.ANSWER)
         return [_spent(row, Tried(row["model"], 0, None, 0.0, unpriced=unpriced, cost_nano_usd=nano_usd), used)]
     return []
+
+
+class InVain(NamedTuple):
+    """An attempt of a row that gave no answer, and by how much it delayed one."""
+
+    rule: str
+    kind: SpendKind
+    delay_ms: int
+
+
+def in_vain_of_row(row: Mapping[str, Any]) -> list[InVain]:
+    """Give the attempts of a stored row that gave no answer and that no caller ended; raises as `spent_of_row`."""
+    events = (msgspec.convert(event, Tried) for event in _decode(row["attempts"]) if "skip" not in event)
+    kinds = ((attempt, _kind_of(attempt)) for attempt in events)
+    return [
+        InVain(row["rule"], kind, attempt.extra_ms)
+        for attempt, kind in kinds
+        if kind is SpendKind.HEDGE or (kind is SpendKind.FAILED and attempt.failure != Failure.CANCELLED)
+    ]
 
 
 def _kind_of(attempt: Tried) -> SpendKind:

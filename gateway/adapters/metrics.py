@@ -10,17 +10,20 @@ from operator import attrgetter
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from gateway.adapters.series import Counts, Money, Spreads
+from gateway.adapters.series import Counts, Money, Seconds, Spreads
 from gateway.domain.attempt import Attempt, Skipped
 from gateway.domain.category import UNSURE
 from gateway.domain.decision import REQUESTED_MODEL
 from gateway.domain.entry import Entry
+from gateway.domain.extra import extra_ms, extra_tokens
 from gateway.domain.snapshot import FINGERPRINT_SHOWN, Snapshot
 from gateway.domain.usage import Usage
 from gateway.domain.words import CountResult, Failure, Outcome, Skip, SpendKind, Surface
 
 OTHER = "other"
 NO_FAILURE = "none"
+FURTHER = ("hedge", "try")
+"""What the retry budget may have no room for."""
 STORES = ("log", "ledger", "alerts", "health")
 _SURFACES = tuple(
     surface.value
@@ -77,6 +80,13 @@ class Metrics:
         self.cost = money("cost_usd", "What requests cost, in US dollars.", "rule", "model")
         self.category_cost = money("category_cost_usd", "What requests cost, in US dollars.", "category", "model")
         self.extra_cost = money("extra_cost_usd", "The part that gave no answer, in US dollars.", "kind", "rule")
+        self.extra_seconds = Seconds(
+            "rulegate_extra_seconds", "Time that callers waited for what gave no answer.", ("kind", "rule")
+        )
+        registry.register(self.extra_seconds)
+        self.extra_tokens = counts("extra_tokens", "The tokens of what gave no answer.", "kind", "rule")
+        self.retries_refused = counts("retries_refused", "Attempts that the retry budget had no room for.", "what")
+        self.retries_refused.make((what,) for what in FURTHER)
         self.unpriced = counter("unpriced_requests", "Requests answered by a model that the price is not of.")
         self.tokens = counts("tokens", "Tokens used, reasoning also counted as output.", "model", "type")
         self.token_counts = counts("token_counts", "Counts of tokens that have ended, by how.", "model", "result")
@@ -143,6 +153,8 @@ class Metrics:
         category = entry.category if entry.category in self._categories else OTHER
         model = self._model(entry.model)
         self.requests.add((entry.surface, rule, entry.outcome.value))
+        if entry.outcome is not Outcome.ANSWERED or len(entry.events) > 1:
+            self._in_vain(entry, rule)
         for event in entry.events:
             name = self._model(event.model)
             match event:
@@ -155,8 +167,6 @@ class Metrics:
                     if event.cost_nano_usd:
                         self.cost.add((rule, name), event.cost_nano_usd)
                         self.category_cost.add((category, name), event.cost_nano_usd)
-                        if event.failure is not None and event.kind is not SpendKind.ANSWER:
-                            self.extra_cost.add((event.kind.value, rule), event.cost_nano_usd)
                     if event.unpriced:
                         self.unpriced.inc()
                 case Skipped():
@@ -165,6 +175,23 @@ class Metrics:
         if entry.first_content_s is not None:
             self.first_content.of((model,)).observe(entry.first_content_s)
         self.overhead.of(()).observe(entry.overhead_s)
+
+    def _in_vain(self, entry: Entry, rule: str) -> None:
+        """Count what attempts that gave no answer took of money, tokens and time."""
+        for event, delay_ms in zip(entry.events, extra_ms(entry.events), strict=True):
+            if not isinstance(event, Attempt) or event.kind is SpendKind.ANSWER:
+                continue
+            labels = (event.kind.value, rule)
+            if event.cost_nano_usd:
+                self.extra_cost.add(labels, event.cost_nano_usd)
+            if tokens := extra_tokens(event):
+                self.extra_tokens.add(labels, tokens)
+            if delay_ms:
+                self.extra_seconds.add(labels, delay_ms)
+
+    def retry_refused(self, what: str) -> None:
+        """Count an attempt that the retry budget had no room for."""
+        self.retries_refused.add((what,))
 
     def _used(self, model: str, usage: Usage) -> None:
         for kind, count in zip(_TOKEN_TYPES, _tokens_of(usage), strict=True):

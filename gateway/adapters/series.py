@@ -58,6 +58,14 @@ class Money(Counts):
         return total / NANO_USD_PER_USD
 
 
+class Seconds(Counts):
+    """A counter of time that adds milliseconds, so that its sum is that of the rows, and shows seconds."""
+
+    def shown(self, total: int) -> float:
+        """Give a sum in seconds."""
+        return total / 1000
+
+
 class Spread:
     """How some numbers are spread: a count for each bound, which has those up to it and past the one before."""
 

@@ -174,11 +174,16 @@ def text_of(account: dict[str, Any]) -> str:
     if flip := account["flip"]:
         lines.append(f"flip        rule {flip['rule']} would take it with {' and '.join(flip['conditions'])}")
     if row := account.get("row"):
-        attempts = ", ".join(
-            f"{each['model']} {each.get('failure') or each.get('skip') or 'ok'}" for each in row["attempts"]
-        )
+        attempts = ", ".join(map(_attempted, row["attempts"]))
         lines.append(f"happened    {row['outcome']}: {attempts}; {row['cost_nano_usd'] / 1e9:.9f} USD")
     return "\n".join(lines)
+
+
+def _attempted(event: dict[str, Any]) -> str:
+    """Say what came of an attempt or a step; of two side by side, which was begun later and which was slower."""
+    came = "slower" if event.get("kind") == "hedge" else event.get("failure") or event.get("skip") or "ok"
+    beside = " beside it" if event.get("hedged") else ""
+    return f"{event['model']}{beside} {came}"
 
 
 def _decided(account: dict[str, Any]) -> list[str]:
@@ -197,6 +202,8 @@ def _decided(account: dict[str, Any]) -> list[str]:
         f"because     {account['because']}",
         f"model       {first}{then}; {cost}",
     ]
+    if after := account["hedge"]:
+        lines.append(f"hedge       the next one too where the first gives no content within {after}")
     lines += [f"incapable   {name} {why}" for name, why in lacking.items()]
     return lines + ([f"shadow      {', '.join(account['shadows'])} would have taken it"] if account["shadows"] else [])
 

@@ -16,7 +16,7 @@ from gateway.config.lint import warnings_of
 from gateway.config.merge import Merged
 from gateway.config.node import Findings, Node
 from gateway.config.providers import provider_of
-from gateway.config.quantities import duration_s, size_bytes
+from gateway.config.quantities import duration_s, per_minute, percent, size_bytes
 from gateway.config.registry import model_of
 from gateway.config.routes import Known, failures_of, places_of, rule_of, timeouts_of
 from gateway.config.ruletests import test_of
@@ -27,7 +27,7 @@ from gateway.domain.price import Catalogue
 from gateway.domain.problem import Problem
 from gateway.domain.registry import Model
 from gateway.domain.request import AUTO
-from gateway.domain.rule import Rule, Step
+from gateway.domain.rule import RetryBudget, Rule, Step
 from gateway.domain.snapshot import Defaults, Rejected, RuleFile, Snapshot
 from gateway.domain.words import Mode, Prefer
 from gateway.engine.classify import compile_table
@@ -213,7 +213,8 @@ def _defaults(section: Mapping[str, Node], findings: Findings) -> Defaults:
     base = Defaults()
     retention = section.get("retention")
     days, size = (retention.get(name) if retention else None for name in ("days", "size"))
-    drain = section.get("drain_timeout")
+    drain, further = section.get("drain_timeout"), section.get("retry_budget")
+    share, at_least = (further.get(name) if further else None for name in ("share", "at_least"))
     return Defaults(
         prefer=Prefer(section["prefer"].value) if "prefer" in section else base.prefer,
         timeouts=timeouts_of(section.get("timeout"), base.timeouts),
@@ -226,6 +227,10 @@ def _defaults(section: Mapping[str, Node], findings: Findings) -> Defaults:
         retention_bytes=size_bytes(size.value) if size else base.retention_bytes,
         allow_empty=bool(section["allow_empty"].value) if "allow_empty" in section else base.allow_empty,
         drain_timeout_s=duration_s(drain.value) if drain else base.drain_timeout_s,
+        retry_budget=RetryBudget(
+            percent(share.value) if share else base.retry_budget.share,
+            per_minute(at_least.value) if at_least else base.retry_budget.at_least_per_min,
+        ),
     )
 
 

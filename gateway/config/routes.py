@@ -10,13 +10,27 @@ from gateway.config.node import Findings, Node
 from gateway.config.quantities import duration_s
 from gateway.domain.registry import Model
 from gateway.domain.request import AUTO
-from gateway.domain.rule import NO_PARAMS, AllOf, Condition, Leaf, Params, Route, Rule, Split, Step, Timeouts
+from gateway.domain.rule import (
+    NO_PARAMS,
+    AllOf,
+    Condition,
+    Hedge,
+    Leaf,
+    Params,
+    Route,
+    Rule,
+    Split,
+    Step,
+    Timeouts,
+    Usual,
+)
 from gateway.domain.snapshot import Defaults
 from gateway.domain.words import Dialect, Failure, Mode
 from gateway.engine.capable import at_model
 
 _IMPLIED = Leaf("model", "model", AUTO, AUTO.__eq__, implied=True)
 """The condition of every rule that mentions `model` nowhere."""
+_USUAL = frozenset(each.value for each in Usual)
 _HINTS = {
     "model": "the chain says which model answers: name it there",
     "messages": "a rule cannot change what was said: take this out",
@@ -59,6 +73,13 @@ def failures_of(node: Node | None, base: frozenset[Failure]) -> frozenset[Failur
     return base if node is None else frozenset(Failure(word) for word in node.value)
 
 
+def _hedge_of(node: Node | None) -> Hedge | None:
+    if node is None:
+        return None
+    after = node["after"].value
+    return Hedge(Usual(after) if after in _USUAL else duration_s(after))
+
+
 def rule_of(node: Node, known: Known, findings: Findings) -> Rule | None:
     """Compile a rule; None, with a Problem noted, where its route leads nowhere."""
     when = _with_implied_model(condition_of(node.get("when"), findings, known.named))
@@ -87,6 +108,7 @@ def rule_of(node: Node, known: Known, findings: Findings) -> Rule | None:
         fall_back_on=failures_of(node.get("fall_back_on"), defaults.fall_back_on),
         strict=bool(node["strict_params"].value) if "strict_params" in node.value else defaults.strict_params,
         courtesy=courtesy_of(dict(node.items()), defaults.courtesy, findings),
+        hedge=_hedge_of(node.get("hedge")),
     )
     rule = Rule(
         name=node["name"].value,

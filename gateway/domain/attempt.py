@@ -7,7 +7,8 @@ from msgspec import Struct
 from gateway.domain.usage import Usage
 from gateway.domain.words import Failure, Skip, SpendKind
 
-_ANSWER, _FAILED = SpendKind.ANSWER, SpendKind.FAILED  # looking a member up takes longer than the rest of `kind`
+# looking a member up takes longer than the rest of `kind`
+_ANSWER, _FAILED, _HEDGE = SpendKind.ANSWER, SpendKind.FAILED, SpendKind.HEDGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,9 @@ class Attempt(Struct, frozen=True, gc=False):
     no other model may go on with it. `status` is 0 where no reply came; `garbage` counts events that could not be
     read. `unpriced` says that the provider answered with the id of a model that the price is not of. `again` says that
     it turned down what can be left out, so that the same step is asked once more, without that. `upstream_id` is its
-    own id of the request, empty where it gave none.
+    own id of the request, empty where it gave none. `began_s` is when it began, in seconds since the request was there.
+    `hedged` says that it was begun beside one that was slow, and `lost` that the other one of such two was faster: it
+    was cancelled then, which is no failure of its model.
     """
 
     position: int
@@ -48,11 +51,16 @@ class Attempt(Struct, frozen=True, gc=False):
     unpriced: bool = False
     again: bool = False
     upstream_id: str = ""
+    began_s: float = 0.0
+    hedged: bool = False
+    lost: bool = False
 
     @property
     def kind(self) -> SpendKind:
-        """What its money was for: the caller holds an answer of it, or nothing."""
-        return _ANSWER if self.failure is None or self.committed else _FAILED
+        """What its money was for: the caller holds an answer of it, or nothing; nor does who lost against another."""
+        if self.failure is None or self.committed:
+            return _ANSWER
+        return _HEDGE if self.lost else _FAILED
 
     @property
     def counts(self) -> bool:
@@ -89,6 +97,8 @@ def shown(event: Event) -> dict[str, object]:
     }
     if event.again:
         tried["again"] = True
+    if event.hedged:
+        tried["hedged"] = True
     if event.upstream_id:
         tried["upstream_id"] = event.upstream_id
     return tried

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from math import inf
 from typing import Any, assert_never
 
@@ -147,11 +148,36 @@ class Split:
     arms: tuple[tuple[Step, float], ...]
 
 
+class Usual(Enum):
+    """What a model usually takes, as far as has been seen: a share of its answers stays within."""
+
+    P95 = "p95"
+
+
+@dataclass(frozen=True, slots=True)
+class Hedge:
+    """How long a step may give no content before the next one is asked beside it: seconds, or what is usual."""
+
+    after: float | Usual
+
+    def __str__(self) -> str:
+        return self.after.value if isinstance(self.after, Usual) else f"{self.after:g}s"
+
+
+@dataclass(frozen=True, slots=True)
+class RetryBudget:
+    """How many attempts there may be beyond the first of each request: a share of these, and so many a minute."""
+
+    share: float = 0.2
+    at_least_per_min: int = 30
+
+
 @dataclass(frozen=True, slots=True)
 class Chain:
     """Steps in the order they are tried, with what bounds the whole: the deadline and the failures that go on.
 
-    `strict` says that a step is passed over for which something of the request would be left out.
+    `strict` says that a step is passed over for which something of the request would be left out. With a `hedge`, a
+    step that is slow is not waited for alone.
     """
 
     steps: tuple[Step, ...]
@@ -159,6 +185,7 @@ class Chain:
     fall_back_on: frozenset[Failure] = frozenset()
     strict: bool = False
     courtesy: Courtesy = COURTESY
+    hedge: Hedge | None = None
     models: tuple[str, ...] = field(init=False, repr=False, compare=False)
     """The names of the steps' models."""
 
@@ -176,6 +203,7 @@ class Route:
     fall_back_on: frozenset[Failure]
     strict: bool = False
     courtesy: Courtesy = COURTESY
+    hedge: Hedge | None = None
     settled: Chain | None = field(init=False, repr=False, compare=False)
     """The chain of a route without splits, the same for every conversation."""
 
@@ -185,7 +213,7 @@ class Route:
 
     def over(self, steps: tuple[Step, ...]) -> Chain:
         """Give the chain of these steps, bounded as the route is."""
-        return Chain(steps, self.deadline_s, self.fall_back_on, self.strict, self.courtesy)
+        return Chain(steps, self.deadline_s, self.fall_back_on, self.strict, self.courtesy, self.hedge)
 
     def share(self, place: int, model: str) -> float:
         """Give the share of conversations that take a model at a place."""

@@ -13,7 +13,7 @@ from gateway.domain.health import HealthState
 from gateway.domain.plan import Plan
 from gateway.domain.problem import Mark, Problem
 from gateway.domain.registry import Model, Provider
-from gateway.domain.rule import COURTESY, Courtesy, Rule, Timeouts
+from gateway.domain.rule import COURTESY, Courtesy, RetryBudget, Rule, Timeouts
 from gateway.domain.words import DEFAULT_FALL_BACK_ON, Failure, Prefer, Surface
 
 FINGERPRINT_SHOWN = 7
@@ -35,6 +35,7 @@ class Defaults:
     retention_bytes: int = 5_000_000_000
     allow_empty: bool = False
     drain_timeout_s: float = 30.0
+    retry_budget: RetryBudget = field(default_factory=RetryBudget)
 
 
 @dataclass(frozen=True, slots=True)

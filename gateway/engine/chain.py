@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import NamedTuple, assert_never
 
 from gateway.domain.attempt import Attempt, Event, Skipped
@@ -42,10 +43,14 @@ class Halt:
 
 
 class Away(NamedTuple):
-    """What should not be asked: models that rest, and places of the chain whose models cannot serve the request."""
+    """What should not be asked: models that rest, and places of the chain whose models cannot serve the request.
+
+    `sparing` says that no place should be tried again that was tried: the budget for that is used up.
+    """
 
     resting: Mapping[str, Rest] = NONE_RESTS
     unfit: Container[int] = ()
+    sparing: bool = False
 
 
 NOBODY_AWAY = Away()
@@ -73,13 +78,10 @@ def next_step(chain: Chain, history: Sequence[Event], elapsed_s: float, away: Aw
 
 
 def _after(chain: Chain, history: Sequence[Event], last: Attempt, elapsed_s: float, away: Away) -> Try | Pass | Halt:
-    if last.failure is None:
-        alone = len(history) == 1 or all(e.position == last.position and isinstance(e, Skipped) for e in history[:-1])
-        return Halt(Outcome.ANSWERED if alone else Outcome.ANSWERED_AFTER_FALLBACK)
-    if last.failure is Failure.CANCELLED:
-        return Halt(Outcome.CANCELLED)
-    if last.committed:
-        return Halt(Outcome.INTERRUPTED)  # the caller already holds part of this answer
+    if last.failure is None or last.failure is Failure.CANCELLED or last.committed:
+        return Halt(outcome_of(history, last))
+    if last.hedged and _beside(history, last).failure not in chain.fall_back_on:
+        return Halt(Outcome.FAILED)
     here = [event for event in history if isinstance(event, Attempt) and event.position == last.position]
     left_s = chain.deadline_s - elapsed_s
     if last.again and sum(event.again for event in here) == 1:
@@ -88,9 +90,46 @@ def _after(chain: Chain, history: Sequence[Event], last: Attempt, elapsed_s: flo
         return Halt(Outcome.FAILED)
     tried = sum(not event.again for event in here)
     again = EFFECTS[last.failure].again and tried < chain.steps[last.position].tries
-    if again and last.model not in away.resting:
+    if again and not away.sparing and last.model not in away.resting:
         return _go_to(chain, last.position, elapsed_s, away)
     return _go_on(chain, history, elapsed_s, away)
+
+
+def is_again(history: Sequence[Event], step: Try) -> bool:
+    """Say whether a step is tried once more that was tried just now, and not because something can be left out."""
+    last = history[-1] if history else None
+    return isinstance(last, Attempt) and last.position == step.position and not last.again
+
+
+def outcome_of(history: Sequence[Event], ended: Attempt) -> Outcome:
+    """Say how a request ends with the attempt that answered it, broke off in the middle, or was left by its caller.
+
+    What comes after that attempt in the history was begun beside it, and lost.
+    """
+    if ended.failure is Failure.CANCELLED:
+        return Outcome.CANCELLED
+    if ended.failure is not None:
+        return Outcome.INTERRUPTED  # the caller already holds part of this answer
+    before = takewhile(lambda event: event is not ended, history)
+    alone = all(event.position == ended.position and isinstance(event, Skipped) for event in before)
+    return Outcome.ANSWERED if alone else Outcome.ANSWERED_AFTER_FALLBACK
+
+
+def next_hedge(
+    chain: Chain, history: Sequence[Event], position: int, elapsed_s: float, away: Away = NOBODY_AWAY
+) -> Try | Pass | None:
+    """Decide which step is asked beside one that is slow, looking on from a place of the chain; None for no other.
+
+    `position` is that of the slow one, then that of each Pass. A resting model is no last resort here: the slow one is.
+    """
+    step = _after_place(chain, history, position, elapsed_s, away) if position + 1 < len(chain.steps) else None
+    return None if isinstance(step, Halt) else step
+
+
+def _beside(history: Sequence[Event], hedge: Attempt) -> Attempt:
+    """Give the attempt beside which the last one was begun: history is in the order in which attempts began."""
+    earlier = (event for event in reversed(history[:-1]) if isinstance(event, Attempt))
+    return next(earlier, hedge)
 
 
 def _was_last_resort(history: Sequence[Event]) -> bool:
@@ -100,19 +139,24 @@ def _was_last_resort(history: Sequence[Event]) -> bool:
 
 
 def _go_on(chain: Chain, history: Sequence[Event], elapsed_s: float, away: Away) -> Try | Pass | Halt:
-    """Take the next place unless its window is known to be no larger than one that was too small."""
-    position = history[-1].position + 1
-    if position >= len(chain.steps):
+    if history[-1].position + 1 >= len(chain.steps):
         return _last_resort(chain, history, elapsed_s, away)
-    window = chain.steps[position].window_tokens
+    return _after_place(chain, history, history[-1].position, elapsed_s, away)
+
+
+def _after_place(
+    chain: Chain, history: Sequence[Event], position: int, elapsed_s: float, away: Away
+) -> Try | Pass | Halt:
+    """Take the place after one unless its window is known to be no larger than one that was too small."""
+    window = chain.steps[position + 1].window_tokens
     too_small = [
         chain.steps[event.position].window_tokens or 0
         for event in history
         if isinstance(event, Attempt) and event.failure is Failure.CONTEXT_LENGTH
     ]
     if too_small and window is not None and window <= max(too_small):
-        return Pass(position, Skip.INCAPABLE)
-    return _go_to(chain, position, elapsed_s, away)
+        return Pass(position + 1, Skip.INCAPABLE)
+    return _go_to(chain, position + 1, elapsed_s, away)
 
 
 def _go_to(chain: Chain, position: int, elapsed_s: float, away: Away) -> Try | Pass | Halt:

@@ -1,9 +1,11 @@
 """Makes of a request what a step's provider is asked: in its own words, or in those of its dialect."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from gateway.dialects.base import Endpoint, ProviderDialect
+from msgspec import Struct, structs
+
+from gateway.dialects.base import Endpoint, Outgoing, ProviderDialect
 from gateway.domain.attempt import Attempt
 from gateway.domain.refusal import Refusal, RefusalKind
 from gateway.domain.registry import Model
@@ -35,12 +37,25 @@ class Spoken:
     apart: Mapping[Surface, Callable[[Request], Endpoint]]
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What a provider is asked, and how its replies are read."""
+class Asked(Struct, frozen=True, gc=False):
+    """What a provider is asked, and how its replies are read.
+
+    `lost` names what of the request could not be carried over, and `defaulted` is the limit on the output that it was
+    given because nobody gave one.
+    """
 
     call: Call
     endpoint: Endpoint
+    lost: tuple[str, ...] = ()
+    defaulted: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unaskable:
+    """Why a step cannot carry a request, and what of it would have been lost there."""
+
+    refusal: Refusal
+    lost: tuple[str, ...] = ()
 
 
 def endpoint_of(exchange: Exchange, spoken: Spoken, model: Model) -> Endpoint:
@@ -50,23 +65,22 @@ def endpoint_of(exchange: Exchange, spoken: Spoken, model: Model) -> Endpoint:
     return spoken.dialects[kind] if own is None else own(exchange.request)
 
 
-def asked(exchange: Exchange, spoken: Spoken, position: int, step: Step) -> Asked | Refusal:
-    """Write the call of one step, or say why it cannot carry the request; what got lost is noted in the exchange."""
+def asked(exchange: Exchange, spoken: Spoken, position: int, step: Step) -> Asked | Unaskable:
+    """Write the call of one step, or say why it cannot carry the request."""
     model, provider, target = exchange.upstream_of(step)
     endpoint = endpoint_of(exchange, spoken, model)
     if native(exchange, model):
-        body = _passed_on(exchange, endpoint, model, step)
+        written = _passed_on(exchange, endpoint, model, step)
     else:
-        body = _translated(exchange, spoken.dialects[provider.kind], model, step)
-    if exchange.decision.chain.strict and exchange.dropped and not isinstance(body, Refusal):
-        body = strict_refusal(step.model, exchange.dropped)
-    if isinstance(body, Refusal):
-        return body
-    body = _mended(exchange, endpoint, position, body)
+        written = _translated(exchange, spoken.dialects[provider.kind], model, step)
+    if isinstance(written, Refusal):
+        return Unaskable(written)
+    if exchange.decision.chain.strict and (dropped := (*exchange.request.dropped, *written.lost)):
+        return Unaskable(strict_refusal(step.model, dropped), written.lost)
+    written = _mended(exchange, endpoint, position, written)
     headers = endpoint.headers(target.secret, exchange.request)
-    return Asked(
-        Call(provider.name, target.base_url + endpoint.path, headers, body, step.timeouts, target.way), endpoint
-    )
+    call = Call(provider.name, target.base_url + endpoint.path, headers, written.body, step.timeouts, target.way)
+    return Asked(call, endpoint, written.lost, written.defaulted)
 
 
 def native(exchange: Exchange, model: Model) -> bool:
@@ -87,17 +101,13 @@ def _most(model: Model) -> int:
     return model.max_output_tokens or UNKNOWN_MAX_OUTPUT_TOKENS
 
 
-def _passed_on(exchange: Exchange, endpoint: Endpoint, model: Model, step: Step) -> bytes | Refusal:
-    exchange.lost, exchange.defaulted = (), None
+def _passed_on(exchange: Exchange, endpoint: Endpoint, model: Model, step: Step) -> Outgoing | Refusal:
     if refusal := _unfit(exchange, model):
         return refusal
-    passed = endpoint.pass_on(exchange.request, model, step.params, _most(model))
-    exchange.lost, exchange.defaulted = passed.lost, passed.defaulted
-    return passed.body
+    return endpoint.pass_on(exchange.request, model, step.params, _most(model))
 
 
-def _translated(exchange: Exchange, dialect: ProviderDialect, model: Model, step: Step) -> bytes | Refusal:
-    exchange.lost, exchange.defaulted = (), None
+def _translated(exchange: Exchange, dialect: ProviderDialect, model: Model, step: Step) -> Outgoing | Refusal:
     if refusal := _unfit(exchange, model):
         return refusal
     chat = exchange.caller.chat(exchange.request.fields)
@@ -106,18 +116,21 @@ def _translated(exchange: Exchange, dialect: ProviderDialect, model: Model, step
     written = dialect.write_request(chat, model, step.params, _most(model))
     if isinstance(written, Refusal):
         return written
-    exchange.lost = tuple(sorted({exchange.caller.names.get(name, name) for name in written.lost}))
-    exchange.defaulted = written.defaulted
-    return written.body
+    return structs.replace(written, lost=_named(exchange, written.lost))
 
 
-def _mended(exchange: Exchange, endpoint: Endpoint, position: int, body: bytes) -> bytes:
+def _named(exchange: Exchange, lost: Iterable[str]) -> tuple[str, ...]:
+    """Give names of what is lost as the caller's dialect has them, sorted."""
+    return tuple(sorted({exchange.caller.names.get(name, name) for name in lost}))
+
+
+def _mended(exchange: Exchange, endpoint: Endpoint, position: int, written: Outgoing) -> Outgoing:
     """Leave out of a request what the provider turned down when this step was asked before."""
     last = exchange.history[-1] if exchange.history else None
     if not isinstance(last, Attempt) or last.position != position or not last.again or last.error is None:
-        return body
-    mended = endpoint.mended(body, last.error)
+        return written
+    mended = endpoint.mended(written.body, last.error)
     if mended is None:
-        return body
-    exchange.lost = tuple(sorted({*exchange.lost, *(exchange.caller.names.get(name, name) for name in mended.lost)}))
-    return mended.body
+        return written
+    lost = tuple(sorted({*written.lost, *_named(exchange, mended.lost)}))
+    return structs.replace(written, body=mended.body, lost=lost)

@@ -55,12 +55,14 @@ class Exchange(Struct):
     """The state of one request; it is read by the log when the request has ended.
 
     `started_s` is monotonic, when the body was there. `waited_s` is time spent on providers, which is not the
-    gateway's own. `refusals` say why steps were passed over that could not carry the request, `overspent` which budget
-    had no room for one and `unread` which one was closed, and `lost` what the last attempt could not carry over.
-    `holds` is money held back for its attempts. `begun` once a part of a stream has left; `left` once the caller has,
-    where its attempt goes on to its end. `cut` says that the answer ended at a limit on the output, and `defaulted` is
-    the limit that the last attempt was given because nobody gave one. `upstream_id` is the provider's id of the last
-    attempt that had a reply.
+    gateway's own, each moment once, up to `waited_until_s`. `refusals` say why steps were passed over that could not
+    carry the request, `overspent` which budget had no room for one and `unread` which one was closed. `holds` is money
+    held back for its attempts. `begun` once a part of a stream has left; `left` once the caller has, where its attempt
+    goes on to its end. `cut` says that the answer ended at a limit on the output.
+
+    Of the attempt that answers, else of the one that ended last, are `lost`, what it could not carry over, `defaulted`,
+    the limit on the output that it was given because nobody gave one, and `upstream_id`, the provider's id of it, else
+    of the last one that had a reply. See `gateway.runtime.running`.
     """
 
     id: str
@@ -78,6 +80,7 @@ class Exchange(Struct):
     usage: Usage | None = None
     first_content_s: float | None = None
     waited_s: float = 0.0
+    waited_until_s: float = 0.0
     refusals: list[Refusal] = []
     overspent: Overspent | None = None
     unread: Unread | None = None

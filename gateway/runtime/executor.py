@@ -10,15 +10,17 @@ from gateway.domain.refusal import Refusal, RefusalKind
 from gateway.domain.words import Outcome, Skip
 from gateway.engine.budgets import words_of, words_of_unread
 from gateway.engine.capable import refusal_of
-from gateway.engine.chain import NOBODY_AWAY, Away, Halt, Pass, Try, next_step
+from gateway.engine.chain import NOBODY_AWAY, Away, Halt, Pass, Try, is_again, next_step
 from gateway.engine.failure import blame_of, final_error, resting_error
-from gateway.runtime.asking import Spoken
-from gateway.runtime.attempts import Answered, Attempts
+from gateway.runtime.attempts import Attempts
 from gateway.runtime.exchange import Exchange
-from gateway.runtime.health import HealthBoard
-from gateway.runtime.ports import Timekeeper, Transport
-from gateway.runtime.spend import REREAD_EVERY_S, SpendBook
+from gateway.runtime.hedging import Hedges
+from gateway.runtime.ports import Timekeeper
+from gateway.runtime.retries import Further, Retries
+from gateway.runtime.running import Boards
+from gateway.runtime.spend import REREAD_EVERY_S
 from gateway.runtime.streamer import Stream
+from gateway.runtime.whole import Answered
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,19 +36,14 @@ class Exhausted:
 
 
 class Executor:
-    """Runs exchanges; what it learns of the models stays on the board."""
+    """Runs exchanges; what it learns of the models stays on the boards."""
 
-    def __init__(
-        self,
-        transport: Transport,
-        clock: Timekeeper,
-        spoken: Spoken,
-        board: HealthBoard,
-        book: SpendBook,
-    ) -> None:
+    def __init__(self, clock: Timekeeper, attempts: Attempts, boards: Boards, retries: Retries) -> None:
         self._clock = clock
-        self._board = board
-        self._attempts = Attempts(transport, clock, spoken, board, book)
+        self._attempts = attempts
+        self._board = boards.health
+        self._retries = retries
+        self._hedges = Hedges(attempts, clock, boards, retries)
 
     async def run(self, exchange: Exchange) -> Answered | Stream | Exhausted:
         """Walk the chain to an answer, to a stream whose first content has come, or to its end.
@@ -54,28 +51,45 @@ class Executor:
         A stream's last attempt is noted when the stream is closed, every other one here. On a cancellation the
         attempt is noted as cancelled and the upstream connection is closed before the cancellation goes on.
         """
-        chain, unfit = exchange.decision.chain, exchange.decision.unfit
+        self._retries.came()
+        chain, unfit, history = exchange.decision.chain, exchange.decision.unfit, exchange.history
         while True:
             elapsed_s = self._clock.monotonic() - exchange.started_s
             resting = self._board.resting()
             away = Away(resting, unfit) if resting or unfit else NOBODY_AWAY
-            step = next_step(chain, exchange.history, elapsed_s, away)
+            step = next_step(chain, history, elapsed_s, away)
+            if history and isinstance(step, Try) and not self._affordable(exchange, step):
+                step = next_step(chain, history, elapsed_s, away._replace(sparing=True))
             match step:
                 case Halt():
                     return _exhausted(exchange, step.outcome, resting)
                 case Pass():
                     lacks = unfit.get(step.position, ())
-                    skipped = Skipped(step.position, chain.steps[step.position].model, step.skip, lacks)
-                    exchange.history.append(skipped)
+                    history.append(Skipped(step.position, chain.steps[step.position].model, step.skip, lacks))
                 case Try():
-                    result = await self._attempts.make(exchange, step)
-                    if isinstance(result, Stream):
-                        return result
+                    begun = self._attempts.begin(exchange, step)
+                    if isinstance(begun, Skipped):
+                        history.append(begun)
+                        continue
+                    delay_s = None if chain.hedge is None else self._hedges.delay_s(begun)
+                    if delay_s is not None:
+                        result = await self._hedges.race(begun, delay_s)
+                    else:
+                        came = await self._attempts.carry_out(begun)
+                        result = None if came is None else came.taken()
                     if result is not None:
-                        exchange.outcome = _outcome(exchange)
                         return result
                 case _:
                     assert_never(step)
+
+    def _affordable(self, exchange: Exchange, step: Try) -> bool:
+        """Say whether the budget for further attempts has room for one, which only another try of a step needs."""
+        budget = exchange.active.snapshot.defaults.retry_budget
+        if is_again(exchange.history, step):
+            return self._retries.allows(Further.TRY, budget)
+        if exchange.attempts:
+            self._retries.fell_back(budget)
+        return True
 
 
 def _exhausted(exchange: Exchange, outcome: Outcome, resting: Mapping[str, Rest]) -> Exhausted:
@@ -101,10 +115,3 @@ def _exhausted(exchange: Exchange, outcome: Outcome, resting: Mapping[str, Rest]
         return Exhausted(refusal.status, refusal, "gateway")
     status, error = final_error(attempts, exchange.caller.overloaded)
     return Exhausted(status, error, blame_of(attempts))
-
-
-def _outcome(exchange: Exchange) -> Outcome:
-    step = next_step(exchange.decision.chain, exchange.history, 0.0)
-    if not isinstance(step, Halt):
-        raise TypeError("an answered chain has nothing left to try")
-    return step.outcome

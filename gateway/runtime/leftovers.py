@@ -8,12 +8,12 @@ from collections.abc import Callable, Coroutine
 from contextlib import closing
 from typing import Any
 
-from gateway.runtime.attempts import Answered
 from gateway.runtime.drain import CutShortError, Drain
 from gateway.runtime.exchange import Exchange
 from gateway.runtime.executor import Exhausted
 from gateway.runtime.ports import Timekeeper
 from gateway.runtime.streamer import Stream
+from gateway.runtime.whole import Answered
 
 Walk = asyncio.Task[Answered | Stream | Exhausted]
 Show = Callable[[int], object]

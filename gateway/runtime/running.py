@@ -1,81 +1,121 @@
 """An attempt that is under way, and how its end is noted in its exchange."""
 
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from msgspec import Struct, structs
 
-from gateway.dialects.base import Bad, Endpoint, Outgoing
+from gateway.dialects.base import Bad, Outgoing
+from gateway.dialects.relay import Relay
 from gateway.domain.attempt import Attempt, ProviderError
 from gateway.domain.registry import Model
 from gateway.domain.upstream import Reply, UpstreamError
 from gateway.domain.usage import Usage
-from gateway.domain.words import Failure
+from gateway.domain.words import Failure, Outcome
+from gateway.engine.chain import outcome_of
 from gateway.engine.pricing import cost_nano_usd, price_at
 from gateway.runtime.account import Hold
+from gateway.runtime.asking import Asked
 from gateway.runtime.exchange import Exchange
 from gateway.runtime.health import HealthBoard
 from gateway.runtime.ports import Clock
+from gateway.runtime.usual import UsualTimes
 
 HIDDEN = "***"
 """What stands in a provider's words where our credential stood."""
 _ID = re.compile(r"[A-Za-z0-9._:/=+-]{1,100}")
 """An id that a provider gives may be this; anything else is not kept."""
+CALLER_LEFT = Bad(Failure.CANCELLED, ProviderError(0, message="the caller left"))
+OVERTAKEN = Bad(Failure.CANCELLED, ProviderError(0, message="another model was faster"))
+
+
+@dataclass(frozen=True, slots=True)
+class Boards:
+    """What is learned from attempts: how models are doing, and how long they take."""
+
+    health: HealthBoard
+    usual: UsualTimes
 
 
 class Running(Struct):
     """An attempt that is under way; `status` is that of the reply's head, 0 until one has come.
 
-    `trial` says that it finds out whether a model answers again. `hurried` once the request's own deadline ended it, or
-    a want of this machine's, which is not the model's fault. `again` once the provider turned down what can be left
-    out.
+    Two of one request may be under way at a time: what is true of one alone stands here, and its exchange takes it
+    over from the one whose content goes to the caller, else from the one that ended last. `place` is where it belongs
+    in the history, which is in the order of the beginnings; one that is `hedged` was begun beside another, and `lost`
+    once the other one was faster. `last_s` is when it is given up at the latest, `content_s` when its content was
+    there, both monotonic. `trial` says that it finds out whether a model answers again. `hurried` once the request's
+    own deadline ended it, or a want of this machine's, which is not the model's fault. `again` once the provider turned
+    down what can be left out.
     """
 
     exchange: Exchange
     position: int
     model: Model
-    started_s: float
-    board: HealthBoard
+    question: Asked
+    boards: Boards
     hold: Hold
+    started_s: float
+    last_s: float
+    place: int
+    hedged: bool = False
     trial: bool = False
-    counted_s: float = 0.0
+    lost: bool = False
+    noted: bool = False
     status: int = 0
     garbage: int = 0
     hurried: bool = False
     again: bool = False
     upstream_id: str = ""
+    content_s: float = 0.0
+    relay: Relay | None = None
 
-    def began(self, reply: Reply, endpoint: Endpoint) -> None:
+    def began(self, reply: Reply) -> None:
         """Take in the head of the reply: its status, and the provider's own id of the request.
 
         Raises UpstreamError for an answer that is compressed: nobody asked for that, and it may unfold to anything.
         """
         self.status = reply.status
-        given = reply.headers.get(endpoint.id_header, "")
-        self.exchange.upstream_id = self.upstream_id = given if _ID.fullmatch(given) else ""
+        given = reply.headers.get(self.question.endpoint.id_header, "")
+        self.upstream_id = given if _ID.fullmatch(given) else ""
         if 200 <= reply.status < 300 and folded(reply):
             words = f"{self.model.provider} compressed its answer, which it was asked not to do"
             raise UpstreamError(Failure.MALFORMED, words)
 
-    def waited(self, clock: Clock) -> None:
-        """Count the time since the start, or since the last count, as time spent on the provider."""
-        spent_s = clock.monotonic() - self.started_s
-        self.exchange.waited_s += spent_s - self.counted_s
-        self.counted_s = spent_s
+    def waited(self, now_s: float) -> None:
+        """Count the time since the start as time spent on the provider, but for what has been counted by now."""
+        exchange = self.exchange
+        exchange.waited_s += max(now_s - max(self.started_s, exchange.waited_until_s), 0.0)
+        exchange.waited_until_s = now_s
 
     def said(self, error: ProviderError) -> ProviderError:
         """Give a provider's words without our credential, which some providers quote."""
         return without(self.exchange.active.targets[self.model.provider].secret, error)
 
-    def answering(self, clock: Clock) -> None:
-        """Note that the answer has come, or has begun: the model is well, and the answer its own to the end."""
-        self.exchange.model = self.model
-        self.exchange.first_content_s = clock.monotonic() - self.exchange.started_s
-        self.board.answered(self.model.name, trial=self.trial)
+    def answering(self) -> None:
+        """Note that its content is what the caller is given: the model is well, and the answer its own to the end."""
+        exchange = self.exchange
+        exchange.model = self.model
+        exchange.first_content_s = self.content_s - exchange.started_s
+        self._shown()
+        self.boards.health.answered(self.model.name, trial=self.trial)
+        self.boards.usual.add(self.model.name, exchange.request.stream, self.content_s - self.started_s)
 
     def failed(self, bad: Bad, clock: Clock) -> None:
         """Note that it failed before anything reached the caller; what it used all the same is paid."""
         self._note(clock, bad, bad.usage, committed=False)
+
+    def gives_way(self, clock: Clock, usage: Usage | None = None) -> None:
+        """Note that the other one was faster; what it has used is paid: what is reported, else what we guess."""
+        if usage is None:
+            relay = self.relay
+            usage = estimated_usage(self.exchange, relay.characters if relay else 0, relay.usage if relay else None)
+        self._note(clock, OVERTAKEN, usage, committed=False)
+
+    def leaves(self, clock: Clock, usage: Usage | None = None) -> None:
+        """Note that the caller left before anything of it reached them."""
+        self.exchange.outcome = Outcome.CANCELLED
+        self._note(clock, CALLER_LEFT, usage, committed=False)
 
     def mends(self, mended: Outgoing | None) -> bool:
         """Say whether the same step is asked once more, with a request that leaves something out; no third time."""
@@ -83,15 +123,19 @@ class Running(Struct):
         return mended is not None and not any(before)
 
     def ended(self, usage: Usage, bad: Bad | None, clock: Clock) -> None:
-        """Note how an attempt ended whose content reached the caller, and what that cost."""
-        self.exchange.usage = usage
-        self._note(clock, bad, usage, committed=True)
-
-    def _note(self, clock: Clock, bad: Bad | None, usage: Usage | None, *, committed: bool) -> None:
-        self.waited(clock)
+        """Note how an attempt ended whose content reached the caller, what that cost, and how the request ends so."""
         exchange = self.exchange
+        exchange.usage = usage
+        exchange.outcome = outcome_of(exchange.history, self._note(clock, bad, usage, committed=True))
+
+    def _note(self, clock: Clock, bad: Bad | None, usage: Usage | None, *, committed: bool) -> Attempt:
+        exchange, now_s = self.exchange, clock.monotonic()
+        self.waited(now_s)
+        if not self.lost:
+            self._shown()
+        self.noted = True
         own = None if bad is None else bad.failure
-        if exchange.left:
+        if exchange.left and not self.lost:
             bad = CALLER_LEFT  # however it ends: nobody is there for its answer, nor for another model's
         cost = 0 if usage is None else cost_nano_usd(usage, price_at(self.model.price, exchange.at.date()))
         attempt = Attempt(
@@ -102,18 +146,29 @@ class Running(Struct):
             committed=committed,
             error=self.said(bad.error) if bad else None,
             status=self.status,
-            duration_s=self.counted_s,
+            duration_s=now_s - self.started_s,
             usage=usage,
             cost_nano_usd=cost,
             garbage=self.garbage,
             again=self.again,
             upstream_id=self.upstream_id,
+            began_s=self.started_s - exchange.started_s,
+            hedged=self.hedged,
+            lost=self.lost,
         )
-        exchange.history.append(attempt)
+        exchange.history.insert(len(exchange.history) if self.hedged else self.place, attempt)
         self.hold.settle(cost)
         if own is not None:
             judged = Failure.CANCELLED if self.hurried else own
-            self.board.failed(attempt, judged, trial=self.trial and not committed)
+            self.boards.health.failed(attempt, judged, trial=self.trial and not committed)
+        return attempt
+
+    def _shown(self) -> None:
+        """Have the exchange say of this attempt what it says of one."""
+        exchange, question = self.exchange, self.question
+        exchange.lost, exchange.defaulted = question.lost, question.defaulted
+        if self.status:
+            exchange.upstream_id = self.upstream_id
 
 
 def folded(reply: Reply) -> bool:

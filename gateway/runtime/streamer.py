@@ -7,8 +7,8 @@ from gateway.dialects.relay import Relay
 from gateway.domain.attempt import ProviderError
 from gateway.domain.chat import Stop
 from gateway.domain.upstream import Reply, UpstreamError
+from gateway.domain.usage import Usage
 from gateway.domain.words import Failure, Outcome
-from gateway.engine.chain import Halt, next_step
 from gateway.runtime.ports import Clock, Deadline
 from gateway.runtime.running import CALLER_LEFT, Running, estimated_usage
 
@@ -34,6 +34,22 @@ class Stream:
         self._timeouts = chain.steps[running.position].timeouts
         self._courtesy = chain.courtesy
         self._silent_s = 0.0
+
+    def taken(self) -> "Stream":
+        """Note that this is what the caller is given."""
+        self._running.answering()
+        self._running.waited(self._clock.monotonic())
+        return self
+
+    def overtaken(self) -> None:
+        """Let go of the provider, and note that another stream began in the same moment, and was given."""
+        self._let_go()
+        self._running.gives_way(self._clock)
+
+    def left(self) -> None:
+        """Let go of the provider, and note that the caller left in the same moment."""
+        self._let_go()
+        self._running.leaves(self._clock, self._usage())
 
     async def next(self) -> bytes:
         """Give the next piece as soon as it comes, empty at the end."""
@@ -120,21 +136,25 @@ class Stream:
 
     @property
     def _noted(self) -> bool:
-        return self._running.exchange.outcome is not None
+        return self._running.noted
 
     def _note(self, bad: Bad | None) -> None:
         exchange, relay = self._running.exchange, self._relay
-        self._deadline.close()
-        self._reply.close(finished=relay.closed)
+        self._let_go()
         exchange.response_model = relay.model
         exchange.cut = relay.stop is Stop.LENGTH
-        self._running.garbage = relay.garbage
+        self._running.ended(self._usage(), bad, self._clock)
+
+    def _let_go(self) -> None:
+        self._deadline.close()
+        self._reply.close(finished=self._relay.closed)
+        self._running.garbage = self._relay.garbage
+
+    def _usage(self) -> Usage:
+        relay = self._relay
         reported = relay.usage
         whole = reported is not None and relay.closed and not reported.estimated
-        usage = reported if reported and whole else estimated_usage(exchange, relay.characters, reported)
-        self._running.ended(usage, bad, self._clock)
-        step = next_step(exchange.decision.chain, exchange.history, 0.0)
-        exchange.outcome = step.outcome if isinstance(step, Halt) else Outcome.FAILED
+        return reported if reported and whole else estimated_usage(self._running.exchange, relay.characters, reported)
 
 
 SILENT = Bad(Failure.TIMEOUT, ProviderError(0, message="the provider stopped sending in the middle of the answer"))

@@ -123,10 +123,10 @@ class Tally:
     def note(self, entry: Entry) -> None:
         """Count a request under its rule, and its attempts under their models.
 
-        Only what answered or failed counts: what was refused, what the caller left, and what failed by the request's
-        own fault is nobody's rate.
+        Only what answered or failed counts: what was refused, what the caller left, what another model overtook, and
+        what failed by the request's own fault is nobody's rate.
         """
-        attempts = [event for event in entry.events if isinstance(event, Attempt)]
+        attempts = [event for event in entry.events if isinstance(event, Attempt) and not event.lost]
         slot = self._slot()
         failures = []
         for attempt in attempts:

@@ -15,13 +15,13 @@ from gateway.domain.refusal import Refusal, RefusalKind
 from gateway.domain.request import Request
 from gateway.domain.words import Outcome, Surface
 from gateway.runtime import bugs
-from gateway.runtime.attempts import Answered
 from gateway.runtime.drain import CutShortError
 from gateway.runtime.exchange import Active, Arrived, Exchange, Unrouted
 from gateway.runtime.executor import Exhausted
 from gateway.runtime.limits import Turned
 from gateway.runtime.recorder import Refused
 from gateway.runtime.streamer import Stream
+from gateway.runtime.whole import Answered
 from gateway.web.door import CREDENTIALS
 from gateway.web.errors import BROKEN, Handler
 from gateway.web.ids import new_id

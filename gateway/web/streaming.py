@@ -14,12 +14,12 @@ from multidict import CIMultiDict
 
 from gateway.domain.attempt import ProviderError
 from gateway.domain.refusal import Refusal
-from gateway.runtime.attempts import Answered
 from gateway.runtime.drain import CutShortError
 from gateway.runtime.exchange import Exchange
 from gateway.runtime.executor import Exhausted
 from gateway.runtime.leftovers import Walk
 from gateway.runtime.streamer import Stream
+from gateway.runtime.whole import Answered
 from gateway.web.keys import Parts
 
 CUT_SHORT = "the gateway is stopping: this answer is not whole"

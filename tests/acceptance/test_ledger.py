@@ -2,11 +2,12 @@
 
 import asyncio
 import itertools
+import json
 import random
 import signal
 import sqlite3
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, closing, nullcontext
 from pathlib import Path
 
@@ -34,27 +35,43 @@ SLACK_S = 0.5
 """How late a thread may be woken on a busy machine."""
 
 FAULTS = (
-    *(None, "server_error", "cut", "empty", "bad_request", "overloaded", "usage_missing", "content_filter"),
+    *(None, "stall", "server_error", "cut", "empty", "bad_request", "overloaded", "usage_missing", "content_filter"),
     *("rate_limited", "error_in_200", "error_in_stream", "no_terminal", "malformed_line", "usage_cached", "refuse"),
 )
 
+HEDGED_FAULTS = ("stall", None)
+"""Waves whose rules hedge: every second request is begun twice."""
+HEDGED = "\n".join(
+    [
+        "defaults: {retry_budget: {share: 100%}}",
+        "rules:",
+        *(
+            f"  - {{name: {first}-{second}-hedged, priority: 30, hedge: {{after: 1ms}}, route: [{first}, {second}],"
+            f" when: {{header.x-pair: {first}-{second}, header.x-hedged: 'yes'}}}}"
+            for first, second in PAIRS
+        ),
+    ]
+)
 NOISE = "rules: [{{name: noise-{wave}, when: {{words: {{gt: 9999}}}}, route: [mini]}}]\n"
 
 
 async def test_a_thousand_requests_agree_in_counters_rows_ledger_and_money(paired: Daemon) -> None:
     """U-105 U-65: requests sent = the sum over outcomes = rows; the money of the rows is that of the ledger and of the
     metrics, to the nano-dollar; over faults, streams, both dialects, callers who leave, and reloads in between."""
+    paired.write("hedged.yaml", HEDGED)
     kinds = itertools.cycle(itertools.product(PATHS, (False, True), PAIRS))
     waves = len(FAULTS) + 1
     sent = 0
     for wave, fault in enumerate(FAULTS):
         await paired.clear()
-        if fault is not None:
+        if fault == "stall":
+            await paired.fault(UPSTREAM["nano"], fault)
+        elif fault is not None:
             for name in ("nano", "haiku", "sonnet") if wave % 2 else ("nano", "haiku"):
                 await paired.fault(UPSTREAM[name], fault)
         async with asyncio.TaskGroup() as tasks:
             for kind in itertools.islice(kinds, REQUESTS // waves):
-                tasks.create_task(one(paired, *kind))
+                tasks.create_task(one(paired, *kind, hedged=fault in HEDGED_FAULTS))
                 sent += 1
             paired.write("noise.yaml", NOISE.format(wave=wave))
             await paired.reloader.reload()
@@ -86,21 +103,45 @@ async def test_a_thousand_requests_agree_in_counters_rows_ledger_and_money(paire
     ledger = ledger_of(data)
     nano_usd = sum(amounts.nano_usd for amounts in ledger.values())
     assert nano_usd == sum(int(str(row["cost_nano_usd"])) for row in rows) == money(metrics, "rulegate_cost_usd_total")
-    failed = {account: amounts for account, amounts in ledger.items() if account.kind is SpendKind.FAILED}
-    extra = money(metrics, "rulegate_extra_cost_usd_total")
-    assert extra == sum(amounts.nano_usd for amounts in failed.values()) > 0
+    for spend in (SpendKind.FAILED, SpendKind.HEDGE):
+        there = [amounts for account, amounts in ledger.items() if account.kind is spend]
+        extra = {
+            name: of_kind(metrics, f"rulegate_extra_{name}_total", spend) for name in ("cost_usd", "tokens", "seconds")
+        }
+        assert round(extra["cost_usd"] * 10**9) == sum(amounts.nano_usd for amounts in there) > 0
+        assert extra["tokens"] == sum(sum(amounts[1:5]) for amounts in there)
+        assert round(extra["seconds"] * 1000) == sum(delays_ms(rows, spend)) > 0
     assert 0 < sum(amounts.estimated_nano_usd for amounts in ledger.values()) < nano_usd
     assert sum(amounts.output_tokens for amounts in ledger.values()) == sum(
         value for key, value in metrics.items() if key[0] == "rulegate_tokens_total" and key[2] == "output"
     )
 
 
+def of_kind(metrics: dict[tuple[str, ...], float], name: str, kind: SpendKind) -> float:
+    return sum(value for key, value in metrics.items() if key[:2] == (name, kind.value))
+
+
+def delays_ms(rows: Sequence[Mapping[str, object]], kind: SpendKind) -> Iterator[int]:
+    """Give by how much each attempt of a kind delayed its answer, as the rows have it."""
+    for row in rows:
+        for event in json.loads(str(row["attempts"])):
+            if event.get("kind", "failed" if event.get("failure") else "answer") == kind.value:
+                yield event.get("extra_ms", 0)
+
+
 def money(metrics: dict[tuple[str, ...], float], name: str) -> int:
     return sum(round(value * 10**9) for key, value in metrics.items() if key[0] == name)
 
 
-async def one(paired: Daemon, surface: str, stream: bool, pair: tuple[str, str]) -> None:  # noqa: FBT001 - a kind
-    headers = {"x-pair": "-".join(pair), "x-rulegate-tags": surface}
+async def one(
+    paired: Daemon,
+    surface: str,
+    stream: bool,  # noqa: FBT001 - a kind
+    pair: tuple[str, str],
+    *,
+    hedged: bool,
+) -> None:
+    headers = {"x-pair": "-".join(pair), "x-rulegate-tags": surface} | ({"x-hedged": "yes"} if hedged else {})
     async with paired.ask(surface, headers=headers, stream=stream and surface != "execute") as response:
         await response.read()
 

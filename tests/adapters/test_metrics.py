@@ -45,6 +45,12 @@ UNITS = ("_seconds", "_usd", "_days", "_requests", "_firing", "_info", "_state",
 
 
 PAID_FOR_NOTHING = Attempt(0, "sonnet", "anthropic", Failure.EMPTY, usage=Usage(output_tokens=9), cost_nano_usd=1_000)
+OVERTAKEN = Attempt(
+    *(0, "gpt", "openai", Failure.CANCELLED),
+    usage=Usage(fresh_input_tokens=7, output_tokens=2, estimated=True),
+    cost_nano_usd=500,
+    lost=True,
+)
 
 
 def snapshot(rules: tuple[str, ...] = ("code", "rest"), models: tuple[str, ...] = ("sonnet", "gpt")) -> Snapshot:
@@ -110,7 +116,8 @@ def everything(metrics: Metrics) -> Metrics:
     """Let every series have a value."""
     metrics.reloaded(snapshot(), AT)
     metrics.began()
-    metrics.ended(entry(events=(*FALLEN_BACK, PAID_FOR_NOTHING)))
+    metrics.ended(entry(events=(*FALLEN_BACK, PAID_FOR_NOTHING, OVERTAKEN)))
+    metrics.ended(entry(events=(structs.replace(PAID_FOR_NOTHING, duration_s=0.25),), outcome=Outcome.FAILED))
     metrics.dropped()
     return metrics
 

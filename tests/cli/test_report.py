@@ -365,3 +365,44 @@ def test_sums_by_quarter_hour_and_by_dimension_are_of_one_moment(data: Path) -> 
     assert sum(amounts.nano_usd for amounts in booked.spend.values()) == 13 * USD + 1
     assert sum(amounts.nano_usd for amounts in booked.quarters.values()) == 13 * USD + 1
     assert booked.numbers == {date(2026, 11, 23): 3}
+
+
+SLOW = answer("small", 3 * USD, failure=Failure.CANCELLED, lost=True, duration_s=2.5)
+HEDGE = answer("large", 10 * USD, hedged=True, began_s=2.0, duration_s=1.0)
+REFUSED = answer("small", 0, None, failure=Failure.RATE_LIMITED, duration_s=0.25)
+LEFT = answer("small", 0, None, failure=Failure.CANCELLED, duration_s=9.0)
+
+
+def test_what_failures_and_hedges_cost_is_told_by_rule(data: Path) -> None:
+    """U-105: money and tokens as booked, failures that used nothing too, and the time that callers waited in vain."""
+    write(
+        data,
+        asked(4, SLOW, HEDGE),
+        asked(5, REFUSED, answer("large", 10 * USD, began_s=0.25)),
+        asked(6, LEFT),
+        asked(7, REFUSED, at=AT + timedelta(days=10)),
+    )
+    (hedge, failed) = told(data, "--extra", *NOVEMBER)["extra"]
+    assert hedge == {
+        "rule": "code",
+        "kind": "hedge",
+        "attempts": 1,
+        "waited_ms": 2000,
+        "input_tokens": 1_000_000,
+        "output_tokens": 0,
+        "cost_usd": "3.000000000",
+        "cost_nano_usd": 3 * USD,
+    }
+    assert (failed["kind"], failed["attempts"], failed["waited_ms"], failed["cost_nano_usd"]) == ("failed", 2, 250, USD)
+    lines = run(data, "--extra", *NOVEMBER).output.splitlines()
+    at = lines.index("what failures and hedges cost, by rule")
+    assert [line.split() for line in lines[at + 2 : at + 4]] == [
+        ["code", "hedge", "1", "1,000,000", "0", "3.000000000", "2.000"],
+        ["code", "failed", "2", "1,000,000", "0", "1.000000000", "0.250"],
+    ]
+    assert told(data, *NOVEMBER)["extra"] is None
+
+
+def test_where_every_first_attempt_answered_there_is_nothing_extra(tmp_path: Path) -> None:
+    write(tmp_path / "data", asked(1, answer("small", 1 * USD)))
+    assert "failures and hedges cost nothing" in run(tmp_path / "data", "--extra", *NOVEMBER).output

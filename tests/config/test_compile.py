@@ -12,6 +12,7 @@ from gateway.config.categories import all_at_once
 from gateway.config.compile import Compiler
 from gateway.domain.budget import OnStoreFailure
 from gateway.domain.registry import EnvSecret
+from gateway.domain.rule import RetryBudget
 from gateway.domain.snapshot import Rejected, RuleFile, Snapshot
 from gateway.domain.words import DEFAULT_FALL_BACK_ON, Failure, Mode, Prefer
 from gateway.engine.classify import one_by_one
@@ -283,6 +284,7 @@ DEFAULTS = {
     "keepalive": ("5s", "courtesy.keepalive_s", 5.0),
     "commit_after": ("45s", "courtesy.commit_after_s", 45.0),
     "on_disconnect": ("drain", "courtesy.drains", True),
+    "retry_budget": ("{share: 12.5%, at_least: 7/min}", "retry_budget", RetryBudget(0.125, 7)),
 }
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from gateway.config import catalogue, packaged
 from gateway.config.compile import Compiler
-from gateway.domain.rule import Leaf, Params, Rule, Split, Step, Timeouts, leaves
+from gateway.domain.rule import Hedge, Leaf, Params, Rule, Split, Step, Timeouts, Usual, leaves
 from gateway.domain.snapshot import Rejected, RuleFile, Snapshot
 from gateway.domain.words import DEFAULT_FALL_BACK_ON, Failure, Mode
 
@@ -37,6 +37,7 @@ RULE_KEYS: dict[str, tuple[str, str, Any]] = {
     "mode": ("shadow", "mode", Mode.SHADOW),
     "fall_back_on": ("[timeout, auth]", "route.fall_back_on", frozenset({Failure.TIMEOUT, Failure.AUTH})),
     "deadline": ("9s", "route.deadline_s", 9.0),
+    "hedge": ("{after: 1.5s}", "route.settled.hedge", Hedge(1.5)),
     "strict_params": ("true", "route.settled.strict", True),
     "keepalive": ("5s", "route.settled.courtesy.keepalive_s", 5.0),
     "commit_after": ("45s", "route.settled.courtesy.commit_after_s", 45.0),
@@ -58,6 +59,12 @@ def test_a_key_of_a_rule_is_compiled(key: str) -> None:
     for name in place.split("."):
         value = getattr(value, name)
     assert value == expected
+
+
+def test_a_hedge_after_what_is_usual_is_said_by_its_word() -> None:
+    made = rule("route: [{split: {small: 1, large: 1}}, large], hedge: {after: p95}")
+    assert made.route.hedge == made.route.over(()).hedge == Hedge(Usual.P95)
+    assert rule("route: [small]").route.hedge is None
 
 
 def test_every_key_that_is_built_has_a_row() -> None:

@@ -100,7 +100,7 @@ def test_what_is_built_is_exactly_what_this_version_has() -> None:
     marked = {place.split("/properties/")[-1] for place, part in properties() if part.get("x-not-built")}
     assert marked == {
         "examples",
-        *("max_concurrent", "pick", "affinity", "hedge", "rollout", "adapt", "capture", "expires"),
+        *("max_concurrent", "pick", "affinity", "rollout", "adapt", "capture", "expires"),
         *("wait_up_to", "language"),
         *("cost_below", "paraphrases"),
     }
@@ -129,7 +129,8 @@ def unbuilt_values(part: Mapping[str, Any]) -> list[str]:
         "rules: [{name: a, when: {time: {between: '22:00-06:00', days: [sat], timezone: Europe/Berlin}}, route: b}]",
         "categories: {a: {keywords: {x: -1.5}, patterns: ['x+'], complexity: low, needs_reasoning: false}, b: {}}",
         "defaults: {retention: {days: 7, size: 5GB}, max_body: 32MB, fall_back_on: [], deadline: 1.5m}",
-        "defaults: {allow_empty: true}",
+        "defaults: {allow_empty: true, retry_budget: {share: 12.5%, at_least: 5/min}}",
+        "rules: [{name: a, route: b, hedge: {after: 1.5s}}, {name: c, route: b, hedge: {after: p95}}]",
         "tests: [{name: a b, at: '2026-01-05T09:30:00+01:00', request: {body: {x: 1}}, expect: {chain: [a, b]}}]",
         "tests: [{name: a, request: {prompt: x, headers: {X-A: b}, surface: messages}, expect: {refused: true}}]",
     ],
@@ -165,6 +166,10 @@ def test_good_files_have_no_problems(text: str) -> None:
             "rules: [{name: a, route: x, priority: true}]",
             ["1:39: expected a whole number from -1000000 to 1000000, found true"],
         ),
+        (
+            "rules: [{name: a, route: x, hedge: {after: p50}}]",
+            ["1:44: expected a duration such as 2s, or the word p95, found text"],
+        ),
         ("null", ["1:1: expected a rule file, found nothing (write a value, or remove the field)"]),
         (
             "rules: [{name: a, route: x, when: {surface: embedings}}]",
@@ -175,10 +180,10 @@ def test_good_files_have_no_problems(text: str) -> None:
             ["1:16: expected a receiver, found a list (write `name: value` instead of '- ')"],
         ),
         (
-            "rules: [{name: a, route: x, hedge: 5, mode: of}]",
+            "rules: [{name: a, route: x, capture: 5, mode: of}]",
             [
-                "1:29: 'hedge' is not built yet (remove it; see CHANGELOG for what this version has)",
-                "1:45: unknown mode 'of' (did you mean 'off'? one of live, shadow, off)",
+                "1:29: 'capture' is not built yet (remove it; see CHANGELOG for what this version has)",
+                "1:47: unknown mode 'of' (did you mean 'off'? one of live, shadow, off)",
             ],
         ),
     ],

@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
-from gateway.domain.attempt import Event, Skipped
+from gateway.domain.attempt import Attempt, Event, Skipped
 from gateway.domain.health import Rest
 from gateway.domain.rule import Chain, Route, Split, Step
 from gateway.domain.words import DEFAULT_FALL_BACK_ON, Failure, Outcome, Skip
-from gateway.engine.chain import NONE_RESTS, Away, Halt, Pass, Try, next_step, settle
+from gateway.engine.chain import NONE_RESTS, Away, Halt, Pass, Try, is_again, next_hedge, next_step, outcome_of, settle
 from tests import strategies
 from tests.fakes.values import attempt, counted, within
 
@@ -355,3 +355,88 @@ def test_two_splits_of_a_chain_do_not_move_together() -> None:
     pairs = counted(lambda draw: at_place(route, 0)(draw) + at_place(route, 2)(draw), DRAWS)
     for pair, share in {"aa": 0.49, "ab": 0.21, "ba": 0.21, "bb": 0.09}.items():
         assert within(pairs[pair], len(DRAWS), share), pairs
+
+
+# -- hedges: two at a time
+
+
+@given(strategies.chains, st.sets(st.integers(0, 5)), st.sets(st.integers(0, 5)), st.integers(0, 5))
+def test_a_hedge_goes_to_the_first_later_place_that_can_be_asked(
+    chain: Chain, unfit: set[int], resting: set[int], position: int
+) -> None:
+    """Never to an earlier one, to one that rests or to one that cannot serve, not even as a last resort."""
+    models = {step.model: rest(5.0) for place, step in enumerate(chain.steps) if place in resting}
+    away, place = Away(models, unfit), position
+    while isinstance(step := next_hedge(chain, (), place, 0.0, away), Pass):
+        assert step.position == place + 1
+        place = step.position
+    free = [at for at, each in enumerate(chain.steps) if at > position and at not in unfit and each.model not in models]
+    assert step == (Try(free[0], chain.deadline_s) if free else None)
+
+
+def test_no_hedge_is_begun_once_the_deadline_has_passed_or_in_a_window_that_was_too_small() -> None:
+    chain = Chain(steps_of(8, 8, 9), 60.0, ALL)
+    assert next_hedge(chain, (), 0, 60.0) is None
+    too_small = (attempt(0, Failure.CONTEXT_LENGTH),)
+    assert next_hedge(chain, too_small, 0, 0.0) == Pass(1, Skip.INCAPABLE)
+    assert next_hedge(chain, too_small, 1, 0.0) == Try(2, 60.0)
+
+
+def hedged(position: int, failure: Failure | None, *, lost: bool = False, committed: bool = False) -> Attempt:
+    return structs.replace(attempt(position, failure, committed=committed), hedged=True, lost=lost)
+
+
+@given(strategies.failures, strategies.failures, st.sets(strategies.failures), st.integers(0, 1))
+def test_two_that_have_failed_go_on_behind_the_second_where_both_failures_do(
+    first: Failure, second: Failure, fall_back_on: set[Failure], passed: int
+) -> None:
+    chain = Chain(steps_of(None, None, None, None), 60.0, frozenset(fall_back_on))
+    between = (Skipped(1, "model-1", Skip.COOLING),) if passed else ()
+    history = (attempt(0, first), *between, hedged(1 + passed, second))
+    step = next_step(chain, history, 0.0)
+    if second is Failure.CANCELLED:
+        assert step == Halt(Outcome.CANCELLED)
+    elif {first, second} <= fall_back_on:
+        assert step == Try(2 + passed, 60.0)
+    else:
+        assert step == Halt(Outcome.FAILED)
+
+
+OVERTAKEN = structs.replace(attempt(0, Failure.CANCELLED), lost=True)
+PASSED = Skipped(1, "model-1", Skip.COOLING)
+FALLEN_BACK = (attempt(0, Failure.TIMEOUT), attempt(1, None), hedged(2, Failure.CANCELLED, lost=True))
+
+
+@pytest.mark.parametrize(
+    ("history", "place", "outcome"),
+    [
+        ((attempt(0, None),), 0, Outcome.ANSWERED),
+        ((attempt(0, None), PASSED, hedged(2, Failure.CANCELLED, lost=True)), 0, Outcome.ANSWERED),
+        ((attempt(0, None), hedged(1, Failure.SERVER_ERROR)), 0, Outcome.ANSWERED),
+        ((OVERTAKEN, hedged(1, None)), 1, Outcome.ANSWERED_AFTER_FALLBACK),
+        ((attempt(0, Failure.TIMEOUT), hedged(1, None)), 1, Outcome.ANSWERED_AFTER_FALLBACK),
+        (FALLEN_BACK, 1, Outcome.ANSWERED_AFTER_FALLBACK),
+        ((OVERTAKEN, hedged(1, Failure.TRUNCATED, committed=True)), 1, Outcome.INTERRUPTED),
+        ((OVERTAKEN, hedged(1, Failure.CANCELLED, committed=True)), 1, Outcome.CANCELLED),
+    ],
+)
+def test_the_outcome_is_that_of_the_attempt_whose_content_the_caller_has(
+    history: tuple[Event, ...], place: int, outcome: Outcome
+) -> None:
+    """Where the first step has won, it has answered, whoever was asked beside it."""
+    ended = history[place]
+    assert isinstance(ended, Attempt)
+    assert outcome_of(history, ended) is outcome
+
+
+@given(strategies.chains, strategies.failures, st.integers(1, 9))
+def test_where_the_budget_is_used_up_no_place_is_tried_again(chain: Chain, failure: Failure, tries: int) -> None:
+    """U-22: and the chain goes on to the next one, as without another try."""
+    once = replace(chain, steps=tuple(replace(step, tries=1) for step in chain.steps))
+    often = replace(chain, steps=tuple(replace(step, tries=tries) for step in chain.steps))
+    history = (attempt(0, failure),)
+    sparing = next_step(often, history, 0.0, Away(sparing=True))
+    assert sparing == next_step(once, history, 0.0)
+    assert not (isinstance(sparing, Try) and is_again(history, sparing))
+    usual = next_step(often, history, 0.0)
+    assert (isinstance(usual, Try) and is_again(history, usual)) or usual == sparing

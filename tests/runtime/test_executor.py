@@ -10,13 +10,17 @@ import pytest
 from gateway.adapters.transport import HttpTransport
 from gateway.domain.attempt import Attempt
 from gateway.domain.words import Failure
-from gateway.runtime.attempts import Answered
+from gateway.runtime.attempts import Attempts
 from gateway.runtime.exchange import Active, Arrived, Exchange, begin
 from gateway.runtime.executor import Executor, Exhausted
 from gateway.runtime.health import HealthBoard
 from gateway.runtime.ports import Target
+from gateway.runtime.retries import Retries
+from gateway.runtime.running import Boards
 from gateway.runtime.spend import SpendBook
 from gateway.runtime.streamer import Stream
+from gateway.runtime.usual import UsualTimes
+from gateway.runtime.whole import Answered
 from gateway.wiring.surfaces import OPENAI, SPOKEN
 from tests.adapters.upstream import Script, Upstream, full_backlog, serving
 from tests.fakes.clock import HandClock
@@ -79,7 +83,9 @@ async def scene(port: int, *, stream: bool, deadline: str = "600s", says: str = 
     exchange = begin(Arrived("0192f0c4-7000", clock.now(), started_s, active), started_s, request, OPENAI)  # type: ignore[arg-type]  # it is a request: the body is whole
     assert isinstance(exchange, Exchange)
     transport = HttpTransport(clock=clock)
-    executor = Executor(transport, clock, SPOKEN, HealthBoard(clock), SpendBook(clock))
+    boards = Boards(HealthBoard(clock), UsualTimes())
+    attempts = Attempts(transport, clock, SPOKEN, boards, SpendBook(clock))
+    executor = Executor(clock, attempts, boards, Retries(clock, lambda _: None))
     async with AsyncExitStack() as stack:
         stack.push_async_callback(transport.close)
         tasks = await stack.enter_async_context(asyncio.TaskGroup())

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -13,6 +14,7 @@ from gateway.adapters.ledger_sqlite import LedgerReader
 from gateway.adapters.log_sqlite import LogReader
 from gateway.cli.prices.listing import Listed, book_of
 from gateway.cli.report import asked
+from gateway.cli.report.extra import extras
 from gateway.cli.report.rows import comparison
 from gateway.cli.report.shown import Report, json_of, text_of
 from gateway.cli.rules import RULES_OPTION
@@ -58,6 +60,9 @@ _BOOKED: dict[str, Booked] = {**{name: name for name in get_args(Dimension)}, **
     "SELLER/ID.",
 )
 @click.option(
+    "--extra", is_flag=True, help="Also say what failures and hedges cost by rule: money, tokens, and time of callers."
+)
+@click.option(
     "--data",
     type=click.Path(path_type=Path),
     envvar="RULEGATE_DATA",
@@ -80,6 +85,8 @@ def command(context: click.Context, /, **_: object) -> None:
     baseline = _model(options["baseline"], options["rules"]) if options["baseline"] else None
     try:
         report = _report(reader, data, span, options["by"], baseline)
+        if options["extra"]:
+            report = replace(report, extra=extras(reader, LogReader(data / "log"), span.quarters))
         if not (report.lines or options["as_json"]):
             click.echo(_nothing(reader, data, span))
             return

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from gateway.cli.prices.listing import columns
 from gateway.cli.report.asked import Span
+from gateway.cli.report.extra import Extra, RuleKind, rows_of
 from gateway.cli.report.rows import Comparison
 from gateway.cli.rules import counted
 from gateway.domain.ledger import Amounts
@@ -14,6 +15,7 @@ from gateway.domain.price import NANO_USD_PER_USD
 from gateway.engine.report import By, Compared, Key, by_cost
 
 HEADS: Final = ("attempts", "fresh in", "cache read", "cache write", "out", "USD", "of it estimated")
+EXTRA_HEADS: Final = ("rule", "kind", "attempts", "in", "out", "USD", "seconds waited")
 BASELINE_HEADS: Final = ("answers", "USD", "of it unanswered", "baseline USD", "saved USD", "saved")
 ALWAYS: Final = "how the baseline's own tokenizer would count, and what its own failures would cost"
 _SHOWN_RANGES: Final = 5
@@ -21,7 +23,7 @@ _SHOWN_RANGES: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What was spent in some days, by dimensions; `total` counts everything once."""
+    """What was spent in some days, by dimensions; `total` counts everything once; `extra` where it was asked for."""
 
     data: str
     simulated: bool
@@ -30,6 +32,7 @@ class Report:
     lines: Mapping[Key, Amounts]
     total: Amounts
     comparison: Comparison | None
+    extra: Mapping[RuleKind, Extra] | None = None
 
 
 def usd(nano_usd: int) -> str:
@@ -52,7 +55,22 @@ def text_of(report: Report) -> str:
         lines.append("what has several tags is in the line of each: the lines may add up to more than the total")
     if report.comparison is not None:
         lines += ["", *_against(report.comparison, report.by)]
+    if report.extra is not None:
+        lines += ["", *_extra(report.extra)]
     return "\n".join(lines)
+
+
+def _extra(extra: Mapping[RuleKind, Extra]) -> Iterator[str]:
+    if not extra:
+        yield "failures and hedges cost nothing: every first attempt answered"
+        return
+    yield "what failures and hedges cost, by rule"
+    rows = [
+        (rule or "-", kind, *(f"{count:,}" for count in counts), usd(nano_usd), f"{waited_ms / 1000:,.3f}")
+        for rule, kind, *counts, nano_usd, waited_ms in rows_of(extra)
+    ]
+    yield from columns([EXTRA_HEADS, *rows], left=2)
+    yield "tokens and USD are the ledger's; attempts and the seconds that callers waited are of rows that are kept"
 
 
 def _named(key: Key) -> tuple[str, ...]:
@@ -123,8 +141,15 @@ def json_of(report: Report) -> dict[str, Any]:
         "by": list(report.by),
         "lines": [{**_keyed(report.by, key), **_amounts(amounts)} for key, amounts in by_cost(report.lines)],
         "total": _amounts(report.total),
+        "extra": None if report.extra is None else [_extra_line(row) for row in rows_of(report.extra)],
         "baseline": None if report.comparison is None else _baseline(report.comparison, report.by),
     }
+
+
+def _extra_line(row: tuple[str, str, int, int, int, int, int]) -> dict[str, Any]:
+    rule, kind, attempts, tokens_in, tokens_out, nano_usd, waited_ms = row
+    counts = {"attempts": attempts, "input_tokens": tokens_in, "output_tokens": tokens_out, "waited_ms": waited_ms}
+    return {"rule": rule, "kind": kind, **counts, **_money("cost", nano_usd)}
 
 
 def _keyed(by: By, key: Key) -> dict[str, str]:
