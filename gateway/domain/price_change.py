@@ -1,13 +1,13 @@
 """Changes of prices: what a model cost and what it costs now, or will cost, and what was used of it lately."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from gateway.domain.alert import Json
 from gateway.domain.ledger import Amounts
-from gateway.domain.price import Band, Price, Rates, Tariff
+from gateway.domain.price import RATE_NAMES, Band, Price, Rates, Tariff
 
 NOT_USED = Amounts(0, 0, 0, 0, 0, 0, 0)
 
@@ -92,9 +92,13 @@ def from_json(kept: Mapping[str, Any]) -> Change:
 
 
 def _tariff_to_json(tariff: Tariff) -> dict[str, Json]:
-    bands: list[Json] = [[band.above_input_tokens, asdict(band.rates)] for band in tariff.bands]
-    return {"rates": asdict(tariff.rates), "bands": bands}
+    bands: list[Json] = [[band.above_input_tokens, _rates(band.rates)] for band in tariff.bands]
+    return {"rates": _rates(tariff.rates), "bands": bands}
 
 
 def _tariff_from_json(kept: Mapping[str, Any]) -> Tariff:
     return Tariff(Rates(**kept["rates"]), tuple(Band(above, Rates(**rates)) for above, rates in kept["bands"]))
+
+
+def _rates(rates: Rates) -> dict[str, Json]:
+    return {name: getattr(rates, name) for name in RATE_NAMES}
