@@ -29,6 +29,7 @@ from gateway.runtime.decider import Decider
 from gateway.runtime.deliveries import Deliveries
 from gateway.runtime.drain import Drain
 from gateway.runtime.executor import Executor
+from gateway.runtime.gates import GateBoard
 from gateway.runtime.health import HealthBoard
 from gateway.runtime.limits import LimitBoard
 from gateway.runtime.openings import Openings
@@ -41,6 +42,7 @@ from gateway.web.door import Door
 from gateway.web.keys import Parts
 from gateway.web.operations import Daemon
 from gateway.wiring.alerts import Around, alerts_of
+from gateway.wiring.load import bounded, bounds_of
 from gateway.wiring.rules import (
     addresses,
     gate,
@@ -106,8 +108,14 @@ async def running(settings: Settings, drain: Drain | None = None) -> AsyncIterat
         metrics.catalogue(compiler.catalogue.date, lambda: clock.now().date())
         kept = await stores(data, state, metrics, lambda: reloader.active.snapshot.defaults)
         board = HealthBoard(clock, kept.coolings.keep)
-        books = Books(kept.journal, metrics, spend, (tally.note,))
-        recorder = Recorder(books, clock, kept.hash_key, _a_moment_later, simulated=settings.simulate)
+        bounds = bounds_of(clock, metrics, lambda: reloader.active.snapshot.defaults)
+        recorder = Recorder(
+            Books(kept.journal, metrics, spend, (tally.note,)),
+            clock,
+            kept.hash_key,
+            _a_moment_later,
+            simulated=settings.simulate,
+        )
         openings = Openings(spend, recorder, kept.sums, lambda: metrics.store_failed("ledger"))
         reload_parts = ReloadParts(
             read=reader(settings),
@@ -121,7 +129,7 @@ async def running(settings: Settings, drain: Drain | None = None) -> AsyncIterat
             addresses=no_addresses if settings.simulate else addresses,
             generations=state,
             meters=metrics,
-            mended=lambda: mended(board, watching.deliveries),
+            mended=lambda: mended(board, watching.deliveries, bounds.gates, reloader),
             budgets=openings,
             clock=clock,
         )
@@ -147,9 +155,8 @@ async def running(settings: Settings, drain: Drain | None = None) -> AsyncIterat
         watching = await stack.enter_async_context(alerts_of(around, VERSION))
         transport = Ways(HttpTransport(contexts=contexts, clock=clock))
         stack.push_async_callback(transport.close)
-        executor, decider = Executor(transport, clock, SPOKEN, board, spend), Decider(board, spend)
-        names = frozenset(each.host.lower() for each in (settings.listen, settings.ops) if each is not None)
-        door, limits = Door(names, any_name=settings.allow_anonymous), LimitBoard(clock)
+        executor, decider = Executor(transport, clock, SPOKEN, board, spend, bounds.gates), Decider(board, spend)
+        door, limits = Door(_names_of(settings), any_name=settings.allow_anonymous), LimitBoard(clock)
         parts = Parts(
             reloader=reloader,
             executor=executor,
@@ -166,20 +173,23 @@ async def running(settings: Settings, drain: Drain | None = None) -> AsyncIterat
             drain=drain,
             alerts=watching.alerting,
             deliveries=watching.deliveries,
+            load=bounds.load,
         )
         daemon = Daemon(VERSION, _rules_of(settings), settings.simulate, kept.log, lambda: kept.journal.healthy)
         await stack.enter_async_context(followed(settings.rules, reloader, clock))
         await stack.enter_async_context(beside(openings.run(clock)))
-        main, ops = await stack.enter_async_context(served(parts, daemon, metrics, settings))
+        await stack.enter_async_context(bounded(bounds, snapshot, metrics))
+        main, ops = await stack.enter_async_context(served(parts, daemon, metrics, settings, bounds.connections))
         _freeze_memory()
         await stack.enter_async_context(supervised(systemd, drain, reloader, clock))
         yield Running(main, ops, simulated, reloader)
 
 
-def mended(board: HealthBoard, deliveries: Deliveries) -> None:
-    """Take up what a reload has brought beside the rules: who may be well again, and where to tell people."""
+def mended(board: HealthBoard, deliveries: Deliveries, gates: GateBoard, reloader: Reloader) -> None:
+    """Take up what a reload has brought: who may be well again, whom to tell, and how many may be where at once."""
     board.mended()
     deliveries.wake()
+    gates.take_up(reloader.active.snapshot)
 
 
 def _freeze_memory() -> None:
@@ -197,6 +207,10 @@ def _gauged(standing: Standing) -> Gauged:
         standing.limit_nano_usd,
         standing.unread_attempts,
     )
+
+
+def _names_of(settings: Settings) -> frozenset[str]:
+    return frozenset(each.host.lower() for each in (settings.listen, settings.ops) if each is not None)
 
 
 def _rules_of(settings: Settings) -> str:

@@ -12,6 +12,7 @@ from gateway.config.budgets import Names, budget_of
 from gateway.config.callers import callers_of
 from gateway.config.categories import all_at_once, category_of
 from gateway.config.lint import warnings_of
+from gateway.config.load import capacity_of, patience_of
 from gateway.config.merge import Merged
 from gateway.config.node import Findings, Node
 from gateway.config.providers import provider_of
@@ -112,7 +113,7 @@ class Compiler:
         self, documents: list[yamltree.Document], files: tuple[RuleFile, ...], findings: Findings
     ) -> Snapshot | None:
         merged = Merged(documents, findings)
-        defaults = _defaults(merged.section("defaults"))
+        defaults = _defaults(merged.section("defaults"), findings)
         own = {name: category_of(name, node, findings) for name, node in merged.section("categories").items()}
         shipped = merged.section("defaults").get("shipped_categories")
         categories = {**({} if shipped and shipped.value is False else self._shipped), **own}
@@ -136,8 +137,8 @@ class Compiler:
             budget_names,
             {name: provider.kind for name, provider in providers.items()},
         )
-        for node in chains.values():
-            places_of(node, Step(""), known, findings)
+        for name, node in chains.items():
+            places_of(node, Step(""), f"chains/{name}", known, findings)
         rules = sorted(_rules(merged, known, findings), key=lambda rule: -rule.priority)
         _refuse_reserved(merged, findings)
         callers = callers_of(written_callers, known.declared_models, findings)
@@ -208,7 +209,7 @@ def _refuse_reserved(merged: Merged, findings: Findings) -> None:
         findings.add(model.problem(message, "give it another name", at_key=True))
 
 
-def _defaults(section: Mapping[str, Node]) -> Defaults:
+def _defaults(section: Mapping[str, Node], findings: Findings) -> Defaults:
     base = Defaults()
     retention = section.get("retention")
     days, size = (retention.get(name) if retention else None for name in ("days", "size"))
@@ -224,6 +225,8 @@ def _defaults(section: Mapping[str, Node]) -> Defaults:
         retention_bytes=size_bytes(size.value) if size else base.retention_bytes,
         allow_empty=bool(section["allow_empty"].value) if "allow_empty" in section else base.allow_empty,
         drain_timeout_s=duration_s(drain.value) if drain else base.drain_timeout_s,
+        capacity=capacity_of(section, findings),
+        patience=patience_of(section.get("caller_timeout"), findings),
     )
 
 

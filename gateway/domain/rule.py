@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, assert_never
 
+from gateway.domain.limit import Gate
 from gateway.domain.problem import Mark
 from gateway.domain.words import Failure, Mode, Surface
 
@@ -111,7 +112,8 @@ class Step:
     """A place in a chain: one model, with the limits and edits that hold for it there.
 
     `window_tokens` is the model's context window and `max_output_tokens` its longest answer, None where that is not
-    known; `lacks` is what of `gateway.domain.chat.NEEDS` it is known not to take.
+    known; `lacks` is what of `gateway.domain.chat.NEEDS` it is known not to take. `gates` are those that a request must
+    have a place at to be there: its own, the model's and the provider's, where they have one.
     """
 
     model: str
@@ -121,6 +123,7 @@ class Step:
     window_tokens: int | None = None
     max_output_tokens: int | None = None
     lacks: frozenset[str] = frozenset()
+    gates: tuple[Gate, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from gateway.engine.decide import decide_request
 from gateway.engine.explain import account_of
 from gateway.engine.features import AT_REST, Features, Live
 from gateway.engine.fitness import unfit
+from gateway.runtime.gates import Place
 from gateway.runtime.ports import Addresses, Target, Targets
 from gateway.runtime.spend import Hold
 
@@ -55,12 +56,13 @@ class Arrived(Struct, frozen=True, gc=False):
 class Exchange:
     """The state of one request; it is read by the log when the request has ended.
 
-    `started_s` is monotonic, when the body was there. `waited_s` is time spent on providers, which is not the
-    gateway's own. `refusals` say why steps were passed over that could not carry the request, `overspent` which budget
-    had no room for one and `unread` which one was closed, and `lost` what the last attempt could not carry over.
-    `holds` is money held back for its attempts. `begun` once a part of a stream has left. `cut` says that the answer
-    ended at a limit on the output, and `defaulted` is the limit that the last attempt was given because nobody gave
-    one. `upstream_id` is the provider's id of the last attempt that had a reply.
+    `started_s` is monotonic, when the body was there. `waited_s` is time spent on providers, or waiting for a place at
+    one, which is not the gateway's own. `refusals` say why steps were passed over that could not carry the request,
+    `overspent` which budget had no room for one and `unread` which one was closed, and `lost` what the last attempt
+    could not carry over. `holds` is money held back for its attempts, `places` are held until it ends. `begun` once a
+    part of a stream has left. `cut` says that the answer ended at a limit on the output, and `defaulted` is the limit
+    that the last attempt was given because nobody gave one. `upstream_id` is the provider's id of the last attempt that
+    had a reply.
     """
 
     id: str
@@ -82,6 +84,7 @@ class Exchange:
     overspent: Overspent | None = None
     unread: Unread | None = None
     holds: list[Hold] = field(default_factory=list)
+    places: list[Place] = field(default_factory=list)
     begun: bool = False
     cut: bool = False
     defaulted: int | None = None
@@ -93,6 +96,11 @@ class Exchange:
         snapshot = self.active.snapshot
         model = snapshot.models[step.model]
         return model, snapshot.providers[model.provider], self.active.targets[model.provider]
+
+    def leave(self) -> None:
+        """Leave the places that are still held; once it has ended."""
+        for place in self.places:
+            place.leave()
 
     @property
     def tags(self) -> frozenset[str]:

@@ -12,6 +12,7 @@ from gateway.runtime.drain import Drain
 from gateway.runtime.executor import Executor
 from gateway.runtime.health import HealthBoard
 from gateway.runtime.limits import LimitBoard
+from gateway.runtime.load import Load
 from gateway.runtime.ports import Clock, Meters, Overrides
 from gateway.runtime.recorder import Recorder
 from gateway.runtime.reloader import Reloader
@@ -38,6 +39,7 @@ class Parts:
     alerts: Alerting
     deliveries: Deliveries
     counter: TokenCounter
+    load: Load
 
 
 PARTS = web.AppKey("parts", Parts)
