@@ -6,6 +6,7 @@ from dataclasses import replace
 from gateway.config.node import Findings, Node
 from gateway.config.quantities import duration_s, size_bytes
 from gateway.domain.load import Capacity, Patience
+from gateway.domain.snapshot import Defaults
 
 
 def capacity_of(section: Mapping[str, Node], findings: Findings) -> Capacity:
@@ -17,9 +18,11 @@ def capacity_of(section: Mapping[str, Node], findings: Findings) -> Capacity:
         capacity = replace(capacity, connections=connections.value)
     if (bodies := section.get("max_bodies")) is not None:
         capacity = replace(capacity, bodies_bytes=size_bytes(bodies.value))
-        largest = section.get("max_body")
-        if capacity.bodies_bytes < (size_bytes(largest.value) if largest else 1):
-            findings.add(bodies.problem("'max_bodies' has no room for one body of 'max_body'", "make it larger"))
+    body = section.get("max_body")
+    largest_bytes = size_bytes(body.value) if body else Defaults().max_body_bytes
+    if (written := bodies or body) is not None and capacity.bodies_bytes < largest_bytes:
+        words = f"'max_bodies' ({capacity.bodies_bytes} bytes) has no room for one 'max_body' ({largest_bytes} bytes)"
+        findings.add(written.problem(words, "make 'max_bodies' larger, or 'max_body' smaller"))
     if (lag := section.get("max_lag")) is not None:
         capacity = replace(capacity, lag_s=_time(lag, findings))
     return capacity

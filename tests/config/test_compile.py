@@ -280,6 +280,11 @@ DEFAULTS = {
     "allow_empty": ("true", "allow_empty", True),
     "drain_timeout": ("90s", "drain_timeout_s", 90.0),
     "strict_params": ("true", "strict_params", True),
+    "max_in_flight": ("50", "capacity.in_flight", 50),
+    "max_connections": ("70", "capacity.connections", 70),
+    "max_bodies": ("100MB", "capacity.bodies_bytes", 100_000_000),
+    "max_lag": ("250ms", "capacity.lag_s", 0.25),
+    "caller_timeout": ("{idle: 1m}", "patience.idle_s", 60.0),
 }
 
 
