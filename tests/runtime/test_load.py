@@ -54,7 +54,7 @@ def test_bodies_never_take_more_than_they_may_and_nothing_stays_behind(moves: li
 def test_one_request_too_many_is_turned_away_and_readiness_says_so_for_a_while() -> None:
     load, clock, meters = loaded()
     assert load.excess(2, SMALL) is None
-    assert load.troubles == ()
+    assert not load.troubles
     refusal = load.excess(3, SMALL)
     assert refusal is not None
     assert (refusal.status, refusal.status_where(529), refusal.retry_after_s) == (503, 529, 1)
@@ -62,7 +62,7 @@ def test_one_request_too_many_is_turned_away_and_readiness_says_so_for_a_while()
     clock.advance(SHOWN_FOR_S - 1)
     assert load.troubles == ("as many requests as it may have are under way",)
     clock.advance(1)
-    assert load.troubles == ()
+    assert not load.troubles
 
 
 def test_a_loop_that_is_late_for_a_while_turns_away_until_it_is_not() -> None:
