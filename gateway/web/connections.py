@@ -63,8 +63,8 @@ class Watched(RequestHandler):
         """Take bytes in; a head that they begin and do not end is remembered as begun."""
         self._received += len(data)
         super().data_received(data)
-        waiter = self._waiter
-        self._partial = waiter is not None and not waiter.done()
+        waiter = self._waiter  # none before aiohttp's own task has begun, and while a request is under way
+        self._partial = not self._request_count or (waiter is not None and not waiter.done())
 
     def look(self) -> Look:
         """Say how it is now."""

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from gateway.domain.load import Capacity, Cut, Doing, Look, Patience, Shed
 from gateway.runtime.connections import SPARE, Connections
-from gateway.web.connections import SlowBodyError, WatchedRunner, is_spare
+from gateway.web.connections import SlowBodyError, Watched, WatchedRunner, is_spare
 from tests.fakes.clock import HandClock
 
 HEAD = b"POST /echo HTTP/1.1\r\nHost: here\r\nContent-Length: 10\r\n\r\n"
@@ -151,6 +151,19 @@ async def test_connections_are_told_apart_by_what_their_callers_are_at() -> None
         await reader.readuntil(b"1234567890")
         await at.doing(Doing.HEADER, Doing.HEADER, Doing.BODY, Doing.ANSWER, Doing.IDLE)
         at.release.set()
+
+
+async def test_a_head_whose_beginning_comes_with_the_connection_itself_has_begun() -> None:
+    """Before aiohttp's own task for the connection has run at all, as under uvloop."""
+    async with served() as at:
+        await at.caller()
+        await eventually(lambda: len(at.there) == 1)
+        (connection,) = at.there._open
+        assert isinstance(connection, Watched)
+        connection._waiter, waits = None, connection._waiter
+        connection.data_received(HEAD[:20])
+        connection._waiter = waits
+        await at.doing(Doing.HEADER)
 
 
 @pytest.mark.parametrize("said", [b"", HEAD[:20]], ids=["nothing", "the beginning"])
