@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: run test lint types check-docs bench lock catalogue clean
+.PHONY: run test lint types check-docs bench chaos lock catalogue clean
 
 run: $(VENV)/.run
 	@$(BIN)/rulegate serve --simulate --listen 127.0.0.1:$(PORT)
@@ -23,6 +23,10 @@ types: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(BIN)/python bench/run.py
+
+# What a store or a receiver that hangs does to everybody else.
+chaos: $(VENV)/.dev
+	$(BIN)/python bench/chaos.py
 
 # The pinned, hashed sets that the environments are made of. Run after editing the dependencies.
 lock: $(VENV)/.tools

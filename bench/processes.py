@@ -59,6 +59,11 @@ class Process:
         self.stop()
         raise RuntimeError(f"{self.name} did not start:\n{self.last_words()}")
 
+    @property
+    def pid(self) -> int:
+        """Its id."""
+        return self._process.pid
+
     def since_start_s(self) -> float:
         """Give the seconds since before the program was loaded."""
         return time.monotonic() - self.started_at

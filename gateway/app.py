@@ -30,6 +30,7 @@ from gateway.runtime.decider import Decider
 from gateway.runtime.deliveries import Deliveries
 from gateway.runtime.drain import Drain
 from gateway.runtime.executor import Executor
+from gateway.runtime.gates import GateBoard
 from gateway.runtime.health import HealthBoard
 from gateway.runtime.leftovers import Leftovers
 from gateway.runtime.limits import LimitBoard
@@ -48,6 +49,7 @@ from gateway.web.door import Door
 from gateway.web.keys import Parts
 from gateway.web.operations import Daemon
 from gateway.wiring.alerts import Around, alerts_of
+from gateway.wiring.load import bounded, bounds_of
 from gateway.wiring.rules import (
     addresses,
     gate,
@@ -114,6 +116,7 @@ async def running(settings: Settings, drain: Drain | None = None) -> AsyncIterat
         kept = await stores(data, state, metrics, lambda: reloader.active.snapshot.defaults)
         board, paces = HealthBoard(clock, kept.coolings.keep), Paces(clock, kept.sums, kept.ledger)
         books = Books(kept.journal, metrics, spend, (tally.note, paces.note))
+        bounds = bounds_of(clock, metrics, lambda: reloader.active.snapshot.defaults)
         recorder = Recorder(books, clock, kept.hash_key, _a_moment_later, simulated=settings.simulate)
         openings = Openings(spend, recorder, kept.sums, lambda: metrics.store_failed("ledger"))
         reload_parts = ReloadParts(
@@ -128,7 +131,7 @@ async def running(settings: Settings, drain: Drain | None = None) -> AsyncIterat
             addresses=no_addresses if settings.simulate else addresses,
             generations=state,
             meters=metrics,
-            mended=lambda: mended(board, watching.deliveries),
+            mended=lambda: mended(board, watching.deliveries, bounds.gates, reloader),
             budgets=openings,
             clock=clock,
         )
@@ -165,11 +168,10 @@ async def running(settings: Settings, drain: Drain | None = None) -> AsyncIterat
         watching = await stack.enter_async_context(alerts_of(around, VERSION))
         transport = Ways(HttpTransport(contexts=contexts, clock=clock))
         stack.push_async_callback(transport.close)
-        names = frozenset(each.host.lower() for each in (settings.listen, settings.ops) if each is not None)
-        door, limits = Door(names, any_name=settings.allow_anonymous), LimitBoard(clock)
+        door, limits = Door(_names_of(settings), any_name=settings.allow_anonymous), LimitBoard(clock)
         parts = Parts(
             reloader=reloader,
-            executor=executor_of(transport, clock, board, spend, metrics),
+            executor=executor_of(transport, clock, board, spend, bounds.gates, metrics),
             counter=TokenCounter(transport, clock, COUNTS, metrics),
             decider=Decider(board, spend),
             board=board,
@@ -184,6 +186,7 @@ async def running(settings: Settings, drain: Drain | None = None) -> AsyncIterat
             alerts=watching.alerting,
             deliveries=watching.deliveries,
             leftovers=Leftovers(clock, drain, metrics.left),
+            load=bounds.load,
         )
         daemon = Daemon(
             version=VERSION,
@@ -196,25 +199,32 @@ async def running(settings: Settings, drain: Drain | None = None) -> AsyncIterat
         )
         await stack.enter_async_context(followed(settings.rules, reloader, clock))
         await stack.enter_async_context(beside(openings.run(clock)))
-        main, ops = await stack.enter_async_context(served(parts, daemon, metrics, settings))
+        await stack.enter_async_context(bounded(bounds, snapshot, metrics))
+        main, ops = await stack.enter_async_context(served(parts, daemon, metrics, settings, bounds.connections))
         _freeze_memory()
         await stack.enter_async_context(supervised(systemd, drain, reloader, clock))
         yield Running(main, ops, simulated, reloader)
 
 
 def executor_of(
-    transport: Transport, clock: Timekeeper, board: HealthBoard, spend: SpendBook, metrics: Metrics
+    transport: Transport,
+    clock: Timekeeper,
+    board: HealthBoard,
+    spend: SpendBook,
+    gates: GateBoard,
+    metrics: Metrics,
 ) -> Executor:
     """Give what carries decisions out, and learns from what comes of them."""
     boards = Boards(board, UsualTimes())
-    attempts = Attempts(transport, clock, SPOKEN, boards, spend)
-    return Executor(clock, attempts, boards, Retries(clock, metrics.retry_refused))
+    attempts = Attempts(transport, clock, SPOKEN, boards, spend, gates)
+    return Executor(clock, attempts, boards, Retries(clock, metrics.retry_refused), gates)
 
 
-def mended(board: HealthBoard, deliveries: Deliveries) -> None:
-    """Take up what a reload has brought beside the rules: who may be well again, and where to tell people."""
+def mended(board: HealthBoard, deliveries: Deliveries, gates: GateBoard, reloader: Reloader) -> None:
+    """Take up what a reload has brought: who may be well again, whom to tell, and how many may be where at once."""
     board.mended()
     deliveries.wake()
+    gates.take_up(reloader.active.snapshot)
 
 
 def _freeze_memory() -> None:
@@ -232,6 +242,10 @@ def _gauged(standing: Standing) -> Gauged:
         standing.limit_nano_usd,
         standing.unread_attempts,
     )
+
+
+def _names_of(settings: Settings) -> frozenset[str]:
+    return frozenset(each.host.lower() for each in (settings.listen, settings.ops) if each is not None)
 
 
 def _rules_of(settings: Settings) -> str:

@@ -9,7 +9,7 @@ import re
 import shlex
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -27,11 +27,14 @@ from gateway.cli.prices.case import RATES
 from gateway.cli.serve import NOT_BUILT
 from gateway.config import alerting, burning, catalogue, packaged, providers
 from gateway.config.compile import Compiler
+from gateway.config.quantities import duration_s, size_bytes
 from gateway.config.settings import Address, Settings
 from gateway.dialects.reported import Api
 from gateway.domain.alert import Severity
 from gateway.domain.attempt import Attempt, ProviderError
 from gateway.domain.ledger import Amounts
+from gateway.domain.limit import QUEUE, QUEUE_WAIT_S
+from gateway.domain.load import Capacity, Cut, Patience, Shed
 from gateway.domain.refusal import STATUS
 from gateway.domain.snapshot import Defaults, Rejected, RuleFile, Snapshot
 from gateway.domain.spending import Step
@@ -42,12 +45,15 @@ from gateway.engine.budgets import HYSTERESIS
 from gateway.engine.effects import EFFECTS
 from gateway.engine.failure import final_error
 from gateway.engine.looks import span
+from gateway.engine.patience import SLOWEST_BODY
 from gateway.runtime import outbox, spending
+from gateway.runtime.connections import SPARE
 from gateway.runtime.rehearsal import failures_of, rehearse
 from gateway.simulator.faults import Fault
 from gateway.web.keys import Parts
 from gateway.web.operations import Daemon
 from gateway.wiring import ways
+from gateway.wiring.load import MOST_DESCRIPTORS
 from gateway.wiring.rules import shipped_rules
 from gateway.wiring.surfaces import SURFACES, build_web, inference_routes, operations_routes
 from tests.fakes.daemon import body_of
@@ -417,6 +423,28 @@ def test_the_defaults_that_are_told_are_those_that_hold() -> None:
     snapshot = compiled(snippet)
     assert isinstance(snapshot, Snapshot)
     assert snapshot.defaults == Defaults()
+
+
+def test_the_bounds_of_the_whole_are_those_that_hold() -> None:
+    """U-113: each with its default, under the names of the section `defaults` and of the metrics' labels."""
+    fields = SCHEMA["$defs"]["defaults"]["properties"]
+    page = text_of("docs/operate.md")
+    bounds = {names_of([row])[0]: row[2] for row in rows_of("docs/operate.md", "| bound | of what | default |")}
+    assert bounds.keys() <= fields.keys()
+    assert {f"max_{bound}" for bound in Shed if bound is not Shed.QUEUE} == bounds.keys()
+    assert "{in_flight:d} {lag_s:g}s {bodies_bytes:d} {connections:d}".format_map(asdict(Capacity())) == (
+        f"{bounds['max_in_flight']} {bounds['max_lag']} {size_bytes(bounds['max_bodies'])} {bounds['max_connections']}"
+    )
+    limits = {names_of([row])[0]: row[2] for row in rows_of("docs/operate.md", "| limit | for | default | then |")}
+    assert limits.keys() == fields["caller_timeout"]["properties"].keys() == {*map(str, Cut)} - {"connections"}
+    assert {name: duration_s(text) for name, text in limits.items()} == {
+        name: getattr(Patience(), f"{name}_s") for name in limits
+    }
+    assert f"{SPARE} more are taken" in page
+    assert f"each {SLOWEST_BODY} bytes that come add a second" in page
+    assert f"up to {MOST_DESCRIPTORS:,}" in page
+    assert f"default {QUEUE}" in text_of("docs/rules.md")
+    assert f"default {QUEUE_WAIT_S:g}s" in text_of("docs/rules.md")
 
 
 def test_every_failure_is_described_as_it_is_treated() -> None:

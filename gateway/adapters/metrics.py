@@ -16,6 +16,7 @@ from gateway.domain.category import UNSURE
 from gateway.domain.decision import REQUESTED_MODEL
 from gateway.domain.entry import Entry
 from gateway.domain.extra import extra_ms, extra_tokens
+from gateway.domain.load import Cut, Shed
 from gateway.domain.snapshot import FINGERPRINT_SHOWN, Snapshot
 from gateway.domain.usage import Usage
 from gateway.domain.words import CountResult, Failure, Outcome, Skip, SpendKind, Surface
@@ -102,6 +103,8 @@ class Metrics:
         self.garbage_lines = counts("malformed_lines", "Events of streams that could not be read.", "model")
         self.rows_dropped = counter("log_rows_dropped", "Log rows that could not be written.")
         self.store_failures = counter("store_failures", "Writes to a store that failed.", "store")
+        self.shed_requests = counter("shed_requests", "Requests turned away for want of room.", "bound")
+        self.cuts = counter("connections_cut", "Connections closed before their callers did.", "limit")
         self.reload_ok = gauge("config_last_reload_successful", "Whether the rules on disk are those that run.")
         self.reload_at = gauge("config_last_reload_success_timestamp_seconds", "When the running rules were taken up.")
         self.config = gauge("config_info", "The rules that run.", "fingerprint", "generation", "simulated")
@@ -112,6 +115,10 @@ class Metrics:
         self._categories: set[str] = set()
         for store in STORES:
             self.store_failures.labels(store)
+        for shed in Shed:
+            self.shed_requests.labels(shed.value)
+        for cut in Cut:
+            self.cuts.labels(cut.value)
 
     def catalogue(self, made: date, today: Callable[[], date]) -> None:
         """Show the age of the price catalogue, anew at each scrape."""
@@ -212,6 +219,14 @@ class Metrics:
     def store_failed(self, store: str) -> None:
         """Count a write that failed."""
         self.store_failures.labels(store).inc()
+
+    def shed(self, why: Shed) -> None:
+        """Count a request that was turned away."""
+        self.shed_requests.labels(why.value).inc()
+
+    def cut(self, why: Cut) -> None:
+        """Count a connection that was closed before its caller did."""
+        self.cuts.labels(why.value).inc()
 
     def reloaded(self, snapshot: Snapshot, at: datetime) -> None:
         """Note a reload that succeeded."""

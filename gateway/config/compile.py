@@ -13,6 +13,7 @@ from gateway.config.callers import callers_of
 from gateway.config.categories import all_at_once, category_of
 from gateway.config.courtesies import courtesy_of
 from gateway.config.lint import warnings_of
+from gateway.config.load import capacity_of, patience_of
 from gateway.config.merge import Merged
 from gateway.config.node import Findings, Node
 from gateway.config.providers import provider_of
@@ -137,8 +138,8 @@ class Compiler:
             budget_names,
             {name: provider.kind for name, provider in providers.items()},
         )
-        for node in chains.values():
-            places_of(node, Step(""), known, findings)
+        for name, node in chains.items():
+            places_of(node, Step(""), f"chains/{name}", known, findings)
         rules = sorted(_rules(merged, known, findings), key=lambda rule: -rule.priority)
         _refuse_reserved(merged, findings)
         callers = callers_of(written_callers, known.declared_models, findings)
@@ -231,6 +232,8 @@ def _defaults(section: Mapping[str, Node], findings: Findings) -> Defaults:
             percent(share.value) if share else base.retry_budget.share,
             per_minute(at_least.value) if at_least else base.retry_budget.at_least_per_min,
         ),
+        capacity=capacity_of(section, findings),
+        patience=patience_of(section.get("caller_timeout"), findings),
     )
 
 

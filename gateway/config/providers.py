@@ -3,7 +3,9 @@
 from typing import Final
 from urllib.parse import urlsplit
 
+from gateway.config.gates import gate_of
 from gateway.config.node import Findings, Node
+from gateway.domain.limit import GateKind
 from gateway.domain.registry import (
     Azure,
     Bedrock,
@@ -53,6 +55,7 @@ def provider_of(name: str, node: Node, findings: Findings) -> Provider:
         cloud=cloud,
         connection=_connection_of(node, findings),
         responses=_responses(node, kind, findings),
+        gate=gate_of(GateKind.PROVIDER, name, node, findings),
     )
 
 

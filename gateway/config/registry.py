@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from decimal import Decimal
 from urllib.parse import urlsplit
 
+from gateway.config.gates import gate_of
 from gateway.config.node import Findings, Node
+from gateway.domain.limit import GateKind
 from gateway.domain.price import (
     FREE,
     Catalogue,
@@ -61,6 +63,9 @@ def model_of(
         refuses=_refuses(node, known, takes, provider.kind),
         known=known,
         responses=_takes_responses(provider, known),
+        gates=tuple(
+            gate for gate in (gate_of(GateKind.MODEL, name, node, findings), provider.gate) if gate is not None
+        ),
         states=_states(known, upstream, catalogue),
     )
 

@@ -6,8 +6,10 @@ from dataclasses import dataclass, field, replace
 from gateway.config.conditions import Named, condition_of, mentions
 from gateway.config.courtesies import courtesy_of
 from gateway.config.embeddings import check_chain, check_surface
+from gateway.config.gates import gate_of
 from gateway.config.node import Findings, Node
 from gateway.config.quantities import duration_s
+from gateway.domain.limit import GateKind
 from gateway.domain.registry import Model
 from gateway.domain.request import AUTO
 from gateway.domain.rule import (
@@ -97,7 +99,8 @@ def rule_of(node: Node, known: Known, findings: Findings) -> Rule | None:
         meant = f"there is a model of that name, and a route is a chain or a list of steps: write [{name}]"
         findings.missing(written, "chain", name, known.chains, meant if model else "")
         return None
-    places = places_of(chain, base, known, findings)
+    owner = f"chains/{name}" if name else f"rules/{node['name'].value}"
+    places = places_of(chain, base, owner, known, findings)
     if not places:
         return None
     deadline = node.get("deadline")
@@ -132,13 +135,16 @@ def _with_implied_model(condition: Condition) -> Condition:
     return AllOf((_IMPLIED, *parts))
 
 
-def places_of(node: Node, base: Step, known: Known, findings: Findings) -> tuple[Step | Split, ...]:
-    """Compile the places of a chain; `base` holds what the rule says for all of its steps."""
-    places = [_place(each, base, known, findings) for each in node]
+def places_of(node: Node, base: Step, owner: str, known: Known, findings: Findings) -> tuple[Step | Split, ...]:
+    """Compile the places of a chain; `base` holds what the rule says for all of its steps.
+
+    `owner` is `chains/NAME`, or `rules/NAME` of a chain that stands inside its rule.
+    """
+    places = [_place(each, base, f"{owner}/{place}", known, findings) for place, each in enumerate(node, 1)]
     return tuple(place for place in places if place is not None)
 
 
-def _place(node: Node, base: Step, known: Known, findings: Findings) -> Step | Split | None:
+def _place(node: Node, base: Step, name: str, known: Known, findings: Findings) -> Step | Split | None:
     if isinstance(node.value, str):
         return _step(node, node.value, base, known, findings)
     if "split" in node.value:
@@ -151,11 +157,13 @@ def _place(node: Node, base: Step, known: Known, findings: Findings) -> Step | S
     step = _step(node["model"], node["model"].value, base, known, findings)
     if step is None:
         return None
+    gate = gate_of(GateKind.STEP, name, node, findings)
     return replace(
         step,
         timeouts=timeouts_of(node.get("timeout"), base.timeouts),
         tries=node["tries"].value if "tries" in node.value else 1,
         params=params_of(node.get("params"), base.params, findings),
+        gates=step.gates if gate is None else (gate, *step.gates),
     )
 
 

@@ -1,6 +1,6 @@
-"""Rate limits of callers: what may be used within a minute and at once, and what is said when it is used up.
+"""Limits: what callers may use within a minute and at once, and how many requests may be at a model at once.
 
-Nothing here counts; `gateway.engine.limits` does.
+Nothing here counts; `gateway.engine.limits` and `gateway.engine.gates` do.
 """
 
 from dataclasses import dataclass
@@ -74,3 +74,52 @@ class TooLarge:
     kind: LimitKind
     limit: int
     asked: int
+
+
+class GateKind(StrEnum):
+    """What requests may be at: a model, a provider, or one step of a chain."""
+
+    MODEL = "model"
+    PROVIDER = "provider"
+    STEP = "step"
+
+
+QUEUE: Final = 100
+QUEUE_WAIT_S: Final = 10.0
+"""How many requests may wait at a gate, and for how long, where its file does not say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """How many requests may be at something at once, and how many more may wait for it, each for how long.
+
+    A step is named by its place: `chains/cheap/2`, or `rules/code/1` where the chain stands inside its rule.
+    """
+
+    kind: GateKind
+    name: str
+    limit: int
+    queue: int = QUEUE
+    wait_s: float = QUEUE_WAIT_S
+
+
+@dataclass(frozen=True, slots=True)
+class Crowd:
+    """How things stand at a gate: the requests that are there, and those that wait for it; `limit` None for none."""
+
+    kind: GateKind
+    name: str
+    limit: int | None
+    there: int
+    waiting: int
+
+
+@dataclass(frozen=True, slots=True)
+class Crowded:
+    """No place, and none in line: a request that comes in `again_s` seconds, more than 0, may fare better.
+
+    `long` says that there was a place in line, from which the wait would have been longer than it may be.
+    """
+
+    again_s: float
+    long: bool

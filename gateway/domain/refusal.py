@@ -18,6 +18,8 @@ class RefusalKind(StrEnum):
     STORE_FAILED = "store_failed"
     INTERNAL = "internal"
     STOPPING = "stopping"
+    OVERLOADED = "overloaded"
+    TOO_SLOW = "too_slow"
 
 
 STATUS = {
@@ -32,6 +34,8 @@ STATUS = {
     RefusalKind.STORE_FAILED: 503,
     RefusalKind.INTERNAL: 500,
     RefusalKind.STOPPING: 503,
+    RefusalKind.OVERLOADED: 503,
+    RefusalKind.TOO_SLOW: 408,
 }
 
 
@@ -51,3 +55,7 @@ class Refusal:
     def status(self) -> int:
         """The HTTP status that goes with the kind."""
         return STATUS[self.kind]
+
+    def status_where(self, overloaded: int) -> int:
+        """Give the status in a dialect that has one of its own for being overloaded, 503 or another."""
+        return overloaded if self.kind is RefusalKind.OVERLOADED else self.status

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from gateway.domain.chat import NEEDS
+from gateway.domain.limit import Gate
 from gateway.domain.price import CatalogueModel, PriceHistory, Unpriced
 from gateway.domain.problem import Mark
 from gateway.domain.words import Dialect, Prefer
@@ -100,7 +101,7 @@ class Provider:
 
     `base_url` has no trailing slash and ends before the dialect's own path, or before what the library of a `cloud`
     adds to it; `file` and `mark` say where it stands. `responses` says whether it has OpenAI's
-    endpoint of that name, None where its file does not say.
+    endpoint of that name, None where its file does not say. `gate` says how many requests may be there at once.
     """
 
     name: str
@@ -113,6 +114,7 @@ class Provider:
     cloud: Cloud | None = None
     connection: Connection = Connection()
     responses: bool | None = None
+    gate: Gate | None = None
 
     @property
     def secrets(self) -> tuple[Secret, ...]:
@@ -135,7 +137,7 @@ class Model:
     that it answers with an error. `known` is its entry in the catalogue, whatever the rule file says over it. `states`
     are the ids, lower-case, that read like this one with a date or a version behind it and that the catalogue has as
     models of their own, with their prices. `responses` says that it
-    takes the bodies of OpenAI's responses as they are.
+    takes the bodies of OpenAI's responses as they are. `gates` are its own and its provider's, where they have one.
     """
 
     name: str
@@ -150,6 +152,7 @@ class Model:
     refuses: frozenset[str] = frozenset()
     known: CatalogueModel | None = None
     responses: bool = False
+    gates: tuple[Gate, ...] = ()
     states: Mapping[str, PriceHistory | Unpriced] = field(default_factory=dict, hash=False)
 
     @property

@@ -6,6 +6,7 @@ from enum import Enum
 from math import inf
 from typing import Any, assert_never
 
+from gateway.domain.limit import Gate
 from gateway.domain.problem import Mark
 from gateway.domain.words import Failure, Mode, Surface
 
@@ -129,7 +130,8 @@ class Step:
     """A place in a chain: one model, with the limits and edits that hold for it there.
 
     `window_tokens` is the model's context window and `max_output_tokens` its longest answer, None where that is not
-    known; `lacks` is what of `gateway.domain.chat.NEEDS` it is known not to take.
+    known; `lacks` is what of `gateway.domain.chat.NEEDS` it is known not to take. `gates` are those that a request must
+    have a place at to be there: its own, the model's and the provider's, where they have one.
     """
 
     model: str
@@ -139,6 +141,7 @@ class Step:
     window_tokens: int | None = None
     max_output_tokens: int | None = None
     lacks: frozenset[str] = frozenset()
+    gates: tuple[Gate, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,9 +191,12 @@ class Chain:
     hedge: Hedge | None = None
     models: tuple[str, ...] = field(init=False, repr=False, compare=False)
     """The names of the steps' models."""
+    gated: bool = field(init=False, repr=False, compare=False)
+    """Whether a step has a limit on how many may be there at once."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "models", tuple(step.model for step in self.steps))
+        object.__setattr__(self, "gated", any(step.gates for step in self.steps))
 
 
 @dataclass(frozen=True, slots=True)

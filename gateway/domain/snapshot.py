@@ -10,6 +10,7 @@ from gateway.domain.budget import Budget
 from gateway.domain.caller import NO_CALLERS, Callers
 from gateway.domain.category import Table
 from gateway.domain.health import HealthState
+from gateway.domain.load import Capacity, Patience
 from gateway.domain.plan import Plan
 from gateway.domain.problem import Mark, Problem
 from gateway.domain.registry import Model, Provider
@@ -36,6 +37,8 @@ class Defaults:
     allow_empty: bool = False
     drain_timeout_s: float = 30.0
     retry_budget: RetryBudget = field(default_factory=RetryBudget)
+    capacity: Capacity = field(default_factory=Capacity)
+    patience: Patience = field(default_factory=Patience)
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ def at_model(step: Step, model: Model) -> Step:
         window_tokens=model.window_tokens,
         max_output_tokens=model.max_output_tokens,
         lacks=model.lacks,
+        gates=model.gates,
     )
 
 

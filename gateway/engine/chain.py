@@ -36,6 +36,14 @@ class Pass:
 
 
 @dataclass(frozen=True, slots=True)
+class Wait:
+    """Wait until the first of these places of the chain has room, within what is left of the deadline."""
+
+    positions: tuple[int, ...]
+    left_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Halt:
     """Go no further."""
 
@@ -43,25 +51,28 @@ class Halt:
 
 
 class Away(NamedTuple):
-    """What should not be asked: models that rest, and places of the chain whose models cannot serve the request.
+    """What should not be asked: models that rest, places whose models cannot serve the request, and full places.
 
     `sparing` says that no place should be tried again that was tried: the budget for that is used up.
     """
 
     resting: Mapping[str, Rest] = NONE_RESTS
     unfit: Container[int] = ()
+    full: Container[int] = ()
     sparing: bool = False
 
 
 NOBODY_AWAY = Away()
+Next = Try | Pass | Wait | Halt
 
 
-def next_step(chain: Chain, history: Sequence[Event], elapsed_s: float, away: Away = NOBODY_AWAY) -> Try | Pass | Halt:
+def next_step(chain: Chain, history: Sequence[Event], elapsed_s: float, away: Away = NOBODY_AWAY) -> Next:
     """Decide the next step; the same history always gives the same step.
 
     `history` holds every attempt and skip so far, in order; `elapsed_s` is what has passed of the chain's deadline.
-    Where all models rest that may serve the request, the one that recovers first is tried all the same, if that is its
-    last resort, and nothing after it.
+    Where nothing else is left to try, places are waited for that were full, once each. Where there is none, and all
+    models rest that may serve the request, the one that recovers first is tried all the same, if that is its last
+    resort, and nothing after it.
     Holds to the end: each call after its Try or Pass was carried out brings the chain closer to a Halt.
     """
     if not history:
@@ -69,15 +80,16 @@ def next_step(chain: Chain, history: Sequence[Event], elapsed_s: float, away: Aw
     last = history[-1]
     match last:
         case Skipped():
-            went_back = _was_last_resort(history)
-            return Halt(Outcome.FAILED) if went_back else _go_on(chain, history, elapsed_s, away)
+            if _went_back(history):
+                return _wait(chain, history, elapsed_s) or Halt(Outcome.FAILED)
+            return _go_on(chain, history, elapsed_s, away)
         case Attempt():
             return _after(chain, history, last, elapsed_s, away)
         case _:
             assert_never(last)
 
 
-def _after(chain: Chain, history: Sequence[Event], last: Attempt, elapsed_s: float, away: Away) -> Try | Pass | Halt:
+def _after(chain: Chain, history: Sequence[Event], last: Attempt, elapsed_s: float, away: Away) -> Next:
     if last.failure is None or last.failure is Failure.CANCELLED or last.committed:
         return Halt(outcome_of(history, last))
     if last.hedged and _beside(history, last).failure not in chain.fall_back_on:
@@ -86,8 +98,10 @@ def _after(chain: Chain, history: Sequence[Event], last: Attempt, elapsed_s: flo
     left_s = chain.deadline_s - elapsed_s
     if last.again and sum(event.again for event in here) == 1:
         return Try(last.position, left_s) if left_s > 0 else Halt(Outcome.FAILED)
-    if last.failure not in chain.fall_back_on or _was_last_resort(history):
+    if last.failure not in chain.fall_back_on:
         return Halt(Outcome.FAILED)
+    if _went_back(history):
+        return _wait(chain, history, elapsed_s) or Halt(Outcome.FAILED)
     tried = sum(not event.again for event in here)
     again = EFFECTS[last.failure].again and tried < chain.steps[last.position].tries
     if again and not away.sparing and last.model not in away.resting:
@@ -111,7 +125,7 @@ def outcome_of(history: Sequence[Event], ended: Attempt) -> Outcome:
     if ended.failure is not None:
         return Outcome.INTERRUPTED  # the caller already holds part of this answer
     before = takewhile(lambda event: event is not ended, history)
-    alone = all(event.position == ended.position and isinstance(event, Skipped) for event in before)
+    alone = all(_is_no_fallback(event, ended.position) for event in before)
     return Outcome.ANSWERED if alone else Outcome.ANSWERED_AFTER_FALLBACK
 
 
@@ -132,15 +146,21 @@ def _beside(history: Sequence[Event], hedge: Attempt) -> Attempt:
     return next(earlier, hedge)
 
 
-def _was_last_resort(history: Sequence[Event]) -> bool:
+def _is_no_fallback(before: Event, position: int) -> bool:
+    """Say whether an event leaves the answer at a place the first that was asked for: it was only waited for."""
+    waited = isinstance(before, Skipped) and before.skip is Skip.FULL and before.position > position
+    return waited or (isinstance(before, Skipped) and before.position == position)
+
+
+def _went_back(history: Sequence[Event]) -> bool:
     """Say whether the last event went back to a place that had been passed over."""
     here = history[-1].position
     return any(isinstance(event, Skipped) and event.position >= here for event in history[:-1])
 
 
-def _go_on(chain: Chain, history: Sequence[Event], elapsed_s: float, away: Away) -> Try | Pass | Halt:
+def _go_on(chain: Chain, history: Sequence[Event], elapsed_s: float, away: Away) -> Next:
     if history[-1].position + 1 >= len(chain.steps):
-        return _last_resort(chain, history, elapsed_s, away)
+        return _wait(chain, history, elapsed_s) or _last_resort(chain, history, elapsed_s, away)
     return _after_place(chain, history, history[-1].position, elapsed_s, away)
 
 
@@ -167,7 +187,24 @@ def _go_to(chain: Chain, position: int, elapsed_s: float, away: Away) -> Try | P
         return Pass(position, Skip.INCAPABLE)
     if away.resting and chain.steps[position].model in away.resting:
         return Pass(position, Skip.COOLING)
+    if position in away.full:
+        return Pass(position, Skip.FULL)
     return Try(position, left_s)
+
+
+def _wait(chain: Chain, history: Sequence[Event], elapsed_s: float) -> Wait | None:
+    """Give the places that were passed over as full, of which nothing has come since."""
+    left_s = chain.deadline_s - elapsed_s
+    last = {event.position: place for place, event in enumerate(history)}
+    full = (
+        position
+        for position, place in last.items()
+        if isinstance(event := history[place], Skipped)
+        and event.skip is Skip.FULL
+        and not _went_back(history[: place + 1])
+    )
+    positions = tuple(sorted(full))
+    return Wait(positions, left_s) if positions and left_s > 0 else None
 
 
 def _last_resort(chain: Chain, history: Sequence[Event], elapsed_s: float, away: Away) -> Try | Halt:

@@ -8,6 +8,7 @@ from gateway.dialects.relay import Relay
 from gateway.domain.attempt import ProviderError, Skipped
 from gateway.domain.budget import Unread
 from gateway.domain.registry import Model
+from gateway.domain.rule import Step
 from gateway.domain.upstream import Reply, UpstreamError
 from gateway.domain.words import Failure, Skip
 from gateway.engine.chain import Try
@@ -15,6 +16,7 @@ from gateway.engine.failure import failure_of
 from gateway.engine.waits import wait_asked_s
 from gateway.runtime.asking import Spoken, Unaskable, asked, native
 from gateway.runtime.exchange import Exchange
+from gateway.runtime.gates import GateBoard, Place
 from gateway.runtime.ports import Deadline, Timekeeper, Transport
 from gateway.runtime.reserve import reserve
 from gateway.runtime.running import Boards, Running, folded
@@ -27,21 +29,45 @@ class Attempts:
     """Asks steps; what that says of the models stays on the boards, and what it costs in the book."""
 
     def __init__(
-        self, transport: Transport, clock: Timekeeper, spoken: Spoken, boards: Boards, book: SpendBook
+        self,
+        transport: Transport,
+        clock: Timekeeper,
+        spoken: Spoken,
+        boards: Boards,
+        book: SpendBook,
+        gates: GateBoard,
     ) -> None:
         self._transport = transport
         self._clock = clock
         self._spoken = spoken
         self._boards = boards
         self._book = book
+        self._gates = gates
 
-    def begin(self, exchange: Exchange, chosen: Try, *, hedged: bool = False) -> Running | Skipped:
-        """Hold back what an attempt may cost and write its call; where either cannot be done, the step is skipped.
+    def begin(
+        self, exchange: Exchange, chosen: Try, place: Place | None = None, *, hedged: bool = False
+    ) -> Running | Skipped:
+        """Take a place at a step, unless one was waited for, hold back what the attempt may cost, and write its call.
 
-        `hedged` says that another attempt is under way, beside which this one is begun.
+        Where one of these cannot be done, the step is skipped. `hedged` says that another attempt is under way, beside
+        which this one is begun.
         """
+        step = exchange.decision.chain.steps[chosen.position]
+        if place is None and step.gates:
+            place = self._gates.enter(step)
+            if place is None:
+                return Skipped(chosen.position, step.model, Skip.FULL)
+        begun = self._prepared(exchange, chosen, step, place, hedged=hedged)
+        if place is not None:
+            exchange.places.append(place)
+            if isinstance(begun, Skipped):
+                place.leave()
+        return begun
+
+    def _prepared(
+        self, exchange: Exchange, chosen: Try, step: Step, place: Place | None, *, hedged: bool
+    ) -> Running | Skipped:
         position = chosen.position
-        step = exchange.decision.chain.steps[position]
         model = exchange.active.snapshot.models[step.model]
         reserved = reserve(exchange, step, model, self._book)
         if not isinstance(reserved, tuple):
@@ -66,7 +92,8 @@ class Attempts:
             hold,
             started_s,
             last_s=started_s + min(question.call.timeouts.total_s, chosen.left_s),
-            place=len(exchange.history),
+            nth=len(exchange.history),
+            place=place,
             hedged=hedged,
             trial=self._boards.health.began(model.name),
         )

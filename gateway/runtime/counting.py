@@ -15,7 +15,7 @@ from gateway.domain.registry import Model
 from gateway.domain.rule import Chain
 from gateway.domain.upstream import Call, UpstreamError
 from gateway.domain.words import Dialect, Failure, Outcome
-from gateway.engine.chain import Halt, Pass, Try, next_step
+from gateway.engine.chain import Halt, Pass, Try, Wait, next_step
 from gateway.engine.failure import blame_of, failure_of, final_error
 from gateway.engine.fitness import unfit
 from gateway.engine.waits import wait_asked_s
@@ -83,6 +83,8 @@ class TokenCounter:
                     if counted is not None:
                         exchange.outcome = Outcome.ANSWERED
                         return counted
+                case Wait():
+                    raise TypeError("a count finds no place full, and waits for none")
                 case _:
                     assert_never(step)
 

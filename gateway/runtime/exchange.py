@@ -25,6 +25,7 @@ from gateway.engine.explain import account_of
 from gateway.engine.features import AT_REST, Features, Live
 from gateway.engine.fitness import unfit
 from gateway.runtime.account import Hold
+from gateway.runtime.gates import Place
 from gateway.runtime.ports import Addresses, Target, Targets
 
 
@@ -54,11 +55,12 @@ class Arrived(Struct, frozen=True, gc=False):
 class Exchange(Struct):
     """The state of one request; it is read by the log when the request has ended.
 
-    `started_s` is monotonic, when the body was there. `waited_s` is time spent on providers, which is not the
-    gateway's own, each moment once, up to `waited_until_s`. `refusals` say why steps were passed over that could not
-    carry the request, `overspent` which budget had no room for one and `unread` which one was closed. `holds` is money
-    held back for its attempts. `begun` once a part of a stream has left; `left` once the caller has, where its attempt
-    goes on to its end. `cut` says that the answer ended at a limit on the output.
+    `started_s` is monotonic, when the body was there. `waited_s` is time spent on providers, or waiting for a place at
+    one, which is not the gateway's own, each moment once, up to `waited_until_s`. `refusals` say why steps were passed
+    over that could not carry the request, `overspent` which budget had no room for one and `unread` which one was
+    closed. `holds` is money held back for its attempts, `places` are held at models until they end. `begun` once a part
+    of a stream has left; `left` once the caller has, where its attempt goes on to its end. `cut` says that the answer
+    ended at a limit on the output.
 
     Of the attempt that answers, else of the one that ended last, are `lost`, what it could not carry over, `defaulted`,
     the limit on the output that it was given because nobody gave one, and `upstream_id`, the provider's id of it, else
@@ -85,6 +87,7 @@ class Exchange(Struct):
     overspent: Overspent | None = None
     unread: Unread | None = None
     holds: list[Hold] = []
+    places: list[Place] = []
     begun: bool = False
     left: bool = False
     cut: bool = False
@@ -97,6 +100,16 @@ class Exchange(Struct):
         snapshot = self.active.snapshot
         model = snapshot.models[step.model]
         return model, snapshot.providers[model.provider], self.active.targets[model.provider]
+
+    def waited(self, since_s: float, now_s: float) -> None:
+        """Count the time since a moment as time that is not the gateway's own, but for what has been counted by now."""
+        self.waited_s += max(now_s - max(since_s, self.waited_until_s), 0.0)
+        self.waited_until_s = now_s
+
+    def leave(self) -> None:
+        """Leave the places that are still held; once it has ended."""
+        for place in self.places:
+            place.leave()
 
     @property
     def tags(self) -> frozenset[str]:

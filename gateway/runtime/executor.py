@@ -1,5 +1,6 @@
 """Carries a decision out: a thin loop around the transport. What comes next is for `engine.chain` to say."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import assert_never
@@ -10,17 +11,20 @@ from gateway.domain.refusal import Refusal, RefusalKind
 from gateway.domain.words import Outcome, Skip
 from gateway.engine.budgets import words_of, words_of_unread
 from gateway.engine.capable import refusal_of
-from gateway.engine.chain import NOBODY_AWAY, Away, Halt, Pass, Try, is_again, next_step
+from gateway.engine.chain import NOBODY_AWAY, Away, Halt, Next, Pass, Try, Wait, is_again, next_step
 from gateway.engine.failure import blame_of, final_error, resting_error
 from gateway.runtime.attempts import Attempts
 from gateway.runtime.exchange import Exchange
+from gateway.runtime.gates import GateBoard
 from gateway.runtime.hedging import Hedges
 from gateway.runtime.ports import Timekeeper
 from gateway.runtime.retries import Further, Retries
-from gateway.runtime.running import Boards
+from gateway.runtime.running import Boards, Running
 from gateway.runtime.spend import REREAD_EVERY_S
 from gateway.runtime.streamer import Stream
 from gateway.runtime.whole import Answered
+
+NOWHERE: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +42,14 @@ class Exhausted:
 class Executor:
     """Runs exchanges; what it learns of the models stays on the boards."""
 
-    def __init__(self, clock: Timekeeper, attempts: Attempts, boards: Boards, retries: Retries) -> None:
+    def __init__(
+        self, clock: Timekeeper, attempts: Attempts, boards: Boards, retries: Retries, gates: GateBoard
+    ) -> None:
         self._clock = clock
         self._attempts = attempts
         self._board = boards.health
         self._retries = retries
+        self._gates = gates
         self._hedges = Hedges(attempts, clock, boards, retries)
 
     async def run(self, exchange: Exchange) -> Answered | Stream | Exhausted:
@@ -54,20 +61,20 @@ class Executor:
         self._retries.came()
         chain, unfit, history = exchange.decision.chain, exchange.decision.unfit, exchange.history
         while True:
-            elapsed_s = self._clock.monotonic() - exchange.started_s
-            resting = self._board.resting()
-            away = Away(resting, unfit) if resting or unfit else NOBODY_AWAY
-            step = next_step(chain, history, elapsed_s, away)
-            if history and isinstance(step, Try) and not self._affordable(exchange, step):
-                step = next_step(chain, history, elapsed_s, away._replace(sparing=True))
+            step = self._next(exchange)
             match step:
                 case Halt():
-                    return _exhausted(exchange, step.outcome, resting)
+                    return _exhausted(exchange, step.outcome, self._board.resting())
                 case Pass():
                     lacks = unfit.get(step.position, ())
                     history.append(Skipped(step.position, chain.steps[step.position].model, step.skip, lacks))
-                case Try():
-                    begun = self._attempts.begin(exchange, step)
+                case Try() | Wait():
+                    if isinstance(step, Wait):
+                        begun = await self._waited(exchange, step)
+                    else:
+                        begun = self._attempts.begin(exchange, step)
+                    if isinstance(begun, Refusal):
+                        return _crowded(exchange, begun)
                     if isinstance(begun, Skipped):
                         history.append(begun)
                         continue
@@ -82,6 +89,37 @@ class Executor:
                 case _:
                     assert_never(step)
 
+    async def _waited(self, exchange: Exchange, step: Wait) -> Running | Skipped | Refusal:
+        """Begin an attempt once there is a place at one of some steps; the refusal where there is none in time."""
+        chain, began_s = exchange.decision.chain, self._clock.monotonic()
+        try:
+            placed = await self._gates.wait(chain, step)
+        except asyncio.CancelledError:
+            exchange.outcome = Outcome.CANCELLED
+            raise
+        finally:
+            exchange.waited(began_s, self._clock.monotonic())
+        if isinstance(placed, Refusal):
+            return placed
+        position, place = placed
+        model = chain.steps[position].model
+        if model in self._board.resting():
+            place.leave()
+            return Skipped(position, model, Skip.COOLING)
+        left_s = exchange.started_s + chain.deadline_s - self._clock.monotonic()
+        return self._attempts.begin(exchange, Try(position, left_s), place)
+
+    def _next(self, exchange: Exchange) -> Next:
+        chain, unfit, history = exchange.decision.chain, exchange.decision.unfit, exchange.history
+        elapsed_s = self._clock.monotonic() - exchange.started_s
+        resting = self._board.resting()
+        full = self._gates.full(chain) if chain.gated else NOWHERE
+        away = Away(resting, unfit, full) if resting or unfit or full else NOBODY_AWAY
+        step = next_step(chain, history, elapsed_s, away)
+        if history and isinstance(step, Try) and not self._affordable(exchange, step):
+            return next_step(chain, history, elapsed_s, away._replace(sparing=True))
+        return step
+
     def _affordable(self, exchange: Exchange, step: Try) -> bool:
         """Say whether the budget for further attempts has room for one, which only another try of a step needs."""
         budget = exchange.active.snapshot.defaults.retry_budget
@@ -90,6 +128,16 @@ class Executor:
         if exchange.attempts:
             self._retries.fell_back(budget)
         return True
+
+
+def _crowded(exchange: Exchange, refusal: Refusal) -> Exhausted:
+    """Say that there was no room anywhere; where a model was asked before, what became of that."""
+    if attempts := exchange.attempts:
+        exchange.outcome = Outcome.FAILED
+        status, error = final_error(attempts, exchange.caller.overloaded)
+        return Exhausted(status, error, blame_of(attempts))
+    exchange.outcome = Outcome.REFUSED
+    return Exhausted(refusal.status_where(exchange.caller.overloaded), refusal, "gateway")
 
 
 def _exhausted(exchange: Exchange, outcome: Outcome, resting: Mapping[str, Rest]) -> Exhausted:

@@ -11,6 +11,7 @@ from gateway.domain.budget import Override, Wanted
 from gateway.domain.delivery import Address, NoAnswer, Post, Response
 from gateway.domain.entry import Entry
 from gateway.domain.ledger import Amounts, LedgerDimension
+from gateway.domain.load import Cut, Shed
 from gateway.domain.metric import Samples
 from gateway.domain.outbox import Changes, Kept, Said
 from gateway.domain.price_change import KeptPrices
@@ -104,6 +105,18 @@ class CountMeters(Protocol):
 
     def counted(self, model: str, result: CountResult) -> None:
         """Count a count of tokens that has ended; `model` is empty where none was chosen."""
+        ...
+
+
+class LoadMeters(Protocol):
+    """What is counted of too much, and of callers that are too slow."""
+
+    def shed(self, why: Shed) -> None:
+        """Count a request that was turned away."""
+        ...
+
+    def cut(self, why: Cut) -> None:
+        """Count a connection that was closed before its caller did."""
         ...
 
 

@@ -17,6 +17,7 @@ from gateway.engine.pricing import cost_nano_usd, price_at
 from gateway.runtime.account import Hold
 from gateway.runtime.asking import Asked
 from gateway.runtime.exchange import Exchange
+from gateway.runtime.gates import Place
 from gateway.runtime.health import HealthBoard
 from gateway.runtime.ports import Clock
 from gateway.runtime.usual import UsualTimes
@@ -41,12 +42,12 @@ class Running(Struct):
     """An attempt that is under way; `status` is that of the reply's head, 0 until one has come.
 
     Two of one request may be under way at a time: what is true of one alone stands here, and its exchange takes it
-    over from the one whose content goes to the caller, else from the one that ended last. `place` is where it belongs
-    in the history, which is in the order of the beginnings; one that is `hedged` was begun beside another, and `lost`
-    once the other one was faster. `last_s` is when it is given up at the latest, `content_s` when its content was
-    there, both monotonic. `trial` says that it finds out whether a model answers again. `hurried` once the request's
-    own deadline ended it, or a want of this machine's, which is not the model's fault. `again` once the provider turned
-    down what can be left out.
+    over from the one whose content goes to the caller, else from the one that ended last. `nth` is where it belongs in
+    the history, which is in the order of the beginnings, and `place` is held at its model until it ends. One that is
+    `hedged` was begun beside another, and `lost` once the other one was faster. `last_s` is when it is given up at the
+    latest, `content_s` when its content was there, both monotonic. `trial` says that it finds out whether a model
+    answers again. `hurried` once the request's own deadline ended it, or a want of this machine's, which is not the
+    model's fault. `again` once the provider turned down what can be left out.
     """
 
     exchange: Exchange
@@ -57,7 +58,8 @@ class Running(Struct):
     hold: Hold
     started_s: float
     last_s: float
-    place: int
+    nth: int
+    place: Place | None = None
     hedged: bool = False
     trial: bool = False
     lost: bool = False
@@ -84,9 +86,7 @@ class Running(Struct):
 
     def waited(self, now_s: float) -> None:
         """Count the time since the start as time spent on the provider, but for what has been counted by now."""
-        exchange = self.exchange
-        exchange.waited_s += max(now_s - max(self.started_s, exchange.waited_until_s), 0.0)
-        exchange.waited_until_s = now_s
+        self.exchange.waited(self.started_s, now_s)
 
     def said(self, error: ProviderError) -> ProviderError:
         """Give a provider's words without our credential, which some providers quote."""
@@ -156,8 +156,10 @@ class Running(Struct):
             hedged=self.hedged,
             lost=self.lost,
         )
-        exchange.history.insert(len(exchange.history) if self.hedged else self.place, attempt)
+        exchange.history.insert(len(exchange.history) if self.hedged else self.nth, attempt)
         self.hold.settle(cost)
+        if self.place is not None:
+            self.place.leave()
         if own is not None:
             judged = Failure.CANCELLED if self.hurried else own
             self.boards.health.failed(attempt, judged, trial=self.trial and not committed)

@@ -27,7 +27,8 @@ def route_handler(surfaces: Mapping[Surface, CallerDialect]) -> Handler:
         caller = enter(http, active, at)
         if isinstance(caller, Refusal):
             return refuse(surfaces[client_of(http.headers)], caller, new_id(at))
-        body = await read_body(http, active.snapshot.defaults.max_body_bytes)
+        with parts.load.held() as held:
+            body = await read_body(http, active.snapshot.defaults, held)
         if isinstance(body, Refusal):
             return refuse(surfaces[client_of(http.headers)], body, new_id(at))
         headers = kept_headers(http.headers)

@@ -14,6 +14,7 @@ from gateway.runtime.drain import CutShortError
 from gateway.runtime.exchange import Arrived, Exchange, Unrouted
 from gateway.runtime.executor import Exhausted
 from gateway.runtime.limits import Turned
+from gateway.runtime.load import Held
 from gateway.web.errors import Handler, edge
 from gateway.web.ids import new_id
 from gateway.web.inference import (
@@ -21,6 +22,7 @@ from gateway.web.inference import (
     NOT_AWAITED,
     STOPPING,
     enter,
+    excess_of,
     exhausted_response,
     headers_of,
     naming,
@@ -47,8 +49,8 @@ def count_handler(dialect: CallerDialect) -> Handler:
         parts.drain.came()
         result, model = CountResult.FAILED, ""
         try:
-            with parts.drain.stay():
-                result, model, response = await _ended(http, parts, arrived, dialect)
+            with parts.drain.stay(), parts.load.held() as held:
+                result, model, response = await _ended(http, parts, arrived, dialect, held)
             return await send(http, response)
         except CutShortError:
             result = CountResult.REFUSED
@@ -63,13 +65,15 @@ def count_handler(dialect: CallerDialect) -> Handler:
     return edge(handle)
 
 
-async def _ended(http: web.Request, parts: Parts, arrived: Arrived, dialect: CallerDialect) -> Ended:
+async def _ended(http: web.Request, parts: Parts, arrived: Arrived, dialect: CallerDialect, held: Held) -> Ended:
     if parts.drain.draining:
         return _refused(dialect, STOPPING, arrived)
+    if excess := excess_of(http, parts, arrived.active):
+        return _refused(dialect, excess, arrived)
     caller = enter(http, arrived.active, arrived.at)
     if isinstance(caller, Refusal):
         return _refused(dialect, caller, arrived)
-    read = await read_request(http, dialect, arrived.active.snapshot.defaults.max_body_bytes, caller)
+    read = await read_request(http, dialect, arrived.active.snapshot.defaults, held, caller)
     if isinstance(read, Refusal):
         return _refused(dialect, read, arrived)
     began = parts.decider.begin(arrived, parts.clock.monotonic(), read, dialect)

@@ -6,6 +6,7 @@ from aiohttp import web
 
 from gateway.runtime import bugs
 from gateway.web.answers import answer
+from gateway.web.connections import SlowBodyError
 
 BROKEN = "the gateway failed with a mistake of its own; its log says where"
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -19,6 +20,8 @@ def edge(handler: Handler) -> Handler:
             return await handler(http)
         except web.HTTPException:
             raise
+        except SlowBodyError:
+            return answer({"error": {"message": "the request body did not come in time: send it again"}}, 408)
         except Exception as error:  # noqa: BLE001 - the edge
             resource = http.match_info.route.resource
             bugs.say(f"{http.method} {resource.canonical if resource else ''}", error)

@@ -11,17 +11,21 @@ from multidict import CIMultiDict
 
 from gateway.dialects.base import Blame, CallerDialect
 from gateway.domain.caller import NOBODY, Caller
+from gateway.domain.load import Shed
 from gateway.domain.refusal import Refusal, RefusalKind
 from gateway.domain.request import Request
+from gateway.domain.snapshot import Defaults
 from gateway.domain.words import Outcome, Surface
 from gateway.runtime import bugs
 from gateway.runtime.drain import CutShortError
 from gateway.runtime.exchange import Active, Arrived, Exchange, Unrouted
 from gateway.runtime.executor import Exhausted
 from gateway.runtime.limits import Turned
+from gateway.runtime.load import Held
 from gateway.runtime.recorder import Refused
 from gateway.runtime.streamer import Stream
 from gateway.runtime.whole import Answered
+from gateway.web.connections import SlowBodyError, is_spare
 from gateway.web.door import CREDENTIALS
 from gateway.web.errors import BROKEN, Handler
 from gateway.web.ids import new_id
@@ -35,6 +39,8 @@ NOT_AWAITED = Refusal(RefusalKind.STOPPING, "the gateway is stopping, and cannot
 COME_BACK_S = "2"
 """What callers are told to wait whom a gateway that stops turns away: the next one may be there already."""
 JSON = "application/json"
+SMALL_BYTES = 65_536
+"""A body of this length is read at once: pieces of it would not be smaller."""
 NO_MORE: Mapping[str, str] = {}
 
 
@@ -47,18 +53,22 @@ def surface_handler(surface: Surface, dialect: CallerDialect) -> Handler:
         arrived = Arrived(new_id(at), at, parts.clock.monotonic(), parts.reloader.active)
         parts.meters.began()
         parts.drain.came()
+        held = parts.load.held()
         ended: Exchange | Refused = Refused(arrived, surface, Outcome.CANCELLED)
         try:
             if parts.drain.draining:
                 ended = Refused(arrived, surface, Outcome.REFUSED)
                 return await send(http, refuse(dialect, STOPPING, arrived.id))
+            if excess := excess_of(http, parts, arrived.active):
+                ended = Refused(arrived, surface, Outcome.REFUSED)
+                return await send(http, refuse(dialect, excess, arrived.id))
             caller = enter(http, arrived.active, at)
             if isinstance(caller, Refusal):
                 ended = Refused(arrived, surface, Outcome.REFUSED)
                 return await send(http, refuse(dialect, caller, arrived.id))
             ended = Refused(arrived, surface, Outcome.CANCELLED, caller=caller)
             with parts.drain.stay():
-                read = await read_request(http, dialect, arrived.active.snapshot.defaults.max_body_bytes, caller)
+                read = await read_request(http, dialect, arrived.active.snapshot.defaults, held, caller)
             if isinstance(read, Refusal):
                 ended = Refused(arrived, surface, Outcome.REFUSED, caller=caller)
                 return await send(http, refuse(dialect, read, arrived.id))
@@ -83,10 +93,18 @@ def surface_handler(surface: Surface, dialect: CallerDialect) -> Handler:
                 http.transport.abort()  # a part of the answer is out: it must not look as if it were whole
             return refuse(dialect, FAILED, arrived.id)
         finally:
+            held.let_go()
             parts.recorder.ended(ended)
             parts.drain.went()
 
     return handle
+
+
+def excess_of(http: web.Request, parts: Parts, active: Active) -> Refusal | None:
+    """Say why a request is more than the gateway takes on now, None where it is not."""
+    if is_spare(http):
+        return parts.load.shed(Shed.CONNECTIONS)
+    return parts.load.excess(parts.drain.in_flight, active.snapshot.defaults.capacity)
 
 
 def enter(http: web.Request, active: Active, at: datetime) -> Caller | Refusal:
@@ -100,6 +118,8 @@ async def send(http: web.Request, response: web.StreamResponse) -> web.StreamRes
     A gateway that stops closes the connection behind it, so that the caller's next request goes elsewhere.
     """
     if not response.prepared:
+        if is_spare(http):
+            response.force_close()
         if http.app[PARTS].drain.draining:
             response.force_close()
             if response.status == 503:
@@ -113,39 +133,51 @@ async def send(http: web.Request, response: web.StreamResponse) -> web.StreamRes
 
 
 async def read_request(
-    http: web.Request, dialect: CallerDialect, limit_bytes: int, caller: Caller
+    http: web.Request, dialect: CallerDialect, defaults: Defaults, held: Held, caller: Caller
 ) -> Request | Refusal:
-    """Read the body, within its limit, and what the caller asks for with it."""
-    body = await read_body(http, limit_bytes)
+    """Read the body, within its limits, and what the caller asks for with it."""
+    body = await read_body(http, defaults, held)
     if isinstance(body, Refusal):
         return body
     request = dialect.read_request(body, kept_headers(http.headers))
     return request if isinstance(request, Refusal) or caller is NOBODY else request.asked_by(caller)
 
 
-async def read_body(http: web.Request, limit_bytes: int) -> bytes | Refusal:
-    """Read a body of at most `limit_bytes`; a larger one is refused, at once where it says its length.
+async def read_body(http: web.Request, defaults: Defaults, held: Held) -> bytes | Refusal:
+    """Read a body of at most `max_body`; a larger one is refused, at once where it says its length.
 
-    A compressed body is measured as it unfolds, for its length says nothing.
+    A compressed body is measured as it unfolds, for its length says nothing. What is in memory is `held`; a body that
+    there is no room for, beside all others, is refused as well, and so is one that does not come.
     """
     encoding = http.headers.get("Content-Encoding", "").strip().lower()
-    if encoding not in FOLDED:
-        length = http.content_length
-        if length is not None:
-            return _too_large(limit_bytes) if length > limit_bytes else await http.read()
-    folded = Unfolding(encoding) if encoding in FOLDED else None
-    body = bytearray()
+    length = http.content_length if encoding not in FOLDED else None
+    if length is not None and length > defaults.max_body_bytes:
+        return _too_large(defaults.max_body_bytes)
     try:
-        while piece := await http.content.readany():
-            body += folded.feed(piece, limit_bytes - len(body)) if folded else piece
-            if len(body) > limit_bytes:
-                return _too_large(limit_bytes)
-        if folded:
-            folded.end()
+        if length is not None and length <= SMALL_BYTES:
+            body = await http.read()
+            return body if held.keeps(length, defaults.capacity) else http.app[PARTS].load.shed(Shed.BODIES)
+        return await _read_piecewise(http, Unfolding(encoding) if encoding in FOLDED else None, defaults, held)
     except NotFoldedError:
         return Refusal(RefusalKind.INVALID_REQUEST, f"the request body is not {encoding}: send it as it is")
     except web.RequestPayloadError:
         return Refusal(RefusalKind.INVALID_REQUEST, "the request body is not whole: send it again")
+    except SlowBodyError:
+        return Refusal(RefusalKind.TOO_SLOW, "the request body did not come in time: send it again")
+
+
+async def _read_piecewise(
+    http: web.Request, folded: Unfolding | None, defaults: Defaults, held: Held
+) -> bytes | Refusal:
+    limit_bytes, body = defaults.max_body_bytes, bytearray()
+    while piece := await http.content.readany():
+        body += folded.feed(piece, limit_bytes - len(body)) if folded else piece
+        if len(body) > limit_bytes:
+            return _too_large(limit_bytes)
+        if not held.keeps(len(body), defaults.capacity):
+            return http.app[PARTS].load.shed(Shed.BODIES)
+    if folded:
+        folded.end()
     return bytes(body)
 
 
@@ -169,6 +201,7 @@ async def _admitted(http: web.Request, parts: Parts, exchange: Exchange) -> web.
     try:
         return await _answer(http, parts, exchange)
     finally:
+        exchange.leave()
         admitted.ended()
 
 
@@ -274,4 +307,9 @@ def refuse(
     headers = {"Content-Type": JSON, "x-rulegate-request-id": request_id, dialect.id_header: request_id, **more}
     if refusal.kind is RefusalKind.UNAUTHENTICATED:
         headers["WWW-Authenticate"] = "Bearer"  # RFC 9110, section 11.6.1
-    return web.Response(status=refusal.status, body=body, headers=headers)
+    if refusal.retry_after_s is not None:
+        headers["Retry-After"] = str(refusal.retry_after_s)
+    response = web.Response(status=refusal.status_where(dialect.overloaded), body=body, headers=headers)
+    if refusal.kind is RefusalKind.TOO_SLOW:
+        response.force_close()  # the rest of the body, if it ever comes, is not the next request
+    return response

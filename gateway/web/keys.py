@@ -13,6 +13,7 @@ from gateway.runtime.executor import Executor
 from gateway.runtime.health import HealthBoard
 from gateway.runtime.leftovers import Leftovers
 from gateway.runtime.limits import LimitBoard
+from gateway.runtime.load import Load
 from gateway.runtime.ports import Clock, Meters, Overrides
 from gateway.runtime.recorder import Recorder
 from gateway.runtime.reloader import Reloader
@@ -40,6 +41,7 @@ class Parts:
     alerts: Alerting
     deliveries: Deliveries
     counter: TokenCounter
+    load: Load
     leftovers: Leftovers
     steps: Steps = field(default_factory=Steps)
 

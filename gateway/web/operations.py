@@ -83,13 +83,14 @@ async def livez(_: web.Request) -> web.Response:
 
 
 async def readyz(http: web.Request) -> web.Response:
-    """Say that requests are taken, or with 503 why not; `degraded` when the log or the ledger fails."""
+    """Say that requests are taken, or with 503 why not; `degraded` when the log fails, or requests are turned away."""
     phase = http.app[PARTS].drain.phase
     if phase is not Phase.READY:
         return web.Response(status=503, text=f"{phase}\n")
     troubles = [] if http.app[DAEMON].log_healthy() else ["the log or the ledger is not written"]
     if http.app[PARTS].spend.unread:
         troubles.append("what budgets have spent cannot be read")
+    troubles += [f"requests were turned away: {words}" for words in http.app[PARTS].load.troubles]
     return web.Response(text=f"ready, degraded: {'; '.join(troubles)}\n" if troubles else "ready\n")
 
 

@@ -17,11 +17,13 @@ from gateway.adapters.systemd import Systemd
 from gateway.adapters.watch import DirectoryWatch
 from gateway.config import sources
 from gateway.config.settings import Address, Settings
+from gateway.runtime.connections import Connections
 from gateway.runtime.drain import Drain
 from gateway.runtime.reloader import Reloader, follow
 from gateway.simulator.faults import Faults
 from gateway.simulator.server import build_app as build_simulator
 from gateway.simulator.server import start as start_simulator
+from gateway.web.connections import WatchedRunner
 from gateway.web.keys import Parts
 from gateway.web.operations import Daemon
 from gateway.wiring.stores import StartError
@@ -99,31 +101,29 @@ async def beside(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def served(parts: Parts, daemon: Daemon, metrics: Metrics, settings: Settings) -> AsyncIterator[tuple[str, str]]:
+async def served(
+    parts: Parts, daemon: Daemon, metrics: Metrics, settings: Settings, connections: Connections
+) -> AsyncIterator[tuple[str, str]]:
     """Answer callers and operators, at one address or at two; gives both."""
     callers, operators = inference_routes(), operations_routes(metrics)
     if settings.ops is None:
-        async with listening(build_web(parts, daemon, [*callers, *operators]), settings.listen) as main:
+        app = build_web(parts, daemon, [*callers, *operators])
+        async with listening(app, settings.listen, connections) as main:
             yield main, main
         return
     async with (
-        listening(build_web(parts, daemon, operators), settings.ops, "ops") as ops,
-        listening(build_web(parts, daemon, callers), settings.listen) as main,
+        listening(build_web(parts, daemon, operators), settings.ops, connections, "ops") as ops,
+        listening(build_web(parts, daemon, callers), settings.listen, connections) as main,
     ):
         yield main, ops
 
 
 @asynccontextmanager
-async def listening(app: web.Application, address: Address, option: str = "listen") -> AsyncIterator[str]:
+async def listening(
+    app: web.Application, address: Address, connections: Connections, option: str = "listen"
+) -> AsyncIterator[str]:
     """Answer at an address, which the option gave; gives its URL."""
-    runner = web.AppRunner(
-        app,
-        access_log=None,
-        handle_signals=False,
-        handler_cancellation=True,
-        shutdown_timeout=CLOSE_WITHIN_S,
-        auto_decompress=False,  # see gateway/web/unfolding.py
-    )
+    runner = WatchedRunner(app, connections, counted=option == "listen", shutdown_timeout=CLOSE_WITHIN_S)
     await runner.setup()
     try:
         site = web.TCPSite(runner, address.host, address.port, backlog=1024)

@@ -18,6 +18,7 @@ from prometheus_client import CollectorRegistry, disable_created_metrics, genera
 
 from gateway.adapters.alert_metrics import AlertMetrics
 from gateway.adapters.budget_gauges import BudgetGauges, Gauged
+from gateway.adapters.load_gauges import Carried, LoadGauges
 from gateway.adapters.metrics import Metrics
 from gateway.adapters.model_states import ModelStates
 from gateway.adapters.series import Money
@@ -25,6 +26,7 @@ from gateway.domain.attempt import Attempt, Skipped
 from gateway.domain.category import Category, Complexity, Table
 from gateway.domain.entry import Entry
 from gateway.domain.health import HealthState
+from gateway.domain.limit import Crowd, GateKind
 from gateway.domain.price import FREE, always
 from gateway.domain.problem import Mark
 from gateway.domain.registry import Model
@@ -41,7 +43,10 @@ NANO = 1_000_000_000
 SUFFIXES = {"counter": "_total", "gauge": "", "histogram": ""}
 IN_DAYS = "rulegate_catalogue_age_days"
 """The one name that promtool would have in seconds: people judge the age of a price list in days."""
-UNITS = ("_seconds", "_usd", "_days", "_requests", "_firing", "_info", "_state", "_successful", "_total")
+UNITS = (
+    *("_seconds", "_usd", "_days", "_requests", "_firing", "_info", "_state", "_successful", "_total"),
+    *("_waiting", "_limit", "_connections", "_bytes"),
+)
 
 
 PAID_FOR_NOTHING = Attempt(0, "sonnet", "anthropic", Failure.EMPTY, usage=Usage(output_tokens=9), cost_nano_usd=1_000)
@@ -84,6 +89,8 @@ def metrics() -> Metrics:
     made.prepare(snapshot())
     ModelStates(made.registry, lambda: {"sonnet": HealthState.OK, "gpt": HealthState.COOLING})
     BudgetGauges(made.registry, lambda: [Gauged("growth", 2 * NANO, NANO, 50 * NANO)])
+    crowds = [Crowd(kind, kind.value, 5, 2, 1) for kind in GateKind]
+    LoadGauges(made.registry, lambda: crowds, lambda: Carried(7, 1_000, 0.25))
     alerts = AlertMetrics(made.registry, RESULTS, lambda: made.store_failed("alerts"))
     alerts.firing({"money": 1})
     alerts.receivers(["ops"])
@@ -144,7 +151,7 @@ def test_the_page_lists_every_value_of_the_closed_labels(metrics: Metrics) -> No
     assert documented["failure"] == ["none", *(each.value for each in Failure)]
     assert documented["reason"] == [each.value for each in Skip]
     assert set(documented["surface"]) <= {each.value for each in Surface}
-    for label in ("failure", "reason", "state", "type", "store", "kind", "result"):
+    for label in ("failure", "reason", "state", "type", "store", "kind", "result", "at", "bound", "limit"):
         shown = {text for _, pairs in series(metrics) for name, text in pairs if name == label}
         assert shown == set(documented[label])
 

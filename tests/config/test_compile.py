@@ -285,6 +285,11 @@ DEFAULTS = {
     "commit_after": ("45s", "courtesy.commit_after_s", 45.0),
     "on_disconnect": ("drain", "courtesy.drains", True),
     "retry_budget": ("{share: 12.5%, at_least: 7/min}", "retry_budget", RetryBudget(0.125, 7)),
+    "max_in_flight": ("50", "capacity.in_flight", 50),
+    "max_connections": ("70", "capacity.connections", 70),
+    "max_bodies": ("100MB", "capacity.bodies_bytes", 100_000_000),
+    "max_lag": ("250ms", "capacity.lag_s", 0.25),
+    "caller_timeout": ("{idle: 1m}", "patience.idle_s", 60.0),
 }
 
 

@@ -75,7 +75,7 @@ def test_every_key_that_is_built_has_a_row() -> None:
         return {key for key, each in definitions[name]["properties"].items() if not each.get("x-not-built")}
 
     assert built("rule") == {*RULE_KEYS, "name", "when", "route"}
-    assert built("modelStep") == {"model", "timeout", "tries", "params"}
+    assert built("modelStep") == {"model", "timeout", "tries", "params", "max_concurrent", "queue"}
     assert built("splitStep") == {"split"}
     assert built("params") == {"set", "default", "cap", "drop"}
     assert built("timeout") == {"connect", "headers", "first_content", "idle", "total"}

@@ -15,7 +15,19 @@ from gateway.domain.attempt import Attempt, Event, Skipped
 from gateway.domain.health import Rest
 from gateway.domain.rule import Chain, Route, Split, Step
 from gateway.domain.words import DEFAULT_FALL_BACK_ON, Failure, Outcome, Skip
-from gateway.engine.chain import NONE_RESTS, Away, Halt, Pass, Try, is_again, next_hedge, next_step, outcome_of, settle
+from gateway.engine.chain import (
+    NONE_RESTS,
+    Away,
+    Halt,
+    Pass,
+    Try,
+    Wait,
+    is_again,
+    next_hedge,
+    next_step,
+    outcome_of,
+    settle,
+)
 from tests import strategies
 from tests.fakes.values import attempt, counted, within
 
@@ -30,20 +42,27 @@ def drive(
     seconds_each: float = 0.0,
     resting: Mapping[str, Rest] = NONE_RESTS,
     unfit: Container[int] = (),
+    full: Container[int] = (),
 ) -> tuple[list[Event], Halt]:
-    """Walk a chain as the executor does, until it halts; a walk longer than any may be fails."""
+    """Walk a chain as the executor does, until it halts; a walk longer than any may be fails.
+
+    Of places that are waited for the last one has room first, and none where the ending is that it is full.
+    """
     history: list[Event] = []
     ends: Iterator[Ending] = iter(endings)
-    longest = sum(step.tries for step in chain.steps) + len(chain.steps) + 1  # one more for a last resort
+    longest = sum(step.tries for step in chain.steps) + 2 * len(chain.steps) + 1  # to wait for, and a last resort
     for passed in range(longest + 1):
-        step = next_step(chain, tuple(history), passed * seconds_each, Away(resting, unfit))
+        step = next_step(chain, tuple(history), passed * seconds_each, Away(resting, unfit, full))
         match step:
             case Halt():
                 return history, step
             case Pass(position, skip):
                 history.append(Skipped(position, chain.steps[position].model, skip))
-            case Try(position, _):
+            case Try() | Wait():
                 end = next(ends)
+                if isinstance(step, Wait) and end is Skip.FULL:
+                    return history, Halt(Outcome.FAILED)
+                position = step.positions[-1] if isinstance(step, Wait) else step.position
                 if isinstance(end, Skip):
                     history.append(Skipped(position, chain.steps[position].model, end))
                 else:
@@ -73,20 +92,85 @@ def test_the_same_history_always_gives_the_same_step(data: st.DataObject, elapse
     history = data.draw(strategies.histories(chain))
     step = next_step(chain, history, elapsed_s)
     assert step == next_step(chain, list(history), elapsed_s)
-    assert isinstance(step, Try | Pass | Halt)
+    assert isinstance(step, Try | Pass | Wait | Halt)
 
 
-@given(strategies.chains, st.lists(endings, max_size=30), st.sampled_from([0.0, 7.0]))
-def test_every_walk_halts_within_the_tries_of_its_steps(chain: Chain, ends: list[Ending], seconds_each: float) -> None:
-    """U-22: whatever happens, the attempts are bounded by the sum of the tries."""
-    history, _ = drive(chain, joined(ends, always(Failure.TIMEOUT)), seconds_each)
+@given(strategies.chains, st.lists(endings, max_size=30), st.sampled_from([0.0, 7.0]), st.sets(st.integers(0, 5)))
+def test_every_walk_halts_within_the_tries_of_its_steps(
+    chain: Chain, ends: list[Ending], seconds_each: float, full: set[int]
+) -> None:
+    """U-22: whatever happens, the attempts are bounded by the sum of the tries.
+
+    The walk goes forward, and then back to places that it passed over: to each full one once, or to one that rested.
+    """
+    history, _ = drive(chain, joined(ends, always(Failure.TIMEOUT)), seconds_each, full=full)
     tried = [event.position for event in history if not isinstance(event, Skipped)]
     assert all(tried.count(place) <= step.tries for place, step in enumerate(chain.steps))
-    went_back = len(history) > 1 and history[-1].position < history[-2].position
-    usual = history[:-1] if went_back else history
-    assert positions(usual) == sorted(positions(usual))
-    rested = {event.position for event in usual if isinstance(event, Skipped) and event.skip is Skip.COOLING}
-    assert not went_back or history[-1].position in rested
+    forward = 1 + next((at for at in range(len(history) - 1) if went_back(history[: at + 2])), len(history))
+    assert positions(history[:forward]) == sorted(positions(history[:forward]))
+    back = history[forward:]
+    passed = {event.position: event.skip for event in history[:forward] if isinstance(event, Skipped)}
+    assert {passed[event.position] for event in back} <= {Skip.FULL, Skip.COOLING}
+    assert len(set(positions(back))) == len(back)
+
+
+def went_back(history: Sequence[Event]) -> bool:
+    """Say whether the last event is at a place, or before one, that was passed over."""
+    return any(isinstance(event, Skipped) and event.position >= history[-1].position for event in history[:-1])
+
+
+@given(strategies.chains, st.data())
+def test_full_places_are_passed_over_and_waited_for_once_nothing_else_is_left(
+    chain: Chain, data: st.DataObject
+) -> None:
+    """Each that is not full has had its tries by then; the wait is for all full ones, and within the deadline."""
+    full = data.draw(st.sets(st.integers(0, len(chain.steps) - 1), min_size=1))
+    chain = replace(chain, fall_back_on=ALL, steps=tuple(replace(step, window_tokens=None) for step in chain.steps))
+    history: list[Event] = []
+    while not isinstance(step := next_step(chain, history, 0.25, Away(full=full)), Wait | Halt):
+        assert (step.position in full) == isinstance(step, Pass)
+        model = chain.steps[step.position].model
+        history.append(
+            Skipped(step.position, model, Skip.FULL)
+            if isinstance(step, Pass)
+            else attempt(step.position, Failure.TIMEOUT)
+        )
+    assert step == Wait(tuple(sorted(full)), chain.deadline_s - 0.25)
+    tried = [event.position for event in history if not isinstance(event, Skipped)]
+    assert tried == [place for place, each in enumerate(chain.steps) if place not in full for _ in range(each.tries)]
+    assert next_step(chain, history, chain.deadline_s, Away(full=full)) == Halt(Outcome.FAILED)
+
+
+def test_a_place_that_was_waited_for_and_failed_leads_to_the_others_that_were_full() -> None:
+    chain = Chain(steps_of(None, None, None, tries=2), 60.0, ALL)
+    history, halt = drive(chain, [(Failure.TIMEOUT, False), Skip.OVER_BUDGET, (None, False)], full={0, 1, 2})
+    assert positions(history) == [0, 1, 2, 2, 1, 0]
+    assert halt == Halt(Outcome.ANSWERED_AFTER_FALLBACK)
+
+
+def test_what_is_full_is_waited_for_before_a_resting_model_is_a_last_resort() -> None:
+    chain = Chain(steps_of(None, None), 60.0, ALL)
+    history, halt = drive(chain, [(None, False)], resting={"model-0": rest(5.0)}, full={0, 1})
+    assert [(event.position, isinstance(event, Skipped)) for event in history] == [(0, True), (1, True), (1, False)]
+    assert halt == Halt(Outcome.ANSWERED_AFTER_FALLBACK)
+
+
+def test_the_first_choice_is_no_fallback_because_it_was_waited_for() -> None:
+    """The steps behind it were full as well, and nobody was asked there."""
+    chain = Chain(steps_of(None, None), 60.0, ALL)
+    step = next_step(chain, (full_at(0), full_at(1), attempt(0, None)), 0.0)
+    assert step == Halt(Outcome.ANSWERED)
+    assert next_step(chain, (full_at(0), attempt(1, None)), 0.0) == Halt(Outcome.ANSWERED_AFTER_FALLBACK)
+
+
+def test_a_last_resort_that_is_full_is_not_waited_for() -> None:
+    chain = Chain(steps_of(None), 60.0, ALL)
+    history = (Skipped(0, "model-0", Skip.COOLING), full_at(0))
+    assert next_step(chain, history, 0.0, Away({"model-0": rest(5.0)}, full={0})) == Halt(Outcome.FAILED)
+
+
+def full_at(position: int) -> Skipped:
+    return Skipped(position, f"model-{position}", Skip.FULL)
 
 
 @given(strategies.chains)
@@ -98,7 +182,10 @@ def test_a_chain_that_only_fails_visits_every_try_in_order(chain: Chain) -> None
 
 @given(strategies.chains, st.sampled_from(Skip))
 def test_a_chain_that_is_only_passed_over_visits_every_step_once(chain: Chain, skip: Skip) -> None:
-    """And then the first one once more, where it was passed over as resting and rests no longer."""
+    """And then the first one once more, where it was passed over as resting and rests no longer.
+
+    Where they are full and stay so, nobody waits for them twice.
+    """
     history, halt = drive(chain, repeat(skip))
     assert positions(history) == [*range(len(chain.steps)), *([0] if skip is Skip.COOLING else [])]
     assert halt == Halt(Outcome.FAILED)

@@ -13,6 +13,7 @@ from gateway.domain.words import Failure
 from gateway.runtime.attempts import Attempts
 from gateway.runtime.exchange import Active, Arrived, Exchange, begin
 from gateway.runtime.executor import Executor, Exhausted
+from gateway.runtime.gates import GateBoard
 from gateway.runtime.health import HealthBoard
 from gateway.runtime.ports import Target
 from gateway.runtime.retries import Retries
@@ -83,9 +84,9 @@ async def scene(port: int, *, stream: bool, deadline: str = "600s", says: str = 
     exchange = begin(Arrived("0192f0c4-7000", clock.now(), started_s, active), started_s, request, OPENAI)  # type: ignore[arg-type]  # it is a request: the body is whole
     assert isinstance(exchange, Exchange)
     transport = HttpTransport(clock=clock)
-    boards = Boards(HealthBoard(clock), UsualTimes())
-    attempts = Attempts(transport, clock, SPOKEN, boards, SpendBook(clock))
-    executor = Executor(clock, attempts, boards, Retries(clock, lambda _: None))
+    boards, gates = Boards(HealthBoard(clock), UsualTimes()), GateBoard(clock)
+    attempts = Attempts(transport, clock, SPOKEN, boards, SpendBook(clock), gates)
+    executor = Executor(clock, attempts, boards, Retries(clock, lambda _: None), gates)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(transport.close)
         tasks = await stack.enter_async_context(asyncio.TaskGroup())

@@ -17,6 +17,7 @@ from gateway.domain.words import Failure, Outcome, SpendKind, Surface
 from gateway.runtime.attempts import Attempts
 from gateway.runtime.exchange import Active, Arrived, Exchange, begin
 from gateway.runtime.executor import Executor, Exhausted
+from gateway.runtime.gates import GateBoard
 from gateway.runtime.health import HealthBoard
 from gateway.runtime.ports import Target, Transport
 from gateway.runtime.retries import Retries
@@ -173,13 +174,13 @@ async def race(laid: Laid, *, transport: Transport | None = None) -> AsyncIterat
         own = HttpTransport(clock=clock)
         stack.push_async_callback(own.close)
         exchange = exchange_of(clock, RULES.format(after=laid.after, more=laid.more), laid.body, laid.dialect, ports)
-        boards = Boards(HealthBoard(clock), UsualTimes())
+        boards, gates = Boards(HealthBoard(clock), UsualTimes()), GateBoard(clock)
         for seconds in laid.times_s:
             boards.usual.add("first", laid.stream, seconds)
         for name in laid.resting:
             boards.health.failed(Attempt(0, name, name, Failure.AUTH), Failure.AUTH, trial=False)
-        attempts = Attempts(transport or own, clock, SPOKEN, boards, SpendBook(clock))
-        executor = Executor(clock, attempts, boards, Retries(clock, refused.append))
+        attempts = Attempts(transport or own, clock, SPOKEN, boards, SpendBook(clock), gates)
+        executor = Executor(clock, attempts, boards, Retries(clock, refused.append), gates)
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         run = tasks.create_task(executor.run(exchange))
         stack.callback(run.cancel)

@@ -49,6 +49,7 @@ _ERROR_TYPES = {
     402: "billing_error",
     403: "permission_error",
     404: "not_found_error",
+    408: "timeout_error",
     413: "request_too_large",
     429: "rate_limit_error",
     504: "timeout_error",
@@ -103,7 +104,7 @@ class AnthropicMessages:
 
     def refusal(self, refusal: Refusal, blame: Blame, request_id: str) -> bytes:
         """Give `{"type": "error", ...}` with Anthropic's words."""
-        return _error(_type_of(refusal.status), refusal.message, blame, request_id)
+        return _error(_type_of(refusal.status_where(self.overloaded)), refusal.message, blame, request_id)
 
     def limit_headers(self, standings: Mapping[LimitKind, Standing], now: datetime) -> dict[str, str]:
         """Give `anthropic-ratelimit-*`; a reset is a moment of RFC 3339, rounded up to a second."""
