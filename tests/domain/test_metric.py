@@ -4,6 +4,7 @@ from prometheus_client import CollectorRegistry
 
 from gateway.adapters.alert_metrics import AlertMetrics
 from gateway.adapters.budget_gauges import BudgetGauges
+from gateway.adapters.load_gauges import Carried, LoadGauges
 from gateway.adapters.metrics import Metrics
 from gateway.adapters.model_states import ModelStates
 from gateway.domain.metric import HISTOGRAMS, LOG_ROWS_DROPPED, METRICS
@@ -16,6 +17,7 @@ def registry() -> CollectorRegistry:
     made = Metrics(CollectorRegistry(), "0", simulated=False).registry
     ModelStates(made, dict)
     BudgetGauges(made, list)
+    LoadGauges(made, list, lambda: Carried(0, 0, 0.0))
     AlertMetrics(made, RESULTS, lambda: None)
     return made
 

@@ -17,4 +17,6 @@ def test_every_kind_of_refusal_has_its_status() -> None:
         "store_failed": 503,
         "internal": 500,
         "stopping": 503,
+        "overloaded": 503,
+        "too_slow": 408,
     }

@@ -1,7 +1,7 @@
 """What alerts on prices promise: each change of a price once, exact, with what it comes to and which way it goes."""
 
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 from hypothesis import given
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from gateway.domain.alert import AlertKind, Fact, Phase, Severity
 from gateway.domain.alerting import OfPrices
 from gateway.domain.ledger import Amounts
-from gateway.domain.price import Band, DatedPrice, Price, PriceHistory, Rates, Tariff, always, rates_from
+from gateway.domain.price import RATE_NAMES, Band, DatedPrice, Price, PriceHistory, Rates, Tariff, always, rates_from
 from gateway.domain.price_change import Change, Known, from_json, known_from_json, known_to_json, to_json
 from gateway.domain.registry import Model
 from gateway.domain.words import Prefer
@@ -61,7 +61,7 @@ HISTORY = PriceHistory(
     (DatedPrice(date.min, OLD), DatedPrice(date(2026, 12, 1), NEW), DatedPrice(date(2027, 1, 1), DEARER))
 )
 
-rates = st.builds(Rates, *[st.integers(0, 10**12)] * len(fields(Rates)))
+rates = st.builds(Rates, *[st.integers(0, 10**12)] * len(RATE_NAMES))
 tariffs = st.builds(
     Tariff,
     rates,
