@@ -4,7 +4,7 @@ import asyncio
 import gc
 import logging
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from importlib import import_module
@@ -24,6 +24,7 @@ from gateway.config import catalogue
 from gateway.config.compile import Compiler
 from gateway.config.settings import Settings
 from gateway.domain.snapshot import Rejected
+from gateway.runtime.affinity import Pins
 from gateway.runtime.counting import TokenCounter
 from gateway.runtime.decider import Decider
 from gateway.runtime.deliveries import Deliveries
@@ -51,7 +52,7 @@ from gateway.wiring.rules import (
     simulated_targets,
 )
 from gateway.wiring.serving import beside, followed, served, simulator, supervised
-from gateway.wiring.stores import StartError, mendable, opened, stores
+from gateway.wiring.stores import StartError, Stores, mendable, opened, stores
 from gateway.wiring.surfaces import COUNTS, SPOKEN
 from gateway.wiring.ways import Ways, real_targets
 
@@ -105,7 +106,7 @@ async def running(settings: Settings, drain: Drain | None = None) -> AsyncIterat
         compiler, contexts = Compiler(catalogue.load()), Contexts()
         metrics.catalogue(compiler.catalogue.date, lambda: clock.now().date())
         kept = await stores(data, state, metrics, lambda: reloader.active.snapshot.defaults)
-        board = HealthBoard(clock, kept.coolings.keep)
+        board, pins = HealthBoard(clock, kept.coolings.keep), Pins(clock, kept.hash_key, kept.pins.keep)
         books = Books(kept.journal, metrics, spend, (tally.note,))
         recorder = Recorder(books, clock, kept.hash_key, _a_moment_later, simulated=settings.simulate)
         openings = Openings(spend, recorder, kept.sums, lambda: metrics.store_failed("ledger"))
@@ -138,7 +139,7 @@ async def running(settings: Settings, drain: Drain | None = None) -> AsyncIterat
             for name, override in kept.overrides.all().items():
                 spend.override(name, override)
             openings.take_up(snapshot, await openings.read(snapshot))
-        board.resume(await asyncio.to_thread(kept.coolings.all), snapshot.models)
+        await _resume(kept, board, pins, snapshot.models)
         metrics.prepare(snapshot)
         metrics.reloaded(snapshot, reloader.active.loaded_at)
         ModelStates(metrics.registry, lambda: board.states(reloader.active.snapshot.models))
@@ -147,7 +148,7 @@ async def running(settings: Settings, drain: Drain | None = None) -> AsyncIterat
         watching = await stack.enter_async_context(alerts_of(around, VERSION))
         transport = Ways(HttpTransport(contexts=contexts, clock=clock))
         stack.push_async_callback(transport.close)
-        executor, decider = Executor(transport, clock, SPOKEN, board, spend), Decider(board, spend)
+        executor, decider = Executor(transport, clock, SPOKEN, board, spend), Decider(board, spend, pins)
         names = frozenset(each.host.lower() for each in (settings.listen, settings.ops) if each is not None)
         door, limits = Door(names, any_name=settings.allow_anonymous), LimitBoard(clock)
         parts = Parts(
@@ -180,6 +181,12 @@ def mended(board: HealthBoard, deliveries: Deliveries) -> None:
     """Take up what a reload has brought beside the rules: who may be well again, and where to tell people."""
     board.mended()
     deliveries.wake()
+
+
+async def _resume(kept: Stores, board: HealthBoard, pins: Pins, models: Collection[str]) -> None:
+    """Go on where the last process ended: with models that rest, and conversations that stay."""
+    board.resume(await asyncio.to_thread(kept.coolings.all), models)
+    pins.resume(await asyncio.to_thread(kept.pins.all), models)
 
 
 def _freeze_memory() -> None:

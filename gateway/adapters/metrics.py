@@ -21,7 +21,7 @@ from gateway.domain.words import CountResult, Failure, Outcome, Skip, SpendKind,
 
 OTHER = "other"
 NO_FAILURE = "none"
-STORES = ("log", "ledger", "alerts", "health")
+STORES = ("log", "ledger", "alerts", "health", "affinity")
 _SURFACES = tuple(
     surface.value
     for surface in (Surface.CHAT, Surface.RESPONSES, Surface.MESSAGES, Surface.EMBEDDINGS, Surface.EXECUTE)

@@ -46,6 +46,9 @@ MIGRATIONS = (
         model text primary key, reason text not null, until text not null, spells integer not null
     ) without rowid;
     """,
+    """
+    create table pins (conversation integer primary key, model text not null, until integer not null);
+    """,
 )
 """Append only: the position of a migration is the version it leads to."""
 

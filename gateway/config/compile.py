@@ -17,7 +17,7 @@ from gateway.config.node import Findings, Node
 from gateway.config.providers import provider_of
 from gateway.config.quantities import duration_s, size_bytes
 from gateway.config.registry import model_of
-from gateway.config.routes import Known, failures_of, places_of, rule_of, timeouts_of
+from gateway.config.routes import Known, affinity_of, failures_of, places_of, rule_of, timeouts_of
 from gateway.config.ruletests import test_of
 from gateway.domain.budget import Dimension
 from gateway.domain.category import UNSURE, Category, Table
@@ -224,6 +224,7 @@ def _defaults(section: Mapping[str, Node]) -> Defaults:
         retention_bytes=size_bytes(size.value) if size else base.retention_bytes,
         allow_empty=bool(section["allow_empty"].value) if "allow_empty" in section else base.allow_empty,
         drain_timeout_s=duration_s(drain.value) if drain else base.drain_timeout_s,
+        affinity=affinity_of(section.get("affinity"), base.affinity),
     )
 
 

@@ -11,7 +11,7 @@ from gateway.domain.registry import Model
 from gateway.domain.request import AUTO
 from gateway.domain.rule import NO_PARAMS, AllOf, Condition, Leaf, Params, Route, Rule, Split, Step, Timeouts
 from gateway.domain.snapshot import Defaults
-from gateway.domain.words import Dialect, Failure, Mode
+from gateway.domain.words import Affinity, Dialect, Failure, Mode
 from gateway.engine.capable import at_model
 
 _IMPLIED = Leaf("model", "model", AUTO, AUTO.__eq__, implied=True)
@@ -58,6 +58,11 @@ def failures_of(node: Node | None, base: frozenset[Failure]) -> frozenset[Failur
     return base if node is None else frozenset(Failure(word) for word in node.value)
 
 
+def affinity_of(node: Node | None, base: Affinity) -> Affinity:
+    """Give the affinity that is written, or that holds without one."""
+    return base if node is None else Affinity(node.value)
+
+
 def rule_of(node: Node, known: Known, findings: Findings) -> Rule | None:
     """Compile a rule; None, with a Problem noted, where its route leads nowhere."""
     when = _with_implied_model(condition_of(node.get("when"), findings, known.named))
@@ -95,6 +100,7 @@ def rule_of(node: Node, known: Known, findings: Findings) -> Rule | None:
         tags=frozenset(node["tags"].value) if "tags" in node.value else frozenset(),
         file=node.document.file,
         mark=node["name"].mark,
+        affinity=affinity_of(node.get("affinity"), defaults.affinity),
     )
     check_surface(node.get("when"), rule, findings)
     check_chain(chain, rule, known.models, known.kinds, findings)

@@ -14,7 +14,7 @@ from gateway.domain.plan import Plan
 from gateway.domain.problem import Mark, Problem
 from gateway.domain.registry import Model, Provider
 from gateway.domain.rule import Rule, Timeouts
-from gateway.domain.words import DEFAULT_FALL_BACK_ON, Failure, Prefer, Surface
+from gateway.domain.words import DEFAULT_FALL_BACK_ON, Affinity, Failure, Prefer, Surface
 
 FINGERPRINT_SHOWN = 7
 """Hex digits of a fingerprint that people are shown."""
@@ -34,6 +34,7 @@ class Defaults:
     retention_bytes: int = 5_000_000_000
     allow_empty: bool = False
     drain_timeout_s: float = 30.0
+    affinity: Affinity = Affinity.CONVERSATION
 
 
 @dataclass(frozen=True, slots=True)

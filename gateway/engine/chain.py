@@ -137,10 +137,11 @@ def _last_resort(chain: Chain, history: Sequence[Event], elapsed_s: float, away:
     return Try(position, left_s) if rest is not None and rest.last_resort else Halt(Outcome.FAILED)
 
 
-def settle(route: Route, conversation_hash: int) -> Settled:
+def settle(route: Route, conversation_hash: int, pin: str | None = None) -> Settled:
     """Settle the splits of a route for one conversation; the same hash always takes the same arms.
 
-    The hash has 64 bits. Each split of a chain draws from other bits, so that two splits do not move together.
+    The hash has 64 bits. Each split of a chain draws from other bits, so that two splits do not move together. Where
+    `pin`, the model that answered the conversation, would be in no step, the first split takes it that has it.
     """
     steps: list[Step] = []
     taken: dict[int, str] = {}
@@ -154,6 +155,12 @@ def settle(route: Route, conversation_hash: int) -> Settled:
                 steps.append(arm)
             case _:
                 assert_never(step)
+    if pin is not None and all(step.model != pin for step in steps):
+        for place, there in enumerate(route.places):
+            arms = there.arms if isinstance(there, Split) else ()
+            if (kept := next((arm for arm, _ in arms if arm.model == pin), None)) is not None:
+                steps[place], taken[place] = kept, pin
+                break
     return route.over(tuple(steps)), taken
 
 

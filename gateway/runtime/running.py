@@ -11,6 +11,7 @@ from gateway.domain.registry import Model
 from gateway.domain.upstream import Reply
 from gateway.domain.usage import Usage
 from gateway.domain.words import Failure
+from gateway.engine.effects import EFFECTS, Cools
 from gateway.engine.pricing import cost_nano_usd, price_at
 from gateway.runtime.exchange import Exchange
 from gateway.runtime.health import HealthBoard
@@ -63,7 +64,7 @@ class Running:
 
     def answering(self, clock: Clock) -> None:
         """Note that the answer has come, or has begun: the model is well, and the answer its own to the end."""
-        self.exchange.model = self.model
+        self.exchange.answered_by(self.model)
         self.exchange.first_content_s = clock.monotonic() - self.exchange.started_s
         self.board.answered(self.model.name, trial=self.trial)
 
@@ -105,6 +106,8 @@ class Running:
         if bad is not None:
             judged = Failure.CANCELLED if self.hurried else bad.failure
             self.board.failed(attempt, judged, trial=self.trial and not committed)
+            if EFFECTS[judged].cools is not Cools.NEVER:
+                exchange.failed_by(self.model)
 
 
 def without(secret: str | None, error: ProviderError) -> ProviderError:

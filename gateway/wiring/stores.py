@@ -14,6 +14,7 @@ from gateway.adapters.ledger_sqlite import Ledger, LedgerReader
 from gateway.adapters.log_sqlite import LogReader
 from gateway.adapters.metrics import Metrics
 from gateway.adapters.overrides_sqlite import Overrides
+from gateway.adapters.pins_sqlite import KeptPins
 from gateway.adapters.reconcile import reconcile
 from gateway.adapters.state_sqlite import Lock, State
 from gateway.domain.problem import StoreError
@@ -35,6 +36,7 @@ class Stores:
     sums: BudgetSums
     overrides: Overrides
     coolings: Coolings
+    pins: KeptPins
 
 
 def opened(data: Path, stack: AsyncExitStack) -> State:
@@ -55,7 +57,8 @@ async def stores(data: Path, state: State, metrics: Metrics, defaults: Callable[
     journal = Journal(files, ledger, booked, metrics.store_failed, metrics.dropped)
     sums = BudgetSums(journal, LedgerReader(data / "state.db"), log)
     coolings = Coolings(data / "state.db", journal, metrics.store_failed)
-    return Stores(state, hash_key, log, journal, sums, Overrides(data / "state.db"), coolings)
+    pins = KeptPins(data / "state.db", journal, metrics.store_failed)
+    return Stores(state, hash_key, log, journal, sums, Overrides(data / "state.db"), coolings, pins)
 
 
 @contextmanager

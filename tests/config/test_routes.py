@@ -8,7 +8,7 @@ from gateway.config import catalogue, packaged
 from gateway.config.compile import Compiler
 from gateway.domain.rule import Leaf, Params, Rule, Split, Step, Timeouts, leaves
 from gateway.domain.snapshot import Rejected, RuleFile, Snapshot
-from gateway.domain.words import DEFAULT_FALL_BACK_ON, Failure, Mode
+from gateway.domain.words import DEFAULT_FALL_BACK_ON, Affinity, Failure, Mode
 
 COMPILER = Compiler(catalogue.load())
 REGISTRY = """\
@@ -38,6 +38,7 @@ RULE_KEYS: dict[str, tuple[str, str, Any]] = {
     "fall_back_on": ("[timeout, auth]", "route.fall_back_on", frozenset({Failure.TIMEOUT, Failure.AUTH})),
     "deadline": ("9s", "route.deadline_s", 9.0),
     "strict_params": ("true", "route.settled.strict", True),
+    "affinity": ("none", "affinity", Affinity.NONE),
     "tags": ("[a, b]", "tags", frozenset({"a", "b"})),
     "timeout": ("{idle: 5s}", "route.places", (Step("small", Timeouts(idle_s=5.0), window_tokens=8000),)),
     "params": (
