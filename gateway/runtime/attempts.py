@@ -118,7 +118,7 @@ class Attempts:
         if usage is None or usage.estimated:
             usage = estimated_usage(exchange, answer.characters, usage)
         exchange.response_model = answer.model
-        attempt.answering(self._clock)
+        attempt.answering(self._clock, usage.output_tokens)
         attempt.ended(usage, None, self._clock)
         as_it_is = native(exchange, attempt.model)
         if as_it_is and exchange.defaulted is None:

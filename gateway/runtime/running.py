@@ -7,11 +7,13 @@ from msgspec import structs
 
 from gateway.dialects.base import Bad, Endpoint, Outgoing
 from gateway.domain.attempt import Attempt, ProviderError
+from gateway.domain.pace import Took
 from gateway.domain.registry import Model
 from gateway.domain.upstream import Reply
 from gateway.domain.usage import Usage
 from gateway.domain.words import Failure
 from gateway.engine.effects import EFFECTS, Cools
+from gateway.engine.pace import kind_of
 from gateway.engine.pricing import cost_nano_usd, price_at
 from gateway.runtime.exchange import Exchange
 from gateway.runtime.health import HealthBoard
@@ -62,11 +64,16 @@ class Running:
         """Give a provider's words without our credential, which some providers quote."""
         return without(self.exchange.active.targets[self.model.provider].secret, error)
 
-    def answering(self, clock: Clock) -> None:
-        """Note that the answer has come, or has begun: the model is well, and the answer its own to the end."""
+    def answering(self, clock: Clock, output_tokens: int | None = None) -> None:
+        """Note that the answer has come, or has begun: the model is well, and the answer its own to the end.
+
+        `output_tokens` is how long a whole answer is, None for a stream that begins.
+        """
+        now_s, features = clock.monotonic(), self.exchange.features
         self.exchange.answered_by(self.model)
-        self.exchange.first_content_s = clock.monotonic() - self.exchange.started_s
-        self.board.answered(self.model.name, trial=self.trial)
+        self.exchange.first_content_s = now_s - self.exchange.started_s
+        kind = kind_of(features["estimated_tokens"], output_tokens, thinks="thinking" in features["has"])
+        self.board.answered(self.model.name, trial=self.trial, took=Took(kind, now_s - self.started_s))
 
     def failed(self, bad: Bad, clock: Clock) -> None:
         """Note that it failed before anything reached the caller; what it used all the same is paid."""

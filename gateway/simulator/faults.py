@@ -52,7 +52,7 @@ class Fault(StrEnum):
     NO_MARKER = "no_marker"
     """A stream ends cleanly with all but its last marker, `[DONE]`, `response.completed` or `message_stop`."""
     SLOW = "slow"
-    """A second for each token, or what the script says."""
+    """A second for each token, or what the script says of a token and of the first content."""
     USAGE_MISSING = "usage_missing"
     """No usage is reported."""
     USAGE_CACHED = "usage_cached"
@@ -68,13 +68,15 @@ class Script:
     """A fault for the next `remaining` requests, or for ever if that is None.
 
     `retry_after_s` is sent as Retry-After with any error status (rate_limited sends 1 if it is None).
-    `per_token_s` is the pace of `slow`; unlike the default pace it is not multiplied by the simulator's speed.
+    `per_token_s` and `first_content_s` are the pace of `slow`; unlike the default pace it is not multiplied by the
+    simulator's speed. Where only the latter is given, tokens come as they always do.
     """
 
     fault: Fault
     remaining: int | None = None
     retry_after_s: float | None = None
     per_token_s: float | None = None
+    first_content_s: float | None = None
 
 
 class Faults:
