@@ -4,7 +4,7 @@ import asyncio
 import gc
 import logging
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from importlib import import_module
@@ -24,6 +24,7 @@ from gateway.config import catalogue
 from gateway.config.compile import Compiler
 from gateway.config.settings import Settings
 from gateway.domain.snapshot import Rejected
+from gateway.runtime.affinity import Pins
 from gateway.runtime.attempts import Attempts
 from gateway.runtime.counting import TokenCounter
 from gateway.runtime.decider import Decider
@@ -60,7 +61,7 @@ from gateway.wiring.rules import (
     simulated_targets,
 )
 from gateway.wiring.serving import beside, followed, served, simulator, supervised
-from gateway.wiring.stores import StartError, mendable, opened, stores
+from gateway.wiring.stores import StartError, Stores, mendable, opened, stores
 from gateway.wiring.surfaces import COUNTS, SPOKEN
 from gateway.wiring.ways import Ways, real_targets
 
@@ -114,7 +115,8 @@ async def running(settings: Settings, drain: Drain | None = None) -> AsyncIterat
         compiler, contexts = Compiler(catalogue.load()), Contexts()
         metrics.catalogue(compiler.catalogue.date, lambda: clock.now().date())
         kept = await stores(data, state, metrics, lambda: reloader.active.snapshot.defaults)
-        board, paces = HealthBoard(clock, kept.coolings.keep), Paces(clock, kept.sums, kept.ledger)
+        board, pins = HealthBoard(clock, kept.coolings.keep), Pins(clock, kept.hash_key, kept.pins.keep)
+        paces = Paces(clock, kept.sums, kept.ledger)
         books = Books(kept.journal, metrics, spend, (tally.note, paces.note))
         bounds = bounds_of(clock, metrics, lambda: reloader.active.snapshot.defaults)
         recorder = Recorder(books, clock, kept.hash_key, _a_moment_later, simulated=settings.simulate)
@@ -148,11 +150,8 @@ async def running(settings: Settings, drain: Drain | None = None) -> AsyncIterat
             for name, override in kept.overrides.all().items():
                 spend.override(name, override)
             openings.take_up(snapshot, await openings.read(snapshot))
-        board.resume(await asyncio.to_thread(kept.coolings.all), snapshot.models)
-        metrics.prepare(snapshot)
-        metrics.reloaded(snapshot, reloader.active.loaded_at)
-        ModelStates(metrics.registry, lambda: board.states(reloader.active.snapshot.models))
-        BudgetGauges(metrics.registry, lambda: map(_gauged, spend.standings()))
+        await _resume(kept, board, pins, snapshot.models)
+        _show(metrics, reloader, board, spend)
         around = Around(
             reloader=reloader,
             spend=spend,
@@ -168,17 +167,16 @@ async def running(settings: Settings, drain: Drain | None = None) -> AsyncIterat
         watching = await stack.enter_async_context(alerts_of(around, VERSION))
         transport = Ways(HttpTransport(contexts=contexts, clock=clock))
         stack.push_async_callback(transport.close)
-        door, limits = Door(_names_of(settings), any_name=settings.allow_anonymous), LimitBoard(clock)
         parts = Parts(
             reloader=reloader,
             executor=executor_of(transport, clock, board, spend, bounds.gates, metrics),
             counter=TokenCounter(transport, clock, COUNTS, metrics),
-            decider=Decider(board, spend),
+            decider=Decider(board, spend, pins),
             board=board,
             spend=spend,
             overrides=kept.overrides,
-            limits=limits,
-            door=door,
+            limits=LimitBoard(clock),
+            door=Door(_names_of(settings), any_name=settings.allow_anonymous),
             recorder=recorder,
             meters=metrics,
             clock=clock,
@@ -225,6 +223,20 @@ def mended(board: HealthBoard, deliveries: Deliveries, gates: GateBoard, reloade
     board.mended()
     deliveries.wake()
     gates.take_up(reloader.active.snapshot)
+
+
+def _show(metrics: Metrics, reloader: Reloader, board: HealthBoard, spend: SpendBook) -> None:
+    """Have the metrics show what runs, how models are doing, and how budgets stand."""
+    metrics.prepare(reloader.active.snapshot)
+    metrics.reloaded(reloader.active.snapshot, reloader.active.loaded_at)
+    ModelStates(metrics.registry, lambda: board.states(reloader.active.snapshot.models))
+    BudgetGauges(metrics.registry, lambda: map(_gauged, spend.standings()))
+
+
+async def _resume(kept: Stores, board: HealthBoard, pins: Pins, models: Collection[str]) -> None:
+    """Go on where the last process ended: with models that rest, and conversations that stay."""
+    board.resume(await asyncio.to_thread(kept.coolings.all), models)
+    pins.resume(await asyncio.to_thread(kept.pins.all), models)
 
 
 def _freeze_memory() -> None:

@@ -25,7 +25,7 @@ OTHER = "other"
 NO_FAILURE = "none"
 FURTHER = ("hedge", "try")
 """What the retry budget may have no room for."""
-STORES = ("log", "ledger", "alerts", "health")
+STORES = ("log", "ledger", "alerts", "health", "affinity")
 _SURFACES = tuple(
     surface.value
     for surface in (Surface.CHAT, Surface.RESPONSES, Surface.MESSAGES, Surface.EMBEDDINGS, Surface.EXECUTE)

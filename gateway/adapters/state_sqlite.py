@@ -48,6 +48,9 @@ MIGRATIONS = (
     ) without rowid;
     """,
     PRICES,
+    """
+    create table pins (conversation integer primary key, model text not null, until integer not null);
+    """,
 )
 """Append only: the position of a migration is the version it leads to."""
 

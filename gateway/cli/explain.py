@@ -147,6 +147,7 @@ def _logged(row_id: str, data: Path) -> dict[str, Any]:
         at = datetime.fromisoformat(row["at"]).astimezone(UTC)
         features, decision = decide_again(snapshot, row["facts"], at)
         kept = {name: row[name] for name in ("id", "at", "outcome", "attempts", "cost_nano_usd")}
+        kept["repinned"] = row["facts"].get("repinned")
         return {**account_of(snapshot, features, decision), "row": kept}
     raise click.ClickException(f"there is no row {row_id} under {data}: give the gateway's directory with --data DIR")
 
@@ -176,6 +177,8 @@ def text_of(account: dict[str, Any]) -> str:
     if row := account.get("row"):
         attempts = ", ".join(map(_attempted, row["attempts"]))
         lines.append(f"happened    {row['outcome']}: {attempts}; {row['cost_nano_usd'] / 1e9:.9f} USD")
+        if row["repinned"]:
+            lines.append(f"repinned    the conversation goes on with {row['repinned']}")
     return "\n".join(lines)
 
 
@@ -204,6 +207,9 @@ def _decided(account: dict[str, Any]) -> list[str]:
     ]
     if after := account["hedge"]:
         lines.append(f"hedge       the next one too where the first gives no content within {after}")
+    if affinity := account["affinity"]:
+        asked = "is asked first" if affinity["stays"] else "is not in this chain"
+        lines.append(f"affinity    {affinity['model']} answered the conversation last, and {asked}")
     lines += [f"incapable   {name} {why}" for name, why in lacking.items()]
     return lines + ([f"shadow      {', '.join(account['shadows'])} would have taken it"] if account["shadows"] else [])
 

@@ -19,7 +19,7 @@ from gateway.config.node import Findings, Node
 from gateway.config.providers import provider_of
 from gateway.config.quantities import duration_s, per_minute, percent, size_bytes
 from gateway.config.registry import model_of
-from gateway.config.routes import Known, failures_of, places_of, rule_of, timeouts_of
+from gateway.config.routes import Known, affinity_of, failures_of, places_of, rule_of, timeouts_of
 from gateway.config.ruletests import test_of
 from gateway.domain.budget import Dimension
 from gateway.domain.category import UNSURE, Category, Table
@@ -234,6 +234,7 @@ def _defaults(section: Mapping[str, Node], findings: Findings) -> Defaults:
         ),
         capacity=capacity_of(section, findings),
         patience=patience_of(section.get("caller_timeout"), findings),
+        affinity=affinity_of(section.get("affinity"), base.affinity),
     )
 
 

@@ -27,7 +27,7 @@ from gateway.domain.rule import (
     Usual,
 )
 from gateway.domain.snapshot import Defaults
-from gateway.domain.words import Dialect, Failure, Mode
+from gateway.domain.words import Affinity, Dialect, Failure, Mode
 from gateway.engine.capable import at_model
 
 _IMPLIED = Leaf("model", "model", AUTO, AUTO.__eq__, implied=True)
@@ -82,6 +82,11 @@ def _hedge_of(node: Node | None) -> Hedge | None:
     return Hedge(Usual(after) if after in _USUAL else duration_s(after))
 
 
+def affinity_of(node: Node | None, base: Affinity) -> Affinity:
+    """Give the affinity that is written, or that holds without one."""
+    return base if node is None else Affinity(node.value)
+
+
 def rule_of(node: Node, known: Known, findings: Findings) -> Rule | None:
     """Compile a rule; None, with a Problem noted, where its route leads nowhere."""
     when = _with_implied_model(condition_of(node.get("when"), findings, known.named))
@@ -122,6 +127,7 @@ def rule_of(node: Node, known: Known, findings: Findings) -> Rule | None:
         tags=frozenset(node["tags"].value) if "tags" in node.value else frozenset(),
         file=node.document.file,
         mark=node["name"].mark,
+        affinity=affinity_of(node.get("affinity"), defaults.affinity),
     )
     check_surface(node.get("when"), rule, findings)
     check_chain(chain, rule, known.models, known.kinds, findings)

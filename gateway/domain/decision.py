@@ -30,8 +30,9 @@ class Decision(Struct, frozen=True, gc=False):
     `matched` is None for a requested model. Of the `rules`, `walked` came before the one that took the request; those
     of them that are not in `misses` were passed over, because the request lacks what they ask for.
     `gateway.engine.decide.tried_of` tells the reason of each. `shadows` names the shadow rules that would have taken
-    the request. `split` says which arm each split of the route settled on, by place in the chain. `unfit` says of the
-    steps that are known not to serve the request what they lack, see `gateway.engine.capable`.
+    the request. `split` says which arm each split of the route settled on, by place in the route. `unfit` says of the
+    steps that are known not to serve the request what they lack, see `gateway.engine.capable`. `pin` is the model that
+    answered the conversation last, None where that is not known or does not matter; in the chain it stands first.
     """
 
     rule: str
@@ -46,12 +47,18 @@ class Decision(Struct, frozen=True, gc=False):
     shadows: tuple[str, ...] = ()
     split: Mapping[int, str] | None = None
     unfit: Mapping[int, tuple[str, ...]] = {}
+    pin: str | None = None
 
     @property
     def model(self) -> str:
         """The registry name of the first step that may serve the request: who answers when nothing fails."""
         steps = self.chain.steps
         return next((step.model for place, step in enumerate(steps) if place not in self.unfit), steps[0].model)
+
+    @property
+    def stays(self) -> bool:
+        """Whether the model that answered the conversation last is in the chain, and so the first to be asked."""
+        return self.pin is not None and self.chain.steps[0].model == self.pin
 
     def noting(self, unfit: Mapping[int, tuple[str, ...]]) -> "Decision":
         """Give the same decision with what its steps lack."""
@@ -60,6 +67,10 @@ class Decision(Struct, frozen=True, gc=False):
     def over(self, chain: Chain, split: Mapping[int, str] | None) -> "Decision":
         """Give the same decision over another chain."""
         return structs.replace(self, chain=chain, split=split)
+
+    def staying(self, chain: Chain, pin: str) -> "Decision":
+        """Give the same decision for a conversation that a model has answered, over the chain that heeds that."""
+        return structs.replace(self, chain=chain, pin=pin)
 
 
 class Unroutable(Struct, frozen=True, gc=False):

@@ -16,24 +16,41 @@ class HealthState(StrEnum):
     HALF_OPEN = "half_open"
 
 
+class Ailment(StrEnum):
+    """What keeps requests from a model that does answer them."""
+
+    SLOW = "slow"
+
+
+Reason = Failure | Ailment
+"""Why a model rests: the word in `/api/models` and in the daemon's own log."""
+
+
 @dataclass(frozen=True, slots=True)
 class Health:
     """What is known of a model. Times are monotonic seconds.
 
-    `seen` and `failed` count attempts that say something of the model, each counting less the older it is; they stand
-    as of `at_s`. `in_a_row` counts the failures since the last answer. `reason` is why requests stay away, None while
-    they do not; they come again from `until_s` on, one at first. `spells` counts how often that failed. `trial_s` is
-    when the request of the present spell was let through that is to find out.
+    `seen`, `failed` and `slow` count attempts that say something of the model, each counting less the older it is; they
+    stand as of `at_s`. `in_a_row` counts the failures since the last answer, `slow_in_a_row` the slow answers since the
+    last one that was not. `reason` is why requests stay away, None while they do not; they come again from `until_s`
+    on, one at first. `mild` says that it is only worse than it was: whoever has no better model left asks it as ever.
+    `spells` counts how often that failed. `trial_s` is when the request of the present spell was let through that is to
+    find out. `past_seen` and `past_failed` are `seen` and `failed` with a longer memory.
     """
 
     seen: float = 0.0
     failed: float = 0.0
     at_s: float = 0.0
     in_a_row: int = 0
-    reason: Failure | None = None
+    reason: Reason | None = None
     until_s: float = 0.0
     spells: int = 0
     trial_s: float | None = None
+    mild: bool = False
+    slow: float = 0.0
+    slow_in_a_row: int = 0
+    past_seen: float = 0.0
+    past_failed: float = 0.0
 
 
 WELL = Health()
@@ -42,7 +59,10 @@ WELL = Health()
 
 @dataclass(frozen=True, slots=True)
 class Cooling:
-    """A rest as it is kept over restarts: why, until which aware moment, and how often it has failed to help."""
+    """A rest as it is kept over restarts: why, until which aware moment, and how often it has failed to help.
+
+    A mild one is not kept: what is usual is learned anew.
+    """
 
     reason: Failure
     until: datetime
@@ -53,9 +73,11 @@ class Cooling:
 class Rest:
     """A model that no request should go to: why, for how many seconds yet, and whether one may all the same.
 
-    `last_resort` says that a request with no other step left may try it.
+    `last_resort` says that a request with no other step left may try it. `mild` says that any such request may, for
+    the model does answer, only not as it used to.
     """
 
-    reason: Failure
+    reason: Reason
     recovers_in_s: float
     last_resort: bool
+    mild: bool = False

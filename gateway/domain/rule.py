@@ -8,7 +8,7 @@ from typing import Any, assert_never
 
 from gateway.domain.limit import Gate
 from gateway.domain.problem import Mark
-from gateway.domain.words import Failure, Mode, Surface
+from gateway.domain.words import Affinity, Failure, Mode, Surface
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +242,7 @@ class Rule:
     tags: frozenset[str]
     file: str
     mark: Mark
+    affinity: Affinity = Affinity.CONVERSATION
     leaves: tuple[Leaf, ...] = field(init=False, repr=False, compare=False)
     """Every leaf of `when`, in reading order."""
     private: bool = field(init=False, repr=False, compare=False)

@@ -15,7 +15,7 @@ from gateway.domain.plan import Plan
 from gateway.domain.problem import Mark, Problem
 from gateway.domain.registry import Model, Provider
 from gateway.domain.rule import COURTESY, Courtesy, RetryBudget, Rule, Timeouts
-from gateway.domain.words import DEFAULT_FALL_BACK_ON, Failure, Prefer, Surface
+from gateway.domain.words import DEFAULT_FALL_BACK_ON, Affinity, Failure, Prefer, Surface
 
 FINGERPRINT_SHOWN = 7
 """Hex digits of a fingerprint that people are shown."""
@@ -39,6 +39,7 @@ class Defaults:
     retry_budget: RetryBudget = field(default_factory=RetryBudget)
     capacity: Capacity = field(default_factory=Capacity)
     patience: Patience = field(default_factory=Patience)
+    affinity: Affinity = Affinity.CONVERSATION
 
 
 @dataclass(frozen=True, slots=True)

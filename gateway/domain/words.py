@@ -91,6 +91,13 @@ class Mode(StrEnum):
     OFF = "off"
 
 
+class Affinity(StrEnum):
+    """Whether a conversation stays on the model that answered it."""
+
+    CONVERSATION = "conversation"
+    NONE = "none"
+
+
 class SpendKind(StrEnum):
     """What an attempt was for: each kind is money all the same."""
 

@@ -15,7 +15,7 @@ from gateway.engine.effects import EFFECTS
 Settled = tuple[Chain, dict[int, str]]
 """The chain of a route whose splits are settled, and the model that each split took, by place."""
 NONE_RESTS: Mapping[str, Rest] = {}
-RECOVERED = Rest(Failure.OVERLOADED, 0.0, last_resort=True)
+RECOVERED = Rest(Failure.OVERLOADED, 0.0, last_resort=True, mild=True)
 """A model that was passed over and may be asked by now."""
 
 
@@ -72,11 +72,12 @@ def next_step(chain: Chain, history: Sequence[Event], elapsed_s: float, away: Aw
     `history` holds every attempt and skip so far, in order; `elapsed_s` is what has passed of the chain's deadline.
     Where nothing else is left to try, places are waited for that were full, once each. Where there is none, and all
     models rest that may serve the request, the one that recovers first is tried all the same, if that is its last
-    resort, and nothing after it.
+    resort, and nothing after it. One that rests mildly is passed over only while a better one is left,
+    and comes after those have failed.
     Holds to the end: each call after its Try or Pass was carried out brings the chain closer to a Halt.
     """
     if not history:
-        return _go_to(chain, 0, elapsed_s, away)
+        return _go_to(chain, history, 0, elapsed_s, away)
     last = history[-1]
     match last:
         case Skipped():
@@ -105,7 +106,7 @@ def _after(chain: Chain, history: Sequence[Event], last: Attempt, elapsed_s: flo
     tried = sum(not event.again for event in here)
     again = EFFECTS[last.failure].again and tried < chain.steps[last.position].tries
     if again and not away.sparing and last.model not in away.resting:
-        return _go_to(chain, last.position, elapsed_s, away)
+        return _go_to(chain, history, last.position, elapsed_s, away)
     return _go_on(chain, history, elapsed_s, away)
 
 
@@ -176,16 +177,17 @@ def _after_place(
     ]
     if too_small and window is not None and window <= max(too_small):
         return Pass(position + 1, Skip.INCAPABLE)
-    return _go_to(chain, position + 1, elapsed_s, away)
+    return _go_to(chain, history, position + 1, elapsed_s, away)
 
 
-def _go_to(chain: Chain, position: int, elapsed_s: float, away: Away) -> Try | Pass | Halt:
+def _go_to(chain: Chain, history: Sequence[Event], position: int, elapsed_s: float, away: Away) -> Try | Pass | Halt:
     left_s = chain.deadline_s - elapsed_s
     if left_s <= 0 or position >= len(chain.steps):
         return Halt(Outcome.FAILED)
     if position in away.unfit:
         return Pass(position, Skip.INCAPABLE)
-    if away.resting and chain.steps[position].model in away.resting:
+    rest = away.resting.get(chain.steps[position].model) if away.resting else None
+    if rest is not None and (not rest.mild or _is_better_left(chain, history, away)):
         return Pass(position, Skip.COOLING)
     if position in away.full:
         return Pass(position, Skip.FULL)
@@ -207,21 +209,36 @@ def _wait(chain: Chain, history: Sequence[Event], elapsed_s: float) -> Wait | No
     return Wait(positions, left_s) if positions and left_s > 0 else None
 
 
+def _is_better_left(chain: Chain, history: Sequence[Event], away: Away) -> bool:
+    """Say whether a step has not been come to that can serve the request, has room, and whose model does not rest."""
+    been = {event.position for event in history}
+    return any(
+        place not in been and place not in away.unfit and place not in away.full and step.model not in away.resting
+        for place, step in enumerate(chain.steps)
+    )
+
+
 def _last_resort(chain: Chain, history: Sequence[Event], elapsed_s: float, away: Away) -> Try | Halt:
-    """Where nothing was asked because all rest, take the place that recovers first, if it may be asked once more."""
+    """Where nothing was asked because all rest, take the place that recovers first, if it may be asked once more.
+
+    Where better models have failed, that is one that answers, although not as it used to, or that rests no more.
+    """
     left_s = chain.deadline_s - elapsed_s
     cooling = [event.position for event in history if isinstance(event, Skipped) and event.skip is Skip.COOLING]
-    if left_s <= 0 or any(isinstance(event, Attempt) for event in history):
+    if left_s <= 0:
         return Halt(Outcome.FAILED)
     rests = [(away.resting.get(chain.steps[position].model, RECOVERED), position) for position in cooling]
+    if any(isinstance(event, Attempt) for event in history):
+        rests = [each for each in rests if each[0].mild]
     rest, position = min(rests, key=lambda each: each[0].recovers_in_s, default=(None, 0))
     return Try(position, left_s) if rest is not None and rest.last_resort else Halt(Outcome.FAILED)
 
 
-def settle(route: Route, conversation_hash: int) -> Settled:
+def settle(route: Route, conversation_hash: int, pin: str | None = None) -> Settled:
     """Settle the splits of a route for one conversation; the same hash always takes the same arms.
 
-    The hash has 64 bits. Each split of a chain draws from other bits, so that two splits do not move together.
+    The hash has 64 bits. Each split of a chain draws from other bits, so that two splits do not move together. Where
+    `pin`, the model that answered the conversation, would be in no step, the first split takes it that has it.
     """
     steps: list[Step] = []
     taken: dict[int, str] = {}
@@ -235,6 +252,12 @@ def settle(route: Route, conversation_hash: int) -> Settled:
                 steps.append(arm)
             case _:
                 assert_never(step)
+    if pin is not None and all(step.model != pin for step in steps):
+        for place, there in enumerate(route.places):
+            arms = there.arms if isinstance(there, Split) else ()
+            if (kept := next((arm for arm, _ in arms if arm.model == pin), None)) is not None:
+                steps[place], taken[place] = kept, pin
+                break
     return route.over(tuple(steps)), taken
 
 

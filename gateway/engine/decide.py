@@ -8,9 +8,10 @@ from gateway.domain.request import Request
 from gateway.domain.rule import Chain, Condition, Leaf, Route, Rule, Step
 from gateway.domain.snapshot import Snapshot
 from gateway.domain.words import Mode
+from gateway.engine.affinity import heeding, heeds
 from gateway.engine.capable import at_model, unfit_of
 from gateway.engine.chain import Settled, settle, settle_again
-from gateway.engine.features import ARMS, AT_REST, Features, Live
+from gateway.engine.features import ARMS, AT_REST, PIN, Features, Live
 from gateway.engine.lock import locked
 from gateway.engine.match import describe, first_miss, misses
 from gateway.engine.plan import places_for
@@ -20,12 +21,16 @@ def decide(snapshot: Snapshot, features: Features) -> Decided:
     """Take the first live rule whose conditions hold, else the model that the request names.
 
     Shadow rules are matched on the way and noted; they never take the request. Models that may not answer the caller
-    are left out, those that are known not to serve the request are noted.
+    are left out, the one that answered the conversation last comes first, and those that are known not to serve the
+    request are noted.
     """
     decision: Decided = _walk(snapshot, features)
     if snapshot.callers.needed and isinstance(decision, Decision):
         caller = snapshot.callers.named(features["caller"])
-        decision = locked(decision, caller, lambda route: _settled(route, features))
+        pin = features[PIN] if heeds(decision.matched) else None
+        decision = locked(decision, caller, lambda route: _settled(route, features, pin))
+    if isinstance(decision, Decision) and heeds(decision.matched):
+        decision = heeding(decision, features[PIN])
     if isinstance(decision, Decision) and (unfit := unfit_of(decision.chain, features)):
         return decision.noting(unfit)
     return decision
@@ -57,7 +62,7 @@ def _matched(
     rules: tuple[Rule, ...], position: int, features: Features, missed: Misses, shadows: tuple[str, ...]
 ) -> Decision:
     rule = rules[position]
-    chain, taken = _settled(rule.route, features)
+    chain, taken = _settled(rule.route, features, features[PIN] if heeds(rule) else None)
     return Decision(
         rule=rule.name,
         matched=rule,
@@ -73,11 +78,11 @@ def _matched(
     )
 
 
-def _settled(route: Route, features: Features) -> Settled:
+def _settled(route: Route, features: Features, pin: str | None) -> Settled:
     if route.settled is not None:
         return route.settled, {}
     recorded: Mapping[int, str] | None = features.get(ARMS)
-    return settle(route, features["conversation_hash"]) if recorded is None else settle_again(route, recorded)
+    return settle(route, features["conversation_hash"], pin) if recorded is None else settle_again(route, recorded)
 
 
 def _requested(

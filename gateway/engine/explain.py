@@ -72,6 +72,7 @@ def _routed(snapshot: Snapshot, features: Features, decision: Decision) -> dict[
             for step in (decision.chain.steps[place],)
         ],
         "hedge": None if decision.chain.hedge is None else str(decision.chain.hedge),
+        "affinity": None if decision.pin is None else {"model": decision.pin, "stays": decision.stays},
         "split": None if not decision.split else {str(place): name for place, name in decision.split.items()},
         "estimated_cost_usd": estimated_cost_nano_usd(snapshot, features, decision) / NANO_USD_PER_USD,
         "assumed_output_tokens": output_tokens_of(features),

@@ -46,8 +46,12 @@ WORD_SETS = ("has", "tags")
 
 ARMS = "arms"
 """The key of recorded features for the models that splits settled on, by place; it is never computed."""
+PIN = "pin"
+"""The key of the model that answered the conversation last; None for a request that no turn came before."""
 ATTACHMENT_TOKENS = 1_000
 """What one image or document is taken for; providers charge 85 to 1,600 for an image."""
+CONVERSATION = "x-rulegate-conversation"
+"""The header that names a conversation."""
 TURN_TOKENS = 4
 """What the framing of one message costs in the providers' chat templates."""
 
@@ -60,12 +64,20 @@ def _untouched(_: str) -> float:
     return 0.0
 
 
+def _unheard_of(_: int) -> None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Live:
-    """What rules may see of the daemon beside the request: the state of a model, and the share used of a budget."""
+    """What deciding may see of the daemon beside the request.
+
+    That is the state of a model, the share used of a budget, and by the hash of a conversation which model answered it.
+    """
 
     health: Callable[[str], HealthState] = _well
     used: Callable[[str], float] = _untouched
+    pinned: Callable[[int], str | None] = _unheard_of
 
 
 AT_REST = Live()
@@ -213,13 +225,33 @@ def _first_user_message(request: Request) -> str:
     return json.dumps(first, sort_keys=True)
 
 
+def goes_on(features: Features) -> bool:
+    """Say whether a request is one of several of a conversation: it has turns before its own, or names it."""
+    if features["surface"] == Surface.EMBEDDINGS:
+        return False
+    conversation: Conversation = features["conversation"]
+    return len(conversation.turns) > 1 or bool(features.request.headers.get(CONVERSATION))
+
+
+def may_go_on(features: Features) -> bool:
+    """Say whether a conversation may go on after a request: vectors are no answer, and prompts have no history."""
+    return goes_on(features) or features["surface"] not in {Surface.EMBEDDINGS, Surface.EXECUTE}
+
+
+def _pin(features: Features) -> str | None:
+    if not goes_on(features):
+        return None
+    live: Live = features["live"]
+    return live.pinned(features["conversation_hash"])
+
+
 def _conversation_hash(features: Features) -> int:
     """Hash what names a conversation to 64 bits: the caller's header, or caller, system and first user turn.
 
     A first user turn without text, such as one of images only, is named by the whole message.
     """
     request = features.request
-    if named := request.headers.get("x-rulegate-conversation"):
+    if named := request.headers.get(CONVERSATION):
         parts = [request.caller.name, named]
     else:
         conversation: Conversation = features["conversation"]
@@ -248,6 +280,7 @@ _OF_THE_TURNS = ("turns", "fenced", "estimated_tokens", "words@user", "character
 _PLAIN: Mapping[str, Callable[[Features], Any]] = {
     "conversation": lambda features: features.request.read(),
     "conversation_hash": _conversation_hash,
+    PIN: _pin,
     "text@user": _listen,
     "text@conversation": lambda features: _conversation_text(features["conversation"]),
     "text@system": lambda features: features["conversation"].system,

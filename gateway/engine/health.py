@@ -2,13 +2,15 @@
 
 A provider that names when to come again, or turns our account away, is left alone at once. Other failures must be
 several: half of the recent ones, or some in a row. After its rest one request finds out whether it answers again.
+A model that answers, but far slower than it used to, or that fails far more often, is left alone as well, mildly:
+only by requests that have a better one left.
 """
 
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
-from gateway.domain.health import Cooling, Health, HealthState, Rest
+from gateway.domain.health import Ailment, Cooling, Health, HealthState, Reason, Rest
 from gateway.domain.words import Failure
 from gateway.engine.effects import EFFECTS, Cools
 
@@ -25,6 +27,16 @@ LONGEST_REST_S: Final = 60.0
 """A rest that no provider asked for, at first; for a refused account; and at most, after doubling each time."""
 LONGEST_ASKED_S: Final = 3600.0
 """The longest rest that a provider may ask for."""
+PAST_HALF_LIFE_S: Final = 3600.0
+"""What is usual for a model is remembered for longer."""
+PAST_ENOUGH: Final = 200
+"""Attempts that are enough to know what is usual."""
+ENOUGH: Final = 20
+"""Recent attempts that are enough to call a share of failures unusual."""
+OUTLIER: Final = 5.0
+"""A model that usually answers rests from this many times its usual share of failures on, if that is a fifth."""
+MOST_SPELLS_SLOW: Final = 30
+"""Trials in a row that were slow, half an hour of them, after which a model is taken to be no faster any more."""
 TRIAL_S: Final = 10.0
 """How long a trial keeps others away while it has not ended."""
 _ACCOUNT = frozenset({Failure.AUTH, Failure.QUOTA})
@@ -34,24 +46,26 @@ def state_of(health: Health, now_s: float) -> HealthState:
     """Give the word for how a model is doing."""
     if health.reason is not None:
         return HealthState.COOLING if now_s < health.until_s else HealthState.HALF_OPEN
-    fades = _fade(health, now_s)
-    many = health.seen * fades > FEW
-    return HealthState.DEGRADED if many and health.failed >= DEGRADED_SHARE * health.seen else HealthState.OK
+    many = health.seen * _fade(health, now_s) > FEW
+    ailing = max(health.failed, health.slow) >= DEGRADED_SHARE * health.seen
+    return HealthState.DEGRADED if many and ailing else HealthState.OK
 
 
 def rest_of(health: Health, now_s: float) -> Rest | None:
     """Say that requests should stay away, None where the model may be asked.
 
     While it cools, a request that has nothing else left may try: one at a time, and only one where the provider asked
-    to be left alone. After that one request may, and the others wait for what it finds out, but not for ever.
+    to be left alone; any number of them, where it is only worse than it was. After that one request may, and the
+    others wait for what it finds out, but not for ever.
     """
     if health.reason is None:
         return None
     if now_s < health.until_s:
-        return Rest(health.reason, health.until_s - now_s, last_resort=health.trial_s is None)
+        last_resort = health.mild or health.trial_s is None
+        return Rest(health.reason, health.until_s - now_s, last_resort, health.mild)
     if health.trial_s is None or health.trial_s < health.until_s or now_s - health.trial_s >= TRIAL_S:
         return None
-    return Rest(health.reason, health.trial_s + TRIAL_S - now_s, last_resort=False)
+    return Rest(health.reason, health.trial_s + TRIAL_S - now_s, last_resort=health.mild, mild=health.mild)
 
 
 def tried(health: Health, now_s: float) -> Health:
@@ -59,28 +73,47 @@ def tried(health: Health, now_s: float) -> Health:
     return replace(health, trial_s=now_s)
 
 
-def noted(health: Health, failure: Failure | None, wait_s: float | None, now_s: float, *, trial: bool) -> Health:
-    """Take in how an attempt ended; `wait_s` is how long the provider asked to be left alone.
+def answered(health: Health, now_s: float, *, trial: bool, slow: bool = False) -> Health:
+    """Take in an answer; it ends a rest only if it is that of a trial: one that was on its way before may come later.
 
-    What a request brought upon itself, or its caller ended, says nothing of the model. An answer ends a rest only if
-    it is that of a trial: one that was on its way before may come later.
+    A slow one ends no rest of a model for being slow. A model that is as slow trial after trial is well: so it is now.
     """
-    if failure is not None and EFFECTS[failure].cools is Cools.NEVER:
+    still = slow and health.reason is Ailment.SLOW
+    if health.reason is not None and not still and (trial or now_s >= health.until_s):
+        return _healed(health, now_s, slow=slow)
+    counted = _counted(health, now_s, failed=False, slow=slow)
+    if not slow:
+        return counted
+    if still:
+        if not trial or now_s < health.until_s:
+            return counted
+        if health.spells >= MOST_SPELLS_SLOW:
+            return _healed(health, now_s, slow=False)
+        return _at_rest(counted, Ailment.SLOW, None, now_s, mild=True)
+    many = counted.slow_in_a_row > FEW or (counted.seen > FEW and counted.slow >= COOLING_SHARE * counted.seen)
+    return _at_rest(counted, Ailment.SLOW, None, now_s, mild=True) if many and health.reason is None else counted
+
+
+def failed(health: Health, failure: Failure, wait_s: float | None, now_s: float, *, trial: bool) -> Health:
+    """Take in a failure; `wait_s` is how long the provider asked to be left alone.
+
+    What a request brought upon itself, or its caller ended, says nothing of the model.
+    """
+    if EFFECTS[failure].cools is Cools.NEVER:
         return replace(health, trial_s=None) if trial else health
-    if failure is None and health.reason is not None and (trial or now_s >= health.until_s):
-        return Health(seen=1.0, at_s=now_s)
-    fades = _fade(health, now_s)
-    counted = Health(
-        health.seen * fades + 1.0,
-        health.failed * fades + (failure is not None),
-        now_s,
-        0 if failure is None else health.in_a_row + 1,
-        health.reason,
-        health.until_s,
-        health.spells,
-        health.trial_s,
-    )
-    return counted if failure is None else _judged(counted, failure, wait_s, now_s, trial=trial)
+    counted = _counted(health, now_s, failed=True, slow=False)
+    many = counted.in_a_row > FEW or (counted.seen > FEW and counted.failed >= COOLING_SHARE * counted.seen)
+    asked = failure is Failure.OVERLOADED and wait_s is not None
+    at_once = EFFECTS[failure].cools is Cools.AT_ONCE or asked or (trial and not health.mild)
+    if at_once or (many and (health.reason is None or health.mild)):
+        resting = _at_rest(counted, failure, wait_s, now_s, mild=False, again=trial)
+        vain = trial and wait_s is not None  # who asks to be left alone is tried once and no more
+        fresh = health.reason is None or trial or health.mild
+        return replace(resting, trial_s=(now_s if vain else None) if fresh else health.trial_s)
+    ends_trial = health.mild and trial and now_s >= health.until_s
+    if ends_trial or (health.reason is None and _is_unusual(counted)):
+        return _at_rest(counted, health.reason or failure, wait_s, now_s, mild=True)
+    return counted
 
 
 def resumed(cooling: Cooling, now: datetime, now_s: float) -> Health | None:
@@ -94,25 +127,57 @@ def resumed(cooling: Cooling, now: datetime, now_s: float) -> Health | None:
     return Health(at_s=now_s, reason=cooling.reason, until_s=now_s + left_s, spells=cooling.spells)
 
 
-def _judged(health: Health, failure: Failure, wait_s: float | None, now_s: float, *, trial: bool) -> Health:
-    many = health.in_a_row > FEW or (health.seen > FEW and health.failed >= COOLING_SHARE * health.seen)
-    asked = failure is Failure.OVERLOADED and wait_s is not None
-    at_once = EFFECTS[failure].cools is Cools.AT_ONCE or asked or trial
-    if not at_once and (health.reason is not None or not many):
-        return health
-    fresh = health.reason is None
-    spells = health.spells + (fresh or trial)
-    usual_s = min((ACCOUNT_REST_S if failure in _ACCOUNT else REST_S) * 2 ** min(spells - 1, 10), LONGEST_REST_S)
+def _at_rest(
+    health: Health, reason: Reason, wait_s: float | None, now_s: float, *, mild: bool, again: bool = True
+) -> Health:
+    """Begin a rest, or another one: for as long as was asked, else twice as long as the last one that did not help."""
+    fresh = health.reason is None or (health.mild and not mild)
+    spells = 1 if fresh else health.spells + again
+    usual_s = min((ACCOUNT_REST_S if reason in _ACCOUNT else REST_S) * 2 ** min(spells - 1, 10), LONGEST_REST_S)
     rest_s = usual_s if wait_s is None else min(wait_s, LONGEST_ASKED_S)
-    in_vain = now_s if trial and wait_s is not None else None  # who asks to be left alone is tried once and no more
-    return replace(
-        health,
-        reason=failure,
-        until_s=max(health.until_s, now_s + rest_s),
-        spells=max(spells, 1),
-        trial_s=in_vain if fresh or trial else health.trial_s,
+    until_s = now_s + rest_s if fresh else max(health.until_s, now_s + rest_s)
+    return replace(health, reason=reason, until_s=until_s, spells=max(spells, 1), trial_s=None, mild=mild)
+
+
+def _is_unusual(health: Health) -> bool:
+    """Say whether a model that is known to answer fails far more often than it did before what is recent."""
+    seen, failed = health.past_seen - health.seen, health.past_failed - health.failed
+    if health.seen < ENOUGH or seen < PAST_ENOUGH or health.failed < DEGRADED_SHARE * health.seen:
+        return False
+    return health.failed / health.seen >= OUTLIER * failed / seen
+
+
+def _counted(health: Health, now_s: float, *, failed: bool, slow: bool) -> Health:
+    fades, past_fades = _fade(health, now_s), _fade(health, now_s, PAST_HALF_LIFE_S)
+    return Health(
+        health.seen * fades + 1.0,
+        health.failed * fades + failed,
+        now_s,
+        health.in_a_row + 1 if failed else 0,
+        health.reason,
+        health.until_s,
+        health.spells,
+        health.trial_s,
+        health.mild,
+        health.slow * fades + slow,
+        health.slow_in_a_row + 1 if slow else health.slow_in_a_row if failed else 0,
+        health.past_seen * past_fades + 1.0,
+        health.past_failed * past_fades + failed,
     )
 
 
-def _fade(health: Health, now_s: float) -> float:
-    return float(0.5 ** (max(now_s - health.at_s, 0.0) / HALF_LIFE_S))
+def _healed(health: Health, now_s: float, *, slow: bool) -> Health:
+    """Forget all but what is usual, and the answer that healed it."""
+    past = _counted(health, now_s, failed=False, slow=slow)
+    return Health(
+        seen=1.0,
+        at_s=now_s,
+        slow=float(slow),
+        slow_in_a_row=int(slow),
+        past_seen=past.past_seen,
+        past_failed=past.past_failed,
+    )
+
+
+def _fade(health: Health, now_s: float, half_life_s: float = HALF_LIFE_S) -> float:
+    return float(0.5 ** (max(now_s - health.at_s, 0.0) / half_life_s))

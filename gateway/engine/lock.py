@@ -27,8 +27,13 @@ def locked(decision: Decision, caller: Caller, settle: Callable[[Route], Settled
 
 
 def share_of(decision: Decision, caller: Caller) -> float:
-    """Give the probability with which a decision's route chose the first model of its chain."""
+    """Give the probability with which a decision's route chose the first model of its chain.
+
+    Where a conversation stays on a model that no split gave it, no chance did.
+    """
     if decision.matched is None or not decision.split:
+        return 1.0
+    if decision.stays and decision.pin not in decision.split.values():
         return 1.0
     route = opened(decision.matched.route, caller)
     for place, there in enumerate(route.places):

@@ -18,7 +18,7 @@ from gateway.domain.request import AUTO
 from gateway.domain.rule import AllOf, AnyOf, Condition, Leaf, Not, Rule, leaves
 from gateway.domain.snapshot import Snapshot
 from gateway.engine.decide import decide
-from gateway.engine.features import ARMS, STANDING, WORD_SETS, Features
+from gateway.engine.features import ARMS, PIN, STANDING, WORD_SETS, Features
 from gateway.engine.plan import UNSEEN, plan_of
 
 SCORES = "scores@user"
@@ -48,6 +48,8 @@ def facts_of(snapshot: Snapshot, features: Features, decided: Decided) -> dict[s
         facts[HELD] = held
     if isinstance(decision, Decision) and decision.split:
         facts[ARMS] = {str(place): model for place, model in decision.split.items()}
+    if isinstance(decision, Decision) and decision.pin:
+        facts[PIN] = decision.pin
     return facts
 
 
@@ -123,6 +125,7 @@ def decide_again(snapshot: Snapshot, facts: Mapping[str, Any], at: datetime) -> 
     values["at"] = at
     values[NEEDS] = frozenset(facts.get(NEEDS, ()))
     values[ARMS] = {int(place): model for place, model in facts.get(ARMS, {}).items()}
+    values[PIN] = facts.get(PIN)
     held = str(facts.get(HELD, ""))
     values |= {f"{HELD}.{position}": bit == "1" for position, bit in enumerate(held) if bit != UNSEEN}
     features = Features.recorded(values)

@@ -18,13 +18,14 @@ from gateway.domain.request import AUTO, Request
 from gateway.domain.rule import Step
 from gateway.domain.snapshot import Snapshot
 from gateway.domain.usage import Usage
-from gateway.domain.words import Outcome, Surface
+from gateway.domain.words import Affinity, Outcome, Surface
 from gateway.engine.callers import expiries
 from gateway.engine.decide import decide_request
 from gateway.engine.explain import account_of
-from gateway.engine.features import AT_REST, Features, Live
+from gateway.engine.features import AT_REST, Features, Live, may_go_on
 from gateway.engine.fitness import unfit
 from gateway.runtime.account import Hold
+from gateway.runtime.affinity import Pins
 from gateway.runtime.gates import Place
 from gateway.runtime.ports import Addresses, Target, Targets
 
@@ -64,7 +65,8 @@ class Exchange(Struct):
 
     Of the attempt that answers, else of the one that ended last, are `lost`, what it could not carry over, `defaulted`,
     the limit on the output that it was given because nobody gave one, and `upstream_id`, the provider's id of it, else
-    of the last one that had a reply. See `gateway.runtime.running`.
+    of the last one that had a reply. `pins` hears who answers, where the conversation is to stay there.
+    See `gateway.runtime.running`.
     """
 
     id: str
@@ -94,6 +96,23 @@ class Exchange(Struct):
     defaulted: int | None = None
     upstream_id: str = ""
     lost: tuple[str, ...] = ()
+    pins: Pins | None = None
+
+    def answered_by(self, model: Model) -> None:
+        """Note who answers; the conversation stays there."""
+        self.model = model
+        if self.pins is not None:
+            self.pins.answered(self.features["conversation_hash"], model.name)
+
+    def failed_by(self, model: Model) -> None:
+        """Note that a model failed by its own fault; the conversation stays there no longer."""
+        if self.pins is not None:
+            self.pins.failed(self.features["conversation_hash"], model.name)
+
+    @property
+    def repinned(self) -> bool:
+        """Whether another model answers than the one that the conversation was to stay on."""
+        return self.pins is not None and self.model is not None and self.decision.pin not in {None, self.model.name}
 
     def upstream_of(self, step: Step) -> tuple[Model, Provider, Target]:
         """Give who stands behind a step."""
@@ -160,11 +179,16 @@ class Unrouted:
 
 
 def begin(
-    arrived: Arrived, started_s: float, request: Request, caller: CallerDialect, live: Live = AT_REST
+    arrived: Arrived,
+    started_s: float,
+    request: Request,
+    caller: CallerDialect,
+    live: Live = AT_REST,
+    pins: Pins | None = None,
 ) -> Exchange | Unrouted:
     """Decide for a request, and open its exchange where a model answers to what it asks for.
 
-    `started_s` is when it had come whole.
+    `started_s` is when it had come whole; `pins` hears who answers.
     """
     active = arrived.active
     features, decision = decide_request(active.snapshot, request, arrived.at, live)
@@ -172,7 +196,14 @@ def begin(
     if not isinstance(decision, Decision):
         refusal = _refusal_of(decision, request.caller, request.surface, active.snapshot)
         return Unrouted(request, features, decision, refusal)
-    return Exchange(arrived.id, arrived.at, started_s, active, request, caller, features, decision)
+    exchange = Exchange(arrived.id, arrived.at, started_s, active, request, caller, features, decision)
+    if _affinity_of(decision, active.snapshot) is Affinity.CONVERSATION and may_go_on(features):
+        exchange.pins = pins
+    return exchange
+
+
+def _affinity_of(decision: Decision, snapshot: Snapshot) -> Affinity:
+    return snapshot.defaults.affinity if decision.matched is None else decision.matched.affinity
 
 
 def _refusal_of(decision: Unroutable | Locked, caller: Caller, surface: Surface, snapshot: Snapshot) -> Refusal:

@@ -148,7 +148,7 @@ def _exhausted(exchange: Exchange, outcome: Outcome, resting: Mapping[str, Rest]
         refusal = refusal_of(decision.chain, decision.unfit, exchange.refusals)
         return Exhausted(refusal.status, refusal, "gateway")
     cooling = [e.model for e in exchange.history if isinstance(e, Skipped) and e.skip is Skip.COOLING]
-    rests = [rest for model in cooling if (rest := resting.get(model)) is not None]
+    rests = [rest for model in cooling if (rest := resting.get(model)) is not None and not rest.mild]
     exchange.outcome = outcome
     if rests and not attempts:
         return Exhausted(*resting_error(rests))

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from gateway.domain.attempt import Attempt
-from gateway.domain.health import WELL, Cooling, Health, HealthState, Rest
+from gateway.domain.health import WELL, Ailment, Cooling, Health, HealthState, Reason, Rest
+from gateway.domain.pace import UNKNOWN, Kind, Pace, Took
 from gateway.domain.words import Failure
 from gateway.engine.chain import NONE_RESTS
-from gateway.engine.health import noted, rest_of, resumed, state_of, tried
+from gateway.engine.health import answered, failed, rest_of, resumed, state_of, tried
+from gateway.engine.pace import is_overtaken, is_slow, learned
 from gateway.runtime.ports import Clock
 
 logger = logging.getLogger(__name__)
@@ -26,7 +28,7 @@ class Checkup:
     """How a model is doing, for people: `until` is when its rest ends, None where it does not rest."""
 
     state: HealthState
-    reason: Failure | None
+    reason: Reason | None
     until: datetime | None
 
 
@@ -46,6 +48,7 @@ class HealthBoard:
         self._keep = keep
         self._known: dict[str, Health] = {}
         self._ailing: set[str] = set()
+        self._paces: dict[str, dict[Kind, Pace]] = {}
 
     def resting(self) -> Mapping[str, Rest]:
         """Give the models that no request should go to now."""
@@ -62,21 +65,40 @@ class HealthBoard:
         self._known[model] = tried(self._known[model], self._clock.monotonic())
         return True
 
-    def answered(self, model: str, *, trial: bool) -> None:
-        """Note that a model answers: a whole answer, or the first content of a stream."""
-        self._note(model, noted(self._health(model), None, None, self._clock.monotonic(), trial=trial))
+    def answered(self, model: str, *, trial: bool, took: Took | None = None) -> None:
+        """Note that a model answers: a whole answer, or the first content of a stream; `took` is how long that took."""
+        before, now_s = self._health(model), self._clock.monotonic()
+        slow = took is not None and self._was_slow(model, took)
+        after = answered(before, now_s, trial=trial, slow=slow)
+        if slow and before.reason is Ailment.SLOW and after.reason is None:
+            del self._paces[model]
+            logger.info("model '%s' has been slow for so long that it is taken to be no faster any more", model)
+        self._note(model, after)
+        self._say_if_new(model, before, after, "")
 
     def failed(self, attempt: Attempt, failure: Failure, *, trial: bool) -> None:
         """Note that an attempt failed."""
         model, now_s = attempt.model, self._clock.monotonic()
         wait_s = attempt.error.retry_after_s if attempt.error else None
         before = self._health(model)
-        after = noted(before, failure, wait_s, now_s, trial=trial)
+        after = failed(before, failure, wait_s, now_s, trial=trial)
         self._note(model, after)
-        if before.reason is None and after.reason is not None:
-            mend = f": see to the account at provider '{attempt.provider}'" if failure in OURS_TO_MEND else ""
-            rest_s = after.until_s - now_s
-            logger.warning("model '%s' is left alone for %.0f s (%s)%s", model, rest_s, failure.value, mend)
+        mend = f": see to the account at provider '{attempt.provider}'" if failure in OURS_TO_MEND else ""
+        self._say_if_new(model, before, after, mend)
+
+    def overtaken(self, attempt: Attempt, took: Took | None, *, trial: bool) -> None:
+        """Note that another model was faster; `took` is how long this one had been silent, None where that is unknown.
+
+        It is slow only by its own past: to lose to a model that is faster anyway is no ailment.
+        """
+        pace = UNKNOWN if took is None else self._paces.get(attempt.model, {}).get(took.kind, UNKNOWN)
+        if took is None or not is_overtaken(pace, took.seconds):
+            self.failed(attempt, Failure.CANCELLED, trial=trial)
+            return
+        before = self._health(attempt.model)
+        after = answered(before, self._clock.monotonic(), trial=trial, slow=True)
+        self._note(attempt.model, after)
+        self._say_if_new(attempt.model, before, after, "")
 
     def state(self, model: str) -> HealthState:
         """Give the word for how a model is doing."""
@@ -116,6 +138,23 @@ class HealthBoard:
             del self._known[model]
             self._keep(model, None)
 
+    def _was_slow(self, model: str, took: Took) -> bool:
+        """Compare an answer with what is usual, and learn of it unless it was slow."""
+        paces = self._paces.setdefault(model, {})
+        pace = paces.get(took.kind, UNKNOWN)
+        if is_slow(pace, took.seconds):
+            return True
+        paces[took.kind] = learned(pace, took.seconds)
+        return False
+
+    def _say_if_new(self, model: str, before: Health, after: Health, mend: str) -> None:
+        if after.reason is None or (before.reason is not None and before.mild is after.mild):
+            return
+        if after.mild:
+            mend = ": it does worse than usual, others are asked first"
+        rest_s = after.until_s - self._clock.monotonic()
+        logger.warning("model '%s' is left alone for %.0f s (%s)%s", model, rest_s, after.reason.value, mend)
+
     def _health(self, model: str) -> Health:
         return self._known.get(model, WELL)
 
@@ -127,6 +166,8 @@ class HealthBoard:
         self._known[model] = health
         if health.reason is not None:
             self._ailing.add(model)
+            if health.mild or not isinstance(health.reason, Failure):
+                return
             if (before.reason, before.until_s, before.spells) != (health.reason, health.until_s, health.spells):
                 self._keep(model, Cooling(health.reason, self._moment(health.until_s), health.spells))
         elif model in self._ailing:

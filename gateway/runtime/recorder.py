@@ -189,7 +189,7 @@ class Recorder:
             rule=decision.rule,
             shadows=decision.shadows,
             category=decision.category,
-            facts=_with_limit(_with_dropped(facts, exchange.dropped), exchange),
+            facts=_with_what_came(facts, exchange),
             chain=decision.chain.models,
             model=model.name if model else "",
             upstream_model=model.upstream if model else "",
@@ -225,10 +225,17 @@ def _with_dropped(facts: dict[str, Any], dropped: tuple[str, ...]) -> dict[str, 
     return {**facts, "dropped": list(dropped)} if dropped else facts
 
 
-def _with_limit(facts: dict[str, Any], exchange: Exchange) -> dict[str, Any]:
-    """Add the limit on the output that cut the answer short and that nobody had asked for, if it was so."""
-    ours = exchange.cut and exchange.defaulted is not None
-    return {**facts, "defaulted_max_tokens": exchange.defaulted} if ours else facts
+def _with_what_came(facts: dict[str, Any], exchange: Exchange) -> dict[str, Any]:
+    """Add what came of the decision: what was left out, who answered instead of the model that did before.
+
+    And the limit on the output that cut the answer short and that nobody had asked for.
+    """
+    facts = _with_dropped(facts, exchange.dropped)
+    if exchange.repinned and exchange.model is not None:
+        facts["repinned"] = exchange.model.name
+    if exchange.cut and exchange.defaulted is not None:
+        facts["defaulted_max_tokens"] = exchange.defaulted
+    return facts
 
 
 AT_A_TIME = 32

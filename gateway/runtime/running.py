@@ -8,11 +8,14 @@ from msgspec import Struct, structs
 from gateway.dialects.base import Bad, Outgoing
 from gateway.dialects.relay import Relay
 from gateway.domain.attempt import Attempt, ProviderError
+from gateway.domain.pace import Took
 from gateway.domain.registry import Model
 from gateway.domain.upstream import Reply, UpstreamError
 from gateway.domain.usage import Usage
 from gateway.domain.words import Failure, Outcome
 from gateway.engine.chain import outcome_of
+from gateway.engine.effects import EFFECTS, Cools
+from gateway.engine.pace import kind_of
 from gateway.engine.pricing import cost_nano_usd, price_at
 from gateway.runtime.account import Hold
 from gateway.runtime.asking import Asked
@@ -92,14 +95,17 @@ class Running(Struct):
         """Give a provider's words without our credential, which some providers quote."""
         return without(self.exchange.active.targets[self.model.provider].secret, error)
 
-    def answering(self) -> None:
-        """Note that its content is what the caller is given: the model is well, and the answer its own to the end."""
-        exchange = self.exchange
-        exchange.model = self.model
+    def answering(self, output_tokens: int | None = None) -> None:
+        """Note that its content is what the caller is given: the model is well, and the answer its own to the end.
+
+        `output_tokens` is how long a whole answer is, None for a stream that begins.
+        """
+        exchange, seconds = self.exchange, self.content_s - self.started_s
+        exchange.answered_by(self.model)
         exchange.first_content_s = self.content_s - exchange.started_s
         self._shown()
-        self.boards.health.answered(self.model.name, trial=self.trial)
-        self.boards.usual.add(self.model.name, exchange.request.stream, self.content_s - self.started_s)
+        self.boards.health.answered(self.model.name, trial=self.trial, took=self._took(seconds, output_tokens))
+        self.boards.usual.add(self.model.name, exchange.request.stream, seconds)
 
     def failed(self, bad: Bad, clock: Clock) -> None:
         """Note that it failed before anything reached the caller; what it used all the same is paid."""
@@ -160,10 +166,19 @@ class Running(Struct):
         self.hold.settle(cost)
         if self.place is not None:
             self.place.leave()
-        if own is not None:
+        if self.lost:
+            took = self._took(attempt.duration_s, None) if exchange.request.stream else None
+            self.boards.health.overtaken(attempt, took, trial=self.trial)
+        elif own is not None:
             judged = Failure.CANCELLED if self.hurried else own
             self.boards.health.failed(attempt, judged, trial=self.trial and not committed)
+            if EFFECTS[judged].cools is not Cools.NEVER:
+                exchange.failed_by(self.model)
         return attempt
+
+    def _took(self, seconds: float, output_tokens: int | None) -> Took:
+        features = self.exchange.features
+        return Took(kind_of(features["estimated_tokens"], output_tokens, thinks="thinking" in features["has"]), seconds)
 
     def _shown(self) -> None:
         """Have the exchange say of this attempt what it says of one."""

@@ -31,8 +31,9 @@ class Whole:
         """Give it in the caller's dialect, and note that it is the answer."""
         running, answer, exchange = self.running, self.answer, self.running.exchange
         exchange.response_model = answer.model
-        running.answering()
-        running.ended(self._usage(), None, self.clock)
+        usage = self._usage()
+        running.answering(usage.output_tokens)
+        running.ended(usage, None, self.clock)
         as_it_is = native(exchange, running.model)
         if as_it_is and exchange.defaulted is None:
             return Answered(self.body)

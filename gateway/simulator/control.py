@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from gateway.simulator.faults import Fault, Script
 
-_FIELDS = ("model", "fault", "count", "retry_after", "per_token_s")
+_FIELDS = ("model", "fault", "count", "retry_after", "per_token_s", "first_content_s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,10 @@ class Scripted:
 
 
 def read_fault(body: bytes) -> Scripted | str:
-    """Read `{"model", "fault", "count"?, "retry_after"?, "per_token_s"?}`; a string says what is wrong with it."""
+    """Read `{"model", "fault"}`, and any of `count`, `retry_after`, `per_token_s` and `first_content_s` beside them.
+
+    A string says what is wrong with it.
+    """
     try:
         document = json.loads(body)
     except (ValueError, RecursionError):
@@ -45,12 +48,13 @@ def fault_as_document(model: str, script: Script) -> dict[str, object]:
         "count": script.remaining,
         "retry_after": script.retry_after_s,
         "per_token_s": script.per_token_s,
+        "first_content_s": script.first_content_s,
     }
 
 
 def _scripted(document: Mapping[str, object], model: str, fault: Fault, count: int | None) -> Scripted | str:
     seconds: list[float | None] = []
-    for name in ("retry_after", "per_token_s"):
+    for name in ("retry_after", "per_token_s", "first_content_s"):
         match document.get(name):
             case None:
                 seconds.append(None)
@@ -58,4 +62,5 @@ def _scripted(document: Mapping[str, object], model: str, fault: Fault, count: i
                 seconds.append(float(value))
             case _:
                 return f"{name} is a number of seconds"
-    return Scripted(model, Script(fault, count, retry_after_s=seconds[0], per_token_s=seconds[1]))
+    retry_after_s, per_token_s, first_content_s = seconds
+    return Scripted(model, Script(fault, count, retry_after_s, per_token_s, first_content_s))

@@ -64,7 +64,7 @@ class Fault(StrEnum):
     HALF_CLOSED = "half_closed"
     """As `cut`, but the provider goes on listening: it has only said that it says no more."""
     SLOW = "slow"
-    """A second for each token, or what the script says."""
+    """A second for each token, or what the script says of a token and of the first content."""
     USAGE_MISSING = "usage_missing"
     """No usage is reported."""
     USAGE_CACHED = "usage_cached"
@@ -80,13 +80,15 @@ class Script:
     """A fault for the next `remaining` requests, or for ever if that is None.
 
     `retry_after_s` is sent as Retry-After with any error status (rate_limited sends 1 if it is None).
-    `per_token_s` is the pace of `slow`; unlike the default pace it is not multiplied by the simulator's speed.
+    `per_token_s` and `first_content_s` are the pace of `slow`; unlike the default pace it is not multiplied by the
+    simulator's speed. Where only the latter is given, tokens come as they always do.
     """
 
     fault: Fault
     remaining: int | None = None
     retry_after_s: float | None = None
     per_token_s: float | None = None
+    first_content_s: float | None = None
 
 
 class Faults:

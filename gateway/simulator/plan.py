@@ -128,6 +128,9 @@ def _pace(script: Script | None, latency: Latency, speed: float) -> Latency:
     pace = latency.scaled(speed)
     if script is None or script.fault is not Fault.SLOW:
         return pace
+    if script.first_content_s is not None:
+        pace = replace(pace, first_content_s=script.first_content_s)
+        return pace if script.per_token_s is None else replace(pace, per_token_s=script.per_token_s)
     given = script.per_token_s
     return replace(pace, per_token_s=SLOW_PER_TOKEN_S * speed if given is None else given)
 

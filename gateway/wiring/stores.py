@@ -14,6 +14,7 @@ from gateway.adapters.ledger_sqlite import Ledger, LedgerReader
 from gateway.adapters.log_sqlite import LogReader
 from gateway.adapters.metrics import Metrics
 from gateway.adapters.overrides_sqlite import Overrides
+from gateway.adapters.pins_sqlite import KeptPins
 from gateway.adapters.reconcile import reconcile
 from gateway.adapters.state_sqlite import Lock, State
 from gateway.domain.problem import StoreError
@@ -36,6 +37,7 @@ class Stores:
     ledger: LedgerReader
     overrides: Overrides
     coolings: Coolings
+    pins: KeptPins
 
 
 def opened(data: Path, stack: AsyncExitStack) -> State:
@@ -57,7 +59,8 @@ async def stores(data: Path, state: State, metrics: Metrics, defaults: Callable[
     reader = LedgerReader(data / "state.db")
     sums = BudgetSums(journal, reader, log)
     coolings = Coolings(data / "state.db", journal, metrics.store_failed)
-    return Stores(state, hash_key, log, journal, sums, reader, Overrides(data / "state.db"), coolings)
+    pins = KeptPins(data / "state.db", journal, metrics.store_failed)
+    return Stores(state, hash_key, log, journal, sums, reader, Overrides(data / "state.db"), coolings, pins)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from gateway.domain.budget import OnStoreFailure
 from gateway.domain.registry import EnvSecret
 from gateway.domain.rule import RetryBudget
 from gateway.domain.snapshot import Rejected, RuleFile, Snapshot
-from gateway.domain.words import DEFAULT_FALL_BACK_ON, Failure, Mode, Prefer
+from gateway.domain.words import DEFAULT_FALL_BACK_ON, Affinity, Failure, Mode, Prefer
 from gateway.engine.classify import one_by_one
 from gateway.engine.features import Features
 from gateway.engine.match import first_miss
@@ -279,6 +279,7 @@ DEFAULTS = {
     "max_body": ("1MiB", "max_body_bytes", 1_048_576),
     "retention": ("{days: 7}", "retention_days", 7),
     "allow_empty": ("true", "allow_empty", True),
+    "affinity": ("none", "affinity", Affinity.NONE),
     "drain_timeout": ("90s", "drain_timeout_s", 90.0),
     "strict_params": ("true", "strict_params", True),
     "keepalive": ("5s", "courtesy.keepalive_s", 5.0),

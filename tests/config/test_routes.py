@@ -8,7 +8,7 @@ from gateway.config import catalogue, packaged
 from gateway.config.compile import Compiler
 from gateway.domain.rule import Hedge, Leaf, Params, Rule, Split, Step, Timeouts, Usual, leaves
 from gateway.domain.snapshot import Rejected, RuleFile, Snapshot
-from gateway.domain.words import DEFAULT_FALL_BACK_ON, Failure, Mode
+from gateway.domain.words import DEFAULT_FALL_BACK_ON, Affinity, Failure, Mode
 
 COMPILER = Compiler(catalogue.load())
 REGISTRY = """\
@@ -42,6 +42,7 @@ RULE_KEYS: dict[str, tuple[str, str, Any]] = {
     "keepalive": ("5s", "route.settled.courtesy.keepalive_s", 5.0),
     "commit_after": ("45s", "route.settled.courtesy.commit_after_s", 45.0),
     "on_disconnect": ("drain", "route.settled.courtesy.drains", True),
+    "affinity": ("none", "affinity", Affinity.NONE),
     "tags": ("[a, b]", "tags", frozenset({"a", "b"})),
     "timeout": ("{idle: 5s}", "route.places", (Step("small", Timeouts(idle_s=5.0), window_tokens=8000),)),
     "params": (

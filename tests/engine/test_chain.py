@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from gateway.domain.attempt import Attempt, Event, Skipped
-from gateway.domain.health import Rest
+from gateway.domain.health import Ailment, Rest
 from gateway.domain.rule import Chain, Route, Split, Step
 from gateway.domain.words import DEFAULT_FALL_BACK_ON, Failure, Outcome, Skip
 from gateway.engine.chain import (
@@ -251,6 +251,63 @@ def test_a_last_resort_that_answers_is_no_fallback() -> None:
     history, halt = drive(chain, [(None, True)], resting={"model-0": rest(5.0)})
     assert positions(history) == [0, 0]
     assert halt == Halt(Outcome.ANSWERED)
+
+
+def mild(recovers_in_s: float = 5.0) -> Rest:
+    return Rest(Ailment.SLOW, recovers_in_s, last_resort=True, mild=True)
+
+
+@given(strategies.chains, st.lists(endings, max_size=30), st.sets(st.integers(0, 5)))
+def test_a_chain_whose_models_are_all_slow_goes_on_as_if_none_was(
+    chain: Chain, ends: list[Ending], unfit: set[int]
+) -> None:
+    """U-19: being slow counts against others alone; the network may be ours."""
+    chain = replace(chain, steps=tuple(replace(step, tries=1) for step in chain.steps))
+    all_of_them = {step.model: mild() for step in chain.steps}
+    ends = [end for end in ends if end is not Skip.COOLING]
+    assert drive(chain, joined(ends, always(Failure.TIMEOUT)), resting=all_of_them, unfit=unfit) == drive(
+        chain, joined(ends, always(Failure.TIMEOUT)), unfit=unfit
+    )
+
+
+models = st.lists(st.sampled_from(["well", "slow", "closed", "unfit"]), min_size=1, max_size=6)
+
+
+@given(models)
+def test_a_slow_model_comes_after_the_others_and_before_nobody(states: list[str]) -> None:
+    """U-19: it is passed over while a better one is left, and tried when that has failed."""
+    chain = Chain(steps_of(*[None] * len(states)), 60.0, ALL)
+    closed = Rest(Failure.RATE_LIMITED, 9.0, last_resort=False)
+    rests = {"slow": mild(), "closed": closed}
+    resting = {f"model-{place}": rests[state] for place, state in enumerate(states) if state in rests}
+    unfit = {place for place, state in enumerate(states) if state == "unfit"}
+    history, halt = drive(chain, always(Failure.SERVER_ERROR), resting=resting, unfit=unfit)
+    assert halt == Halt(Outcome.FAILED)
+    tried = [states[event.position] for event in history if not isinstance(event, Skipped)]
+    assert set(tried) <= {"well", "slow"}
+    assert tried[: 1 if "well" in states else 0] in ([], ["well"])
+    assert tried.count("well") == states.count("well")
+    last_well = max((place for place, state in enumerate(states) if state == "well"), default=-1)
+    waiting = {place for place, state in enumerate(states[: last_well + 1]) if state == "slow"}
+    assert tried.count("slow") == states[last_well + 1 :].count("slow") + bool(waiting)
+    passed = {event.position for event in history if isinstance(event, Skipped)}
+    assert passed == waiting | {place for place, state in enumerate(states) if state in {"closed", "unfit"}}
+
+
+def test_a_slow_model_that_answers_after_the_others_failed_is_a_fallback() -> None:
+    chain = Chain(steps_of(None, None), 60.0, ALL)
+    history, halt = drive(chain, [(Failure.TIMEOUT, False), (None, True)], resting={"model-0": mild()})
+    assert (positions(history), halt) == ([0, 1, 0], Halt(Outcome.ANSWERED_AFTER_FALLBACK))
+    history, _ = drive(chain, [Skip.OVER_BUDGET, (None, True)], resting={"model-0": mild()})
+    assert positions(history) == [0, 1, 0]
+
+
+def test_a_model_that_rests_no_more_by_the_time_that_the_others_have_failed_is_asked() -> None:
+    """Its rest was over while another one let the request wait."""
+    chain = Chain(steps_of(None, None), 60.0, ALL)
+    history = (Skipped(0, "model-0", Skip.COOLING), attempt(1, Failure.TIMEOUT))
+    assert next_step(chain, history, 30.0) == Try(0, 30.0)
+    assert next_step(chain, history, 30.0, Away({"model-0": rest(5.0)})) == Halt(Outcome.FAILED)
 
 
 def test_a_chain_without_steps_has_failed() -> None:

@@ -105,6 +105,7 @@ def test_the_account_of_a_decision() -> None:
         "chain": [arm, "other"],
         "incapable": [],
         "hedge": None,
+        "affinity": None,
         "split": {"0": arm},
         "shadows": ["dark"],
         "estimated_cost_usd": (tokens * input_usd + ASSUMED_OUTPUT_TOKENS * output_usd) / 1e6,

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain.health import WELL, Health, HealthState
+from gateway.domain.health import WELL, Ailment, Health, HealthState
 from gateway.domain.words import Failure
 from gateway.engine import health as rules
 from gateway.engine.effects import EFFECTS, Cools
-from gateway.engine.health import noted, rest_of, state_of, tried
+from gateway.engine.health import answered, failed, rest_of, state_of, tried
 from tests import strategies
 
 AT_ONCE = [failure for failure in Failure if EFFECTS[failure].cools is Cools.AT_ONCE]
@@ -18,6 +18,13 @@ COUNTED = [failure for failure in Failure if EFFECTS[failure].cools is Cools.COU
 NEVER = [failure for failure in Failure if EFFECTS[failure].cools is Cools.NEVER]
 waits = st.none() | st.floats(0, 10_000)
 ends = st.tuples(st.none() | strategies.failures, waits, st.floats(0, 100), st.booleans())
+
+
+def noted(health: Health, failure: Failure | None, wait_s: float | None, now_s: float, *, trial: bool) -> Health:
+    """Note an end, whichever it is."""
+    if failure is None:
+        return answered(health, now_s, trial=trial)
+    return failed(health, failure, wait_s, now_s, trial=trial)
 
 
 def after(*failures: Failure | None, health: Health = WELL, start_s: float = 0.0) -> Health:
@@ -113,7 +120,8 @@ def test_after_a_rest_one_request_finds_out_and_the_others_wait_a_while() -> Non
     assert (rest := rest_of(health, end_s + 1.0)) is not None
     assert (rest.last_resort, rest.recovers_in_s) == (False, rules.TRIAL_S - 1.0)
     assert rest_of(health, end_s + rules.TRIAL_S) is None, "a trial that hangs does not keep others away for ever"
-    assert noted(health, None, None, end_s + 2.0, trial=True) == Health(seen=1.0, at_s=end_s + 2.0)
+    healed = noted(health, None, None, end_s + 2.0, trial=True)
+    assert replace(healed, past_seen=0.0, past_failed=0.0) == Health(seen=1.0, at_s=end_s + 2.0)
     assert rest_of(noted(health, Failure.BAD_REQUEST, None, end_s + 2.0, trial=True), end_s + 2.0) is None
 
 
@@ -172,3 +180,137 @@ def test_only_the_time_since_matters(
 def test_a_clock_that_stands_still_is_no_trouble() -> None:
     health = replace(WELL, at_s=100.0)
     assert noted(health, Failure.TIMEOUT, None, 99.0, trial=False).seen == 1.0
+
+
+def slowly(count: int, health: Health = WELL, start_s: float = 0.0) -> Health:
+    """Note slow answers that come a tenth of a second apart."""
+    for place in range(count):
+        health = answered(health, start_s + place / 10, trial=False, slow=True)
+    return health
+
+
+def test_a_few_slow_answers_cool_nothing_and_five_in_a_row_do_mildly() -> None:
+    """U-17: whoever has no better model left asks it as ever, any number of them."""
+    assert state_of(slowly(rules.FEW), 0.5) is HealthState.OK
+    health = slowly(rules.FEW + 1)
+    assert (state_of(health, 0.5), health.reason) == (HealthState.COOLING, Ailment.SLOW)
+    rest = rest_of(tried(health, 0.5), 0.5)
+    assert rest is not None
+    assert (rest.mild, rest.last_resort, rest.reason) == (True, True, Ailment.SLOW)
+
+
+def test_slow_answers_now_and_then_degrade_and_half_of_them_cool() -> None:
+    health = after(*[None] * 8)
+    assert state_of(slowly(1, health, 1.0), 1.1) is HealthState.OK
+    assert state_of(slowly(2, health, 1.0), 1.2) is HealthState.DEGRADED
+    mixed = health
+    for place in range(20):
+        mixed = answered(mixed, 1.0 + place / 10, trial=False, slow=place % 4 != 0)
+    assert (mixed.reason, mixed.mild) == (Ailment.SLOW, True)
+
+
+def test_a_slow_model_comes_back_with_the_first_request_that_is_fast_again() -> None:
+    """U-123: a request finds out, nothing is asked for that alone; each time that was too soon, it waits longer."""
+    health, now_s = slowly(rules.FEW + 1), 0.4
+    for spell in range(1, 6):
+        assert health.until_s - now_s == pytest.approx(min(rules.REST_S * 2 ** (spell - 1), rules.LONGEST_REST_S))
+        assert answered(health, now_s + 1.0, trial=True, slow=True).until_s == health.until_s, "that was not over yet"
+        now_s = health.until_s
+        assert state_of(health, now_s) is HealthState.HALF_OPEN
+        assert rest_of(health, now_s) is None
+        health = tried(health, now_s)
+        assert (rest := rest_of(health, now_s)) is not None
+        assert (rest.mild, rest.last_resort) == (True, True)
+        before = answered(health, now_s, trial=False, slow=True)
+        assert (before.reason, before.spells) == (Ailment.SLOW, spell), "it was on its way before"
+        health = answered(health, now_s, trial=True, slow=True)
+    healed = answered(tried(health, now_s + 1.0), now_s + 1.0, trial=True, slow=False)
+    assert (healed.reason, healed.mild, state_of(healed, now_s + 1.0)) == (None, False, HealthState.OK)
+
+
+def test_a_model_that_stays_slow_is_well_after_half_an_hour() -> None:
+    """What lasts is no outlier: the work may have changed as well as the model."""
+    health, now_s, trials = slowly(rules.FEW + 1), 0.4, 0
+    while health.reason is not None:
+        now_s, trials = health.until_s, trials + 1
+        health = answered(tried(health, now_s), now_s, trial=True, slow=True)
+    assert trials == rules.MOST_SPELLS_SLOW
+    assert 25 * 60 < now_s < 35 * 60
+    assert state_of(health, now_s) is HealthState.OK
+
+
+@pytest.mark.parametrize(("usual", "rests"), [(200, True), (10, False), (50, True), (0, True)])
+def test_a_model_that_suddenly_fails_far_more_often_rests_mildly(usual: int, *, rests: bool) -> None:
+    """A fourth of its attempts, where it was 1 of `usual`; 1 of 10 is too near to be another state of things."""
+    health, now_s = WELL, 0.0
+    for place in range(3000):
+        now_s += 0.5
+        failure = Failure.SERVER_ERROR if usual and place % usual == 0 else None
+        health = noted(health, failure, None, now_s, trial=False)
+    assert health.reason is None
+    for place in range(600):
+        now_s += 0.5
+        health = noted(health, None if place % 4 else Failure.SERVER_ERROR, None, now_s, trial=False)
+        if health.reason is not None:
+            break
+    assert (health.reason, health.mild) == ((Failure.SERVER_ERROR, True) if rests else (None, False))
+
+
+def test_of_a_model_that_is_not_known_yet_no_share_of_failures_is_unusual() -> None:
+    for before in (0, rules.PAST_ENOUGH - 10, rules.PAST_ENOUGH + 40):
+        health, now_s = after(*[None] * before), 600.0
+        for place in range(2 * rules.PAST_ENOUGH):
+            now_s += 0.01
+            health = noted(health, None if place % 4 else Failure.SERVER_ERROR, None, now_s, trial=False)
+        assert (health.reason is None) is (before < rules.PAST_ENOUGH), "what is recent is no past"
+
+
+def test_what_is_usual_is_remembered_over_a_rest() -> None:
+    """A model that fails a fourth again when it is back rests again."""
+    health, now_s, rests = after(*[None] * 600), 600.0, 0
+    for place in range(2 * rules.PAST_ENOUGH):
+        now_s += 0.1
+        health = noted(health, None if place % 4 else Failure.SERVER_ERROR, None, now_s, trial=False)
+        if health.reason is not None:
+            rests, now_s = rests + 1, health.until_s
+            health = answered(tried(health, now_s), now_s, trial=True)
+    assert rests > 3
+
+
+def test_a_mild_rest_turns_into_a_real_one_when_nothing_is_answered_any_more() -> None:
+    """U-17: and one failure of the request that finds out is no more than that."""
+    health = slowly(rules.FEW + 1)
+    once = failed(tried(health, 20.0), Failure.TIMEOUT, None, 20.0, trial=True)
+    assert (once.mild, once.reason, once.spells) == (True, Ailment.SLOW, 2)
+    for place in range(rules.FEW + 1):
+        health = failed(health, Failure.TIMEOUT, None, 0.5 + place / 10, trial=False)
+    assert (health.mild, health.reason, health.spells) == (False, Failure.TIMEOUT, 1)
+    limited = failed(slowly(rules.FEW + 1), Failure.RATE_LIMITED, 30.0, 1.0, trial=False)
+    assert (limited.mild, limited.reason, limited.until_s) == (False, Failure.RATE_LIMITED, 31.0)
+
+
+events = st.tuples(st.none() | strategies.failures, waits, st.floats(0, 30), st.booleans())
+
+
+@given(st.lists(events, max_size=80))
+def test_whatever_happens_a_mild_rest_keeps_nobody_from_a_last_resort(
+    history: list[tuple[Failure | None, float | None, float, bool]],
+) -> None:
+    """U-19: a model that answers is never closed; and being slow alone never closes one for real."""
+    health, now_s, failures = WELL, 0.0, 0
+    for failure, wait_s, later_s, slow in history:
+        now_s += later_s
+        trial = health.reason is not None and rest_of(health, now_s) is None
+        health = tried(health, now_s) if trial else health
+        if failure is None:
+            health = answered(health, now_s, trial=trial, slow=slow)
+        else:
+            health, failures = failed(health, failure, wait_s, now_s, trial=trial), failures + 1
+        rest = rest_of(health, now_s)
+        assert rest is None or not rest.mild or rest.last_resort
+        assert health.mild <= (health.reason is not None)
+        assert health.reason is None or health.mild or failures
+        assert health.reason is not Ailment.SLOW or health.mild
+    end_s = max(now_s, health.until_s) + rules.TRIAL_S
+    assert rest_of(health, end_s) is None
+    assert answered(tried(health, end_s), end_s, trial=True).reason is None

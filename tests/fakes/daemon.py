@@ -87,9 +87,17 @@ class Daemon:
         async with self.http.get(self.url + path) as response:
             return await response.json()
 
-    async def fault(self, model: str, fault: str, count: int | None = None, per_token_s: float | None = None) -> None:
+    async def fault(
+        self,
+        model: str,
+        fault: str,
+        count: int | None = None,
+        per_token_s: float | None = None,
+        first_content_s: float | None = None,
+    ) -> None:
         """Script a fault for an upstream model; `count` None is for ever."""
         script = {"model": model, "fault": fault, "count": count, "per_token_s": per_token_s}
+        script["first_content_s"] = first_content_s
         async with self.http.post(f"{self.simulator}/faults", json=script) as response:
             assert response.status == 200, await response.text()
 

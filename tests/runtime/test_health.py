@@ -7,9 +7,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from gateway.domain.attempt import Attempt, ProviderError
-from gateway.domain.health import Cooling, HealthState
+from gateway.domain.health import Ailment, Cooling, HealthState
+from gateway.domain.pace import Took
 from gateway.domain.words import Failure
-from gateway.engine.health import ACCOUNT_REST_S, LONGEST_ASKED_S, REST_S
+from gateway.engine.health import ACCOUNT_REST_S, FEW, LONGEST_ASKED_S, MOST_SPELLS_SLOW, REST_S
+from gateway.engine.pace import ENOUGH, kind_of
 from gateway.runtime.health import Checkup, HealthBoard
 
 AT = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -150,3 +152,112 @@ def test_what_an_operator_had_to_mend_and_what_is_gone_is_not_taken_up_again() -
 def test_a_clock_that_was_set_back_makes_no_rest_longer_than_any_can_be() -> None:
     kept = Kept(small=Cooling(Failure.RATE_LIMITED, AT + timedelta(days=300), 1))
     assert restarted(kept, 0.0, "small").resting()["small"].recovers_in_s == LONGEST_ASKED_S
+
+
+SHORT, LONG = (kind_of(tokens, None, thinks=False) for tokens in (500, 100_000))
+
+
+def usual(board: HealthBoard, model: str = "small", seconds: float = 0.5) -> None:
+    for _ in range(ENOUGH):
+        board.answered(model, trial=False, took=Took(SHORT, seconds))
+
+
+def slow(board: HealthBoard, model: str = "small", count: int = FEW + 1) -> None:
+    for _ in range(count):
+        board.answered(model, trial=False, took=Took(SHORT, 9.0))
+
+
+def test_a_model_that_becomes_slow_rests_mildly_and_comes_back(caplog: pytest.LogCaptureFixture) -> None:
+    """U-103 U-123: with a word for why, said once when it begins and once when it ends, and nothing asked for it."""
+    time, kept = Time(), Kept()
+    board = HealthBoard(time, kept.keep)
+    with caplog.at_level(logging.INFO):
+        usual(board)
+        slow(board, count=FEW)
+        assert board.state("small") is HealthState.OK
+        slow(board, count=4)
+        until = AT + timedelta(seconds=REST_S)
+        assert board.checkup("small") == Checkup(HealthState.COOLING, Ailment.SLOW, until)
+        assert board.resting()["small"].mild
+        time.passed_s = REST_S
+        board.answered("small", trial=board.began("small"), took=Took(SHORT, 9.0))
+        assert board.resting()["small"].recovers_in_s == 2 * REST_S
+        time.passed_s += 2 * REST_S
+        board.answered("small", trial=board.began("small"), took=Took(SHORT, 0.5))
+    assert (board.state("small"), board.resting()) == (HealthState.OK, {})
+    assert [record.getMessage() for record in caplog.records] == [
+        "model 'small' is left alone for 10 s (slow): it does worse than usual, others are asked first",
+        "model 'small' answers again",
+    ]
+    assert kept == {}, "what is usual is not kept, nor what is judged by it"
+
+
+def test_a_model_that_fails_more_often_than_usual_is_not_closed_by_a_restart() -> None:
+    """U-79: a mild rest is not kept: taken up again it would be a real one."""
+    time, kept = Time(), Kept()
+    board = HealthBoard(time, kept.keep)
+    for _ in range(600):
+        board.answered("small", trial=False)
+    time.passed_s = 600.0
+    for place in range(100):
+        if place % 4:
+            board.answered("small", trial=False)
+        else:
+            board.failed(failed(Failure.SERVER_ERROR), Failure.SERVER_ERROR, trial=False)
+    assert (board.state("small"), board.resting()["small"].mild) == (HealthState.COOLING, True)
+    assert kept == {}
+
+
+def test_each_model_is_measured_by_itself_and_by_answers_of_its_kind() -> None:
+    """A huge prompt takes long, and so does a model that always did."""
+    board = HealthBoard(Time())
+    usual(board)
+    usual(board, "large", 9.0)
+    for _ in range(3 * ENOUGH):
+        board.answered("small", trial=False, took=Took(LONG, 60.0))
+        board.answered("large", trial=False, took=Took(SHORT, 12.0))
+    assert board.states(["small", "large"]) == dict.fromkeys(["small", "large"], HealthState.OK)
+
+
+def test_what_is_slow_changes_nothing_about_what_is_usual_until_it_lasts(caplog: pytest.LogCaptureFixture) -> None:
+    """After half an hour of trials it is well, and measured by what it does from then on."""
+    time = Time()
+    board = HealthBoard(time)
+    usual(board)
+    slow(board, count=500)
+    caplog.clear()
+    trials = 0
+    with caplog.at_level(logging.INFO):
+        while board.resting():
+            time.passed_s += board.resting()["small"].recovers_in_s
+            trials += 1
+            board.answered("small", trial=board.began("small"), took=Took(SHORT, 9.0))
+    assert trials == MOST_SPELLS_SLOW
+    assert [record.getMessage() for record in caplog.records] == [
+        "model 'small' has been slow for so long that it is taken to be no faster any more",
+        "model 'small' answers again",
+    ]
+    slow(board, count=500)
+    assert board.state("small") is HealthState.OK
+
+
+@pytest.mark.parametrize("days", [-1, 1])
+def test_a_clock_that_is_set_makes_no_rest_longer_or_shorter(days: int) -> None:
+    """A rest goes by seconds that never go back; people are told its end by the clock as it is now."""
+
+    class Set(Time):
+        by = timedelta()
+
+        def now(self) -> datetime:
+            return super().now() + self.by
+
+    time = Set()
+    board = HealthBoard(time)
+    board.failed(failed(Failure.RATE_LIMITED, 30.0), Failure.RATE_LIMITED, trial=False)
+    time.by = timedelta(days=days)
+    assert board.resting()["small"].recovers_in_s == 30.0
+    assert board.checkup("small").until == AT + time.by + timedelta(seconds=30)
+    time.passed_s = 29.0
+    assert board.state("small") is HealthState.COOLING
+    time.passed_s = 30.0
+    assert board.state("small") is HealthState.HALF_OPEN

@@ -8,7 +8,7 @@ from gateway.simulator.faults import Fault, Script
 
 @pytest.mark.parametrize("fault", Fault)
 def test_what_is_shown_can_be_posted_again(fault: Fault) -> None:
-    script = Script(fault, 3, retry_after_s=1.5, per_token_s=0.25)
+    script = Script(fault, 3, retry_after_s=1.5, per_token_s=0.25, first_content_s=0.5)
     assert read_fault(json.dumps(fault_as_document("mini", script)).encode()) == Scripted("mini", script)
 
 
@@ -29,6 +29,7 @@ def test_count_and_seconds_may_be_left_out() -> None:
         (b'{"model": "m", "fault": "stall", "count": -1}', "count is a whole number"),
         (b'{"model": "m", "fault": "stall", "count": "2"}', "count is a whole number"),
         (b'{"model": "m", "fault": "slow", "per_token_s": -1}', "per_token_s is a number"),
+        (b'{"model": "m", "fault": "slow", "first_content_s": "1"}', "first_content_s is a number"),
         (b'{"model": "m", "fault": "slow", "retry_after": NaN}', "retry_after is a number"),
         (b'{"model": "m", "fault": "slow", "retry_after": Infinity}', "retry_after is a number"),
     ],

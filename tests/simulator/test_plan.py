@@ -70,6 +70,15 @@ def test_a_slow_model_takes_a_second_for_a_token_or_exactly_what_the_script_says
     assert waits[1:] == [count * expected_s for count in tokens[1:]]
 
 
+@pytest.mark.parametrize(("given_s", "expected_s"), [(None, 0.005), (0.25, 0.25)])
+def test_a_model_may_be_slow_to_begin_alone(given_s: float | None, expected_s: float, question: Question) -> None:
+    script = Script(Fault.SLOW, per_token_s=given_s, first_content_s=7.0)
+    decided = plan(openai, replace(question, stream=True), script, LATENCY, 0.5)
+    waits = [portion.wait_s for portion in decided.portions if portion.wait_s]
+    tokens = [estimate_tokens(len(piece)) for piece in pieces(answer(question).text)]
+    assert waits == [7.0, *(count * expected_s for count in tokens[1:])]
+
+
 @pytest.mark.parametrize("wire", WIRES, ids=lambda wire: wire.NAME)
 def test_a_faulty_stream_is_the_start_of_a_whole_one(wire: Wire, question: Question) -> None:
     asked = replace(question, stream=True)

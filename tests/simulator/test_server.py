@@ -227,7 +227,9 @@ async def test_scripts_are_posted_counted_down_shown_and_cleared(simulated: Simu
     async with await simulated.ask("openai", stream=False) as response:
         assert (response.status, response.headers["retry-after"]) == (429, "3")
     async with simulated.client.get(url) as response:
-        assert await response.json() == {"faults": [{**posted, "count": 1, "per_token_s": None}]}
+        assert await response.json() == {
+            "faults": [{**posted, "count": 1, "per_token_s": None, "first_content_s": None}]
+        }
     for model in ("meta/llama", "*"):
         async with simulated.client.post(url, json={"model": model, "fault": "auth"}) as response:
             assert response.status == 200
