@@ -16,7 +16,7 @@ models:
   gpt: {provider: openai, model: gpt-1, price: free, takes: [tools, thinking]}
 rules:
   - {name: to-gpt, when: {header.x-to: gpt}, route: [gpt]}
-  - {name: all, route: [claude, gpt]}
+  - {name: all, affinity: none, route: [claude, gpt]}
 """
 INVALID = {
     "type": "error",

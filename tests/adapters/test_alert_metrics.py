@@ -49,6 +49,7 @@ def test_the_samples_of_a_metric_are_read_and_no_others() -> None:
             Sample({"store": "ledger"}, 0.0),
             Sample({"store": "alerts"}, 0.0),
             Sample({"store": "health"}, 0.0),
+            Sample({"store": "affinity"}, 0.0),
         ]
     }
     assert samples.samples({"rulegate_cost_usd_total", "rulegate_in_flight_requests"}) == {
