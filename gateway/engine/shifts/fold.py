@@ -14,7 +14,7 @@ from typing import Any, Final
 from gateway.domain.alert import Severity
 from gateway.domain.shift import Cause, Channel, Direction, Edit, Finding, Notice, SpendEvent, Status
 from gateway.engine.shifts import buckets
-from gateway.engine.shifts.buckets import NANO_USD, Cells, Key
+from gateway.engine.shifts.buckets import Cells, Key
 from gateway.engine.shifts.choose import Chosen, choose
 from gateway.engine.shifts.days import close_day, make_normal, settle
 from gateway.engine.shifts.incidents import (
@@ -67,6 +67,11 @@ class Fold:
         return to_plain(self._state, self._terms.dimensions)
 
     @property
+    def bucket_s(self) -> int:
+        """How long a bucket is."""
+        return self._terms.bucket_s
+
+    @property
     def open_incidents(self) -> tuple[Incident, ...]:
         """The incidents that go on."""
         return tuple(self._state.incidents)
@@ -86,7 +91,7 @@ class Fold:
     def edit(self, edit: Edit) -> list[Notice]:
         """Take note that a rule was touched."""
         notices = self.advance(edit.ts) if edit.ts >= self._end_s else []
-        self._state.watches.edits[edit.rule] = edit, [0.0] * 6
+        self._state.watches.edits[edit.rule] = edit, [0.0] * 7
         return notices
 
     def advance(self, now: float) -> list[Notice]:
@@ -136,7 +141,7 @@ class Fold:
         strict = {Channel(name): STRICT for name, since in state.anew.items() if day - since < STRICT_DAYS}
         frame = Frame(terms, self._expected, self._odds, learning, strict)
         half_hour = start % DAY_S * SLOTS_A_DAY // DAY_S
-        volume = volume_of(state, frame, half_hour)
+        volume = volume_of(state, frame, self._places, half_hour)
         take_volume(state, bucket, volume, terms)
         settled = age > terms.calibrated_from_days * DAY_S
         apart = apart_of(state, volume, frame) if settled else frozenset()
@@ -343,7 +348,3 @@ class Fold:
             self._terms,
         )
 
-
-def total(cells: Cells) -> float:
-    """Give the nano-dollars of some cells."""
-    return sum(cell[NANO_USD] for cell in cells.values())

@@ -8,13 +8,16 @@ from typing import Final
 from gateway.domain.shift import Cause, Channel, Finding
 from gateway.engine.shifts.buckets import Key
 from gateway.engine.shifts.kept import Table
-from gateway.engine.shifts.scores import Measure, of_choice, of_size, of_volume
+from gateway.engine.shifts.places import Places
+from gateway.engine.shifts.scores import Measure, of_choices, of_sizes, of_volume
 from gateway.engine.shifts.series import scales_of, slots_a_scale
 from gateway.engine.shifts.slots import Slot, add
 from gateway.engine.shifts.state import Gathered, State
 from gateway.engine.shifts.terms import LEVEL_BUCKETS, Terms
 from gateway.engine.shifts.usual import Expected
 
+CAP_TIMES: Final = 3.0
+"""An asker's calls count with up to this many times their usual cost: one huge call is no loop."""
 APART_SCORE: Final = 4.0
 APART_RATIO: Final = 2.0
 NOTHING: Final[Table] = {}
@@ -31,7 +34,7 @@ class Frame:
     strict: Mapping[Channel, float]
 
 
-def volume_of(state: State, frame: Frame, half_hour: int) -> Table:
+def volume_of(state: State, frame: Frame, places: Places, half_hour: int) -> Table:
     """Give each asker's calls in the open bucket against those of all others."""
     volume: Table = {}
     for at, dimension in enumerate(frame.terms.dimensions.who):
@@ -40,7 +43,8 @@ def volume_of(state: State, frame: Frame, half_hour: int) -> Table:
         for key, cell in state.cells.items():
             held = counts.setdefault(key[at], [0.0, 0.0])
             held[0] += cell[0]
-            held[1] += cell[7]
+            unit = frame.expected.unit.get((key[places.category], key[places.model]), cell[7])
+            held[1] += min(cell[7], CAP_TIMES * unit * cell[0])
             total += cell[0]
         odds = frame.odds.get(dimension, {})
         for name in {**odds, **counts}:
@@ -115,14 +119,12 @@ def _judge_scale(
     if level > 0:
         state.volume.take(scale, number, span, added.volume)
     measure = Measure(
-        frame.terms, state.wandering, frame.expected, scale, spend[1], frame.learning, frame.strict
+        frame.terms, state.wandering, frame.expected, scale, spend[1], frame.learning and (level > 0 or number % 2 == 0), frame.strict
     )
     for key in added.volume:
         yield from of_volume(measure, key, state.volume.scales[scale][key])
-    for key in added.choice:
-        yield from of_choice(measure, key, state.choice.scales[scale][key])
-    for key in added.size:
-        yield from of_size(measure, key, state.size.scales[scale][key])
+    yield from of_choices(measure, added.choice, state.choice.scales[scale])
+    yield from of_sizes(measure, added.size, state.size.scales[scale])
 
 
 def impact_of(state: State, cause: Cause, scale: int, expected: Expected) -> float | None:

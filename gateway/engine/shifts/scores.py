@@ -4,20 +4,26 @@ Every function takes one series at one scale and gives a Finding for it, also fo
 it takes: the weaker ones tell which cause is the better one.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from math import exp, log, sqrt
 from typing import Final
 
 from gateway.domain.shift import Cause, Channel, Finding
 from gateway.engine.shifts.buckets import Key
-from gateway.engine.shifts.series import Sums, Wandering
+from gateway.engine.shifts.kept import Table
+from gateway.engine.shifts.series import WILD, Sums, Wandering
 from gateway.engine.shifts.terms import SCALES_S, Terms
 from gateway.engine.shifts.usual import Expected
 
 LEAST_SCORE: Final = 3.0
 """Below this a score is not worth looking at."""
-MOST_ODDS: Final = 20.0
+LEAST_SEEN: Final = 4.0
+FULL_MINUTES: Final = 160.0
+"""Over longer times a burst is nothing, and what counts is the ratio."""
+LEAST_DUE: Final = 0.05
+ROOT_2: Final = sqrt(2)
+UNBIASED: Final = (0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +46,12 @@ class Measure:
         """Say whether it is enough money for a shift."""
         return usd >= self.terms.least_spent * self.expected.nano_a_day and self.impact(usd) >= self.terms.least_impact
 
-    def _needed(self, channel: Channel, key: Key, score: float, usd: float) -> float:
+    def root(self, channel: Channel) -> float:
+        """Give the usual size of a raw score of a channel."""
+        return sqrt(self.wandering.spread_of(channel, self.scale))
+
+    def needed(self, channel: Channel, key: Key, score: float, usd: float) -> float:
+        """Give the score that a series needs, and learn the one that it has."""
         series = (channel.value, *key, str(self.scale))
         worst, _ = self.wandering.worst_of(series)
         if self.learning:
@@ -48,58 +59,106 @@ class Measure:
         return max(self.terms.score, self.terms.past_margin * worst) * self.strict.get(channel, 1.0)
 
 
-def of_size(measure: Measure, key: Key, sums: Sums) -> Iterator[Finding]:
-    """Judge tokens in, tokens out, both together, and tokens from caches, of one value of one dimension."""
-    _, variance, calls, r_in, r_out, r_cached, in_, out, lost = sums
-    if variance <= 0:
-        return
-    wandering, scale = measure.wandering, measure.scale
-    bias = measure.expected.bias.get(key, (0.0, 0.0, 0.0))
-    r_in, r_out, r_cached = r_in - calls * bias[0], r_out - calls * bias[1], r_cached - calls * bias[2]
-    root = sqrt(variance)
-    more_in, more_out = r_in / calls, r_out / calls
-    usd_in = in_ * (1 - exp(-min(more_in, MOST_ODDS))) if more_in > -MOST_ODDS else 0.0
-    usd_out = out * (1 - exp(-min(more_out, MOST_ODDS))) if more_out > -MOST_ODDS else 0.0
-    shown = (
-        (Channel.TOKENS_IN, r_in / root, usd_in, more_in),
-        (Channel.TOKENS_OUT, r_out / root, usd_out, more_out),
-        (Channel.TOKENS, (r_in + r_out) / root / sqrt(2), usd_in + usd_out, (more_in + more_out) / 2),
-        (Channel.CACHE, -r_cached / root, lost, -r_cached / calls),
-    )
-    for channel, raw, usd, more in shown:
-        score = raw / sqrt(wandering.spread_of(channel, scale))
+SIZES: Final = (Channel.TOKENS_IN, Channel.TOKENS_OUT, Channel.TOKENS, Channel.CACHE)
+
+
+def of_sizes(measure: Measure, keys: Iterable[Key], held: Table) -> Iterator[Finding]:
+    """Judge tokens in, tokens out, both together, and tokens from caches, of values of dimensions."""
+    roots = tuple(measure.root(channel) for channel in SIZES)
+    caps = tuple(WILD * root * root for root in roots)
+    least_in, least_out, least_both, least_cache = (LEAST_SCORE * root for root in roots)
+    squares, number = [0.0, 0.0, 0.0, 0.0], 0
+    biases = measure.expected.bias
+    for key in keys:
+        _, variance, calls, r_in, r_out, r_cached, _, _, _ = held[key]
+        bias_in, bias_out, bias_cached = biases.get(key, UNBIASED)
+        root = sqrt(variance)
+        raw_in, raw_out = (r_in - calls * bias_in) / root, (r_out - calls * bias_out) / root
+        raw_both, raw_cache = (raw_in + raw_out) / ROOT_2, (calls * bias_cached - r_cached) / root
         if measure.learning:
-            wandering.learn(channel, scale, raw * raw)
-        elif score < LEAST_SCORE:
-            continue
-        needed = measure._needed(channel, key, score, usd)
-        if score < LEAST_SCORE or calls < measure.terms.least_calls or usd <= 0:
-            continue
-        before, after = (more, 0.0) if channel is Channel.CACHE else (1.0, exp(min(more, MOST_ODDS)))
-        yield _finding(measure, channel, key, (score, needed, usd, before, after))
+            number += 1
+            squares[0] += min(raw_in * raw_in, caps[0])
+            squares[1] += min(raw_out * raw_out, caps[1])
+            squares[2] += min(raw_both * raw_both, caps[2])
+            squares[3] += min(raw_cache * raw_cache, caps[3])
+        if raw_in > least_in or raw_out > least_out or raw_both > least_both or raw_cache > least_cache:
+            raws = (raw_in, raw_out, raw_both, raw_cache)
+            yield from _of_size(measure, key, held[key], [raw / root for raw, root in zip(raws, roots, strict=True)])
+    if number:
+        for channel, square in zip(SIZES, squares, strict=True):
+            measure.wandering.learn(channel, measure.scale, square, number)
 
 
-def of_choice(measure: Measure, key: Key, sums: Sums) -> Iterator[Finding]:
+def _of_size(measure: Measure, key: Key, sums: Sums, scores: list[float]) -> Iterator[Finding]:
+    _, _, calls, r_in, r_out, r_cached, in_, out, lost = sums
+    bias_in, bias_out, bias_cached = measure.expected.bias.get(key, UNBIASED)
+    more_in, more_out, less_cached = r_in / calls - bias_in, r_out / calls - bias_out, bias_cached - r_cached / calls
+    usd_in, usd_out = in_ * more_of(more_in), out * more_of(more_out)
+    shown = (
+        (usd_in, 1.0, exp(more_in)),
+        (usd_out, 1.0, exp(more_out)),
+        (usd_in + usd_out, 1.0, exp((more_in + more_out) / 2)),
+        (lost, less_cached, 0.0),
+    )
+    for channel, score, (usd, before, after) in zip(SIZES, scores, shown, strict=True):
+        if score < LEAST_SCORE:
+            continue
+        needed = measure.needed(channel, key, score, usd)
+        if calls >= measure.terms.least_calls and usd > 0:
+            yield _finding(measure, channel, key, (score, needed, usd, before, after))
+
+
+def more_of(log_ratio: float) -> float:
+    """Give what share of an amount is beyond the expectation, from the logarithm of how many times it is that."""
+    return 1 - exp(-max(-LEAST_SCORE, log_ratio))
+
+
+def of_choices(measure: Measure, keys: Iterable[Key], held: Table) -> Iterator[Finding]:
     """Judge how many calls went to a category, a rule, or dearer models of a rule, given the steps before."""
-    _, variance, scored, usd, calls, excess = sums
-    if variance <= 0:
-        return
-    channel = Channel(key[0])
-    series = key[1:]
-    raw = scored / sqrt(variance)
-    score = raw / sqrt(measure.wandering.spread_of(channel, measure.scale))
-    if measure.learning:
-        measure.wandering.learn(channel, measure.scale, raw * raw)
+    roots = {channel.value: measure.root(channel) for channel in (Channel.CATEGORY, Channel.RULE, Channel.CHOICE)}
+    learned = {name: [0.0, 0.0] for name in roots}
+    for key in keys:
+        _, variance, scored, *_ = held[key]
+        if variance <= 0:
+            continue
+        raw, root = scored / sqrt(variance), roots[key[0]]
+        if measure.learning:
+            sums = learned[key[0]]
+            sums[0] += min(raw * raw, WILD * root * root)
+            sums[1] += 1
+        if abs(raw) > LEAST_SCORE * root:
+            yield from _of_choice(measure, key, held[key], raw / root)
+    for name, (square, number) in learned.items():
+        if number:
+            measure.wandering.learn(name, measure.scale, square, number)
+
+
+def _of_choice(measure: Measure, key: Key, sums: Sums, score: float) -> Iterator[Finding]:
+    _, _, _, usd, calls, excess, due = sums
+    channel, series = Channel(key[0]), key[1:]
     down = channel is Channel.CHOICE and score < 0
+    if score < 0 and not down:
+        return
+    if not down:
+        score = min(score, surprise(due + excess, due))
+        if score < LEAST_SCORE:
+            return
     signed = -1.0 if down else 1.0
-    needed = measure._needed(channel, series if not down else (*series, "down"), signed * score, signed * usd)
-    if signed * score < LEAST_SCORE or calls < measure.terms.least_calls or signed * usd <= 0:
+    needed = measure.needed(channel, series if not down else (*series, "down"), signed * score, signed * usd)
+    if calls < measure.terms.least_calls or signed * usd <= 0:
         return
     if down:
         needed = max(needed, measure.terms.score_down)
-    share = (calls - excess) / calls
-    before, after = (share * calls, calls) if channel is not Channel.CHOICE else (0.0, excess / calls)
+    before, after = (calls - excess, calls) if channel is not Channel.CHOICE else (0.0, excess / calls)
     yield _finding(measure, channel, series, (score, needed, usd, before, after))
+
+
+def surprise(seen: float, due: float) -> float:
+    """Give how many standard deviations a count is above one that was due, also where few were (signed deviance)."""
+    if seen <= due or seen < LEAST_SEEN:
+        return 0.0
+    due = max(due, LEAST_DUE)
+    return sqrt(2 * max(0.0, seen * log(seen / due) - seen + due))
 
 
 def of_volume(measure: Measure, key: Key, sums: Sums) -> Iterator[Finding]:
@@ -107,12 +166,17 @@ def of_volume(measure: Measure, key: Key, sums: Sums) -> Iterator[Finding]:
     _, variance, excess, calls, due, nano = sums
     terms = measure.terms
     raw = excess / sqrt(variance + (terms.volume_wander * due) ** 2 + 1.0)
+    if raw < LEAST_SCORE:
+        return
     usd = excess * nano / calls if calls > 0 else 0.0
     series = (Channel.VOLUME.value, *key, str(measure.scale))
     worst, most = measure.wandering.worst_of(series)
     if measure.learning:
         measure.wandering.learn_worst(series, raw, usd)
-    if raw < LEAST_SCORE or excess < terms.volume_calls or calls < terms.volume_ratio * due:
+    if excess < terms.volume_calls or calls < terms.volume_ratio * due:
+        return
+    minutes = min(SCALES_S[measure.scale] / 60, FULL_MINUTES)
+    if excess < terms.volume_minutes * due / minutes + LEAST_SCORE * sqrt(variance):
         return
     if usd < terms.past_margin * most or usd < terms.volume_spent * measure.expected.nano_a_day:
         return

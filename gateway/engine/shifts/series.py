@@ -31,16 +31,16 @@ class Sources:
     def take(self, scale: int, number: int, slots_a_scale: float, added: Table) -> None:
         """Add a slot, the `number`th of its level, to the sums of a scale."""
         held = self.scales[scale]
+        now = float(number)
         for key, values in added.items():
             sums = held.get(key)
             if sums is None:
-                held[key] = [float(number), *values]
+                held[key] = [now, *values]
                 continue
-            fade = exp((sums[0] - number) / slots_a_scale)
-            sums[0] = float(number)
-            sums[1] = sums[1] * fade * fade + values[0]
-            for i in range(1, len(values)):
-                sums[i + 1] = sums[i + 1] * fade + values[i]
+            fade = exp((sums[0] - now) / slots_a_scale)
+            variance = sums[1] * fade * fade + values[0]
+            held[key] = [now, *[total * fade + value for total, value in zip(sums[1:], values, strict=True)]]
+            held[key][1] = variance
 
     def prune(self, scale: int, number: int, slots_a_scale: float) -> None:
         """Forget series that have faded away."""
@@ -79,12 +79,11 @@ class Wandering:
         held = self.worst.get(key)
         return (held[0], held[1]) if held else (0.0, 0.0)
 
-    def learn(self, channel: str, scale: int, square: float) -> None:
-        """Take a squared score, before it is divided by the spread, of a calm time."""
-        usual = self.spread_of(channel, scale)
+    def learn(self, channel: str, scale: int, squares: float, number: float) -> None:
+        """Take squared scores of a calm time, before they are divided by the spread and capped at `WILD` times it."""
         held = self.spread.setdefault((channel, str(scale)), [0.0, 0.0])
-        held[0] += min(square, WILD * usual)
-        held[1] += 1.0
+        held[0] += squares
+        held[1] += number
 
     def learn_worst(self, key: Key, score: float, usd: float) -> None:
         """Take a score of a series, of a calm time; it counts in some days, so that what grows is not its own bar."""

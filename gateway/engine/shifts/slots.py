@@ -40,7 +40,7 @@ class Slot:
 
     size: variance, calls, log tokens in, log tokens out, cached share (each beyond the expectation), nano-dollars of
     input, of output, and those lost to the cache. choice: variance, what is scored, nano-dollars, calls, calls beyond
-    the expectation. volume: variance, calls beyond the expectation, calls, expected calls, nano-dollars.
+    the expectation (for models, those at dearer ones), and as many as were expected there. volume: variance, calls beyond the expectation, calls, expected calls, nano-dollars.
     models: calls, cost at the known price, cost. fallbacks by the model that should have answered: calls that fell
     back, calls, nano-dollars beyond. `targets` are nano-dollars by where from and where to.
     """
@@ -190,7 +190,7 @@ def _categories(slot: Slot, askers: dict[str, Counts], against: Against) -> None
         share = expected.categories_of_all.get(category, 0.0)
         others = (expected.unit_of_all - share * unit) / (1 - share) if share < 1 else unit
         usd = excess * (unit - others)
-        slot.choice[Channel.CATEGORY, name, category] = [variance, excess, usd, seen, excess]
+        slot.choice[Channel.CATEGORY, name, category] = [variance, excess, usd, seen, excess, seen - excess]
 
 
 def _rules(slot: Slot, ways: dict[Key, Counts], against: Against) -> None:
@@ -207,7 +207,7 @@ def _rules(slot: Slot, ways: dict[Key, Counts], against: Against) -> None:
             excess = seen - calls * share
             usd = excess * (expected.unit_of_rule.get(rule, usual) - usual)
             variance = calls * (share * (1 - share) + FLOOR)
-            add(slot.choice, (Channel.RULE, name, rule), (variance, excess, usd, seen, excess))
+            add(slot.choice, (Channel.RULE, name, rule), (variance, excess, usd, seen, excess, calls * share))
 
 
 def _models(slot: Slot, rules: dict[str, Counts], against: Against) -> None:
@@ -221,7 +221,8 @@ def _models(slot: Slot, rules: dict[str, Counts], against: Against) -> None:
         whole = sum(known.values()) or 1.0
         usual = sum(share * units[model] for model, share in known.items()) / whole
         square = sum(share * units[model] ** 2 for model, share in known.items()) / whole
-        calls, score, moved, widest = 0.0, 0.0, 0.0, 0.0
+        calls, score, dearer, widest = 0.0, 0.0, 0.0, 0.0
+        due = sum(share for model, share in known.items() if units[model] > usual) / whole
         for model, seen in counts.items():
             if model not in units:
                 continue
@@ -229,7 +230,7 @@ def _models(slot: Slot, rules: dict[str, Counts], against: Against) -> None:
             score += seen * (units[model] - usual)
             widest = max(widest, abs(units[model] - usual))
             share = shares.get(model, 0.0)
-            moved += max(0.0, seen - share * sum(counts.values()))
+            dearer += seen if units[model] > usual else 0.0
             slot.gains[rule, model] = [0.0, (seen - share * sum(counts.values())), seen]
         variance = calls * (max(0.0, square - usual**2) + FLOOR * widest**2)
-        slot.choice[Channel.CHOICE, name, rule] = [variance, score, score, calls, moved]
+        slot.choice[Channel.CHOICE, name, rule] = [variance, score, score, calls, dearer - calls * due, calls * due]

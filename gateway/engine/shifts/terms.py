@@ -14,13 +14,14 @@ class Terms:
 
     Scores are in standard deviations, gates in shares of usual spend: `least_impact` of the spend of the same time,
     `least_spent` of a day's. No shift is told in the first `warm_up_days`; after `calibrated_from_days` the series'
-    own wanderings are learned, and a score must pass the worst of them by `past_margin`.
+    own wanderings are learned, and a score must pass the worst of them by `past_margin`. What one asks beyond usual
+    must be as much as is usual in `volume_minutes`, so that a burst is none.
     """
 
     dimensions: Dimensions = Dimensions()
     bucket_s: int = 300
     warm_up_days: float = 14.0
-    calibrated_from_days: float = 6.0
+    calibrated_from_days: float = 4.0
     lag_days: int = 2
     history_days: float = 28.0
     score: float = 6.0
@@ -35,6 +36,7 @@ class Terms:
     volume_ratio: float = 1.8
     volume_wander: float = 0.3
     volume_calls: float = 12.0
+    volume_minutes: float = 75.0
     volume_impact: float = 0.06
     volume_spent: float = 0.006
     fallback_share: float = 0.3

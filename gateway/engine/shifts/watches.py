@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from gateway.domain.shift import Cause, Channel, Edit, Finding
 from gateway.engine.shifts.kept import Table, pairs, table
+from gateway.engine.shifts.scores import surprise
 from gateway.engine.shifts.slots import Slot
 from gateway.engine.shifts.terms import DAY_S, Terms
 from gateway.engine.shifts.usual import Expected
@@ -25,7 +26,7 @@ SAME_PRICE: Final = 0.02
 class Watches:
     """Rules edited lately, the last hours' fallbacks, and models that cost otherwise than their price says.
 
-    edits: by rule, the edit and [variance, score, nano-dollars, calls, excess, spend of all] since it. fallbacks: by
+    edits: by rule, the edit and [variance, score, nano-dollars, calls, excess, due, spend of all] since it. fallbacks: by
     model, flat rows of bucket, calls that fell back, calls, nano-dollars beyond. targets: by from and to, a fading
     cost. prices: by model, [first bucket, calls, listed cost, cost] since the cost left the price.
     """
@@ -45,7 +46,7 @@ class Watches:
                 for i, value in enumerate(values):
                     sums[i] += value
         for _, sums in self.edits.values():
-            sums[5] += slot.spend
+            sums[6] += slot.spend
         for (model,), (fell, calls, extra) in slot.fallbacks.items():
             self.fallbacks.setdefault(model, []).append([float(bucket), fell, calls, extra])
         for model in list(self.fallbacks):
@@ -95,17 +96,19 @@ def after_edits(watches: Watches, now: float, terms: Terms, expected: Expected) 
     """Compare each edited rule's models since the edit with those before it."""
     found = []
     for rule, (edit, sums) in watches.edits.items():
-        variance, score, usd, calls, excess, spend = sums
+        variance, scored, usd, calls, excess, due, spend = sums
         if variance <= 0 or calls < terms.least_calls:
             continue
-        raw = score / sqrt(variance)
+        score = scored / sqrt(variance)
+        if score > 0:
+            score = min(score, surprise(due + excess, due))
         impact = usd / max(spend - usd, 0.05 * spend, 1.0)
         needed = terms.score_at_edit if usd > 0 else 1.2 * terms.score_at_edit
         if abs(impact) < terms.least_impact_at_edit or abs(usd) < terms.least_spent_at_edit * expected.nano_a_day:
             continue
         cause = Cause(terms.dimensions.rule, rule, Channel.CHOICE)
         elapsed = max(now - edit.ts, float(terms.bucket_s))
-        found.append(Finding(cause, raw, needed, usd, impact, elapsed, 0.0, excess / calls, "edit"))
+        found.append(Finding(cause, score, needed, usd, impact, elapsed, 0.0, excess / calls, "edit"))
     return found
 
 
@@ -113,6 +116,8 @@ def storms(watches: Watches, bucket: int, terms: Terms, spend_a_bucket: float) -
     """Find models whose calls fall back in every quarter of a span, and cost more for it."""
     found = []
     for model, rows in watches.fallbacks.items():
+        if rows[-1][0] != bucket or not rows[-1][1]:
+            continue
         for span in FALLBACK_SPANS:
             finding = _storm(watches, (model, rows), (bucket, span), terms, spend_a_bucket)
             if finding is not None:
