@@ -4,6 +4,7 @@ import click
 
 from gateway.cli.alerts import accept, replay, silence, test
 
+
 @click.group("alerts", short_help="Test who is told of alerts, silence and accept some.")
 def command() -> None:
     """Send a sample to receivers, make, list and end silences, take incidents for normal, and replay spend."""

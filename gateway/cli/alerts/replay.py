@@ -44,9 +44,7 @@ FEWEST: Final = ("rule", "category", "model")
     metavar="DAYS",
     help="For how long after the first event nothing is told.",
 )
-def command(
-    events_path: Path, context_path: Path | None, out: TextIO, stream: str, warm_up_days: float
-) -> None:
+def command(events_path: Path, context_path: Path | None, out: TextIO, stream: str, warm_up_days: float) -> None:
     """Go through the spend events of FILE and print each message that a spend-shift alert would have sent.
 
     A line is a JSON object: when, how bad, what moved, since when, and what it costs. Nothing is sent to anybody.
@@ -187,7 +185,9 @@ def line_of(notice: Notice, stream: str) -> dict[str, Any]:
         "score": round(finding.score, 2),
         "impact": round(finding.impact, 4),
         "detail": finding.detail,
-        "edit": {"ts": edit.ts, "rule": edit.rule, "generation": edit.generation, "place": edit.place} if edit else None,
+        "edit": {"ts": edit.ts, "rule": edit.rule, "generation": edit.generation, "place": edit.place}
+        if edit
+        else None,
         "parts": (
             {
                 "whole": parts.whole,

@@ -9,6 +9,7 @@ An event costs a few additions; the work is done when a bucket of stream time cl
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, Final
 
 from gateway.domain.alert import Severity
@@ -23,6 +24,7 @@ from gateway.engine.shifts.incidents import (
     is_symptom,
     normal_after_s,
     severity_of,
+    share_of,
 )
 from gateway.engine.shifts.judge import Frame, apart_of, gather, impact_of, judged, take_volume, volume_of
 from gateway.engine.shifts.notices import Told, told
@@ -134,9 +136,7 @@ class Fold:
         now = float(start + terms.bucket_s)
         state.cells = self._known(state.cells, start // DAY_S)
         age = now - state.first * terms.bucket_s
-        learning = (
-            age > terms.calibrated_from_days * DAY_S and not state.incidents and now > state.unsettled_until
-        )
+        learning = age > terms.calibrated_from_days * DAY_S and not state.incidents and now > state.unsettled_until
         day = start // DAY_S
         strict = {Channel(name): STRICT for name, since in state.anew.items() if day - since < STRICT_DAYS}
         frame = Frame(terms, self._expected, self._odds, learning, strict)
@@ -144,7 +144,8 @@ class Fold:
         volume = volume_of(state, frame, self._places, half_hour)
         take_volume(state, bucket, volume, terms)
         settled = age > terms.calibrated_from_days * DAY_S
-        apart = apart_of(state, volume, frame) if settled else frozenset()
+        apart, going_on = apart_of(state, volume, frame, bucket) if settled else (frozenset(), frozenset())
+        frame = replace(frame, going_on=going_on)
         slot = slot_of(state.cells, Against(self._places, self._expected, state.prices, apart))
         slot.volume = volume
         self._learn(bucket, half_hour, apart, slot)
@@ -304,7 +305,6 @@ class Fold:
             over = self._is_over(incident, bucket, now, slot)
             if over:
                 notices.append(self._end(incident, now, "it is over"))
-                settle(state, now)
             elif impact >= self._terms.critical_impact and incident.severity is Severity.WARNING:
                 incident.severity = Severity.CRITICAL
                 notices.append(self._say(incident, Status.ESCALATED, now, None))
@@ -320,7 +320,7 @@ class Fold:
             return calls >= self._terms.fallback_calls and fell < 0.1 * calls
         if (bucket + 1) % 6 or now - incident.fired < LEAST_OPEN_S:
             return False
-        scale = 2 if cause.channel is Channel.VOLUME else 2
+        scale = 2
         if incident.window_s in SCALES_S:
             scale = max(scale, SCALES_S.index(int(incident.window_s)))
         if cause.channel is Channel.VOLUME:
@@ -330,21 +330,20 @@ class Fold:
             return False
         incident.last_impact = impact
         incident.nano_usd_per_day = impact * self._expected.nano_a_day
-        return abs(impact) < CLEARED * incident.impact or (impact > 0) is (incident.direction is Direction.DOWN)
+        then = incident.impact if incident.direction is Direction.UP else -incident.impact
+        return share_of(impact) / share_of(then) < CLEARED
 
     def _end(self, incident: Incident, now: float, reason: str) -> Notice:
         self._state.incidents.remove(incident)
+        self._state.watches.edits.pop(incident.cause.value, None)
         notice = self._say(incident, Status.RESOLVED, now, None, reason)
         settle(self._state, now)
         return notice
 
-    def _say(
-        self, incident: Incident, status: Status, now: float, chosen: Chosen | None, reason: str = ""
-    ) -> Notice:
+    def _say(self, incident: Incident, status: Status, now: float, chosen: Chosen | None, reason: str = "") -> Notice:
         return told(
             Told(incident, status, now, chosen.finding if chosen else None, reason),
             chosen.suspects if chosen else (),
             self._state.totals,
             self._terms,
         )
-

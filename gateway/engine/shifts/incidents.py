@@ -10,7 +10,7 @@ from gateway.engine.shifts.choose import GROUPS
 from gateway.engine.shifts.terms import DAY_S, Terms
 
 CLEARED: Final = 0.3
-"""Below this share of the impact that an incident had, it is over."""
+"""Below this part of the share of spend that an incident had, it is over."""
 SYMPTOM_S: Final = 6 * 3600
 """What rises this long after an incident, in another step of the way, is not its symptom."""
 SLOW_S: Final = DAY_S
@@ -18,7 +18,7 @@ SLOW_S: Final = DAY_S
 
 @dataclass(slots=True)
 class Incident:
-    """An incident that is open. `rising` are causes seen beside it and since when; `clear_since` 0 while it goes on."""
+    """An incident that is open. `impact` is what it was when it was told, `last_impact` what it was seen to be last."""
 
     number: int
     cause: Cause
@@ -101,3 +101,8 @@ def is_symptom(finding: Finding, rising_since: float, incidents: Sequence[Incide
 def normal_after_s(incident: Incident, terms: Terms) -> float:
     """Give how long an incident lasts before it is taken for normal: what creeps up takes longer to show its height."""
     return DAY_S * (terms.new_normal_days_of_creep if incident.window_s >= SLOW_S else terms.new_normal_days)
+
+
+def share_of(impact: float) -> float:
+    """Give which share of all spend an impact is: where it is most of it, the impact says too much."""
+    return impact / (1 + impact) if impact > 0 else impact

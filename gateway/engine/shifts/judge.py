@@ -20,6 +20,8 @@ CAP_TIMES: Final = 3.0
 """An asker's calls count with up to this many times their usual cost: one huge call is no loop."""
 APART_SCORE: Final = 4.0
 APART_RATIO: Final = 2.0
+BURST_BUCKETS: Final = 4
+LEAST_LATELY: Final = 3.0
 NOTHING: Final[Table] = {}
 
 
@@ -32,6 +34,7 @@ class Frame:
     odds: Mapping[str, Mapping[str, list[float]]]
     learning: bool
     strict: Mapping[Channel, float]
+    going_on: frozenset[Key] = frozenset()
 
 
 def volume_of(state: State, frame: Frame, places: Places, half_hour: int) -> Table:
@@ -56,18 +59,27 @@ def volume_of(state: State, frame: Frame, places: Places, half_hour: int) -> Tab
     return volume
 
 
-def apart_of(state: State, volume: Table, frame: Frame) -> frozenset[Key]:
-    """Give the askers who ask so much more than usual that their calls tell nothing of others."""
-    apart = {
-        (each.cause.dimension, each.cause.value)
-        for each in state.incidents
-        if each.cause.channel is Channel.VOLUME
+def apart_of(state: State, volume: Table, frame: Frame, bucket: int) -> tuple[frozenset[Key], frozenset[Key]]:
+    """Give the askers who ask so much more than usual that their calls tell nothing of others, and who of them do on.
+
+    A burst is over in a quarter of an hour; who goes on asks more still in the last two buckets.
+    """
+    apart: set[Key] = {
+        (each.cause.dimension, each.cause.value) for each in state.incidents if each.cause.channel is Channel.VOLUME
     }
-    for key in volume:
+    going_on = set()
+    for key, (_, _, calls_now, due_now, _) in volume.items():
         _, variance, excess, calls, due, _ = state.volume.scales[0][key]
-        if calls >= APART_RATIO * due and excess >= APART_SCORE * sqrt(variance + 1.0):
-            apart.add((key[0], key[1]))
-    return frozenset(apart)
+        if calls < APART_RATIO * due or excess < APART_SCORE * sqrt(variance + 1.0):
+            state.runs.pop(key, None)
+            continue
+        apart.add(key)
+        run = state.runs.setdefault(key, [float(bucket), 0.0, 0.0])
+        lately, due_lately = calls_now + run[1], due_now + run[2]
+        if bucket - run[0] >= BURST_BUCKETS and lately >= max(LEAST_LATELY, APART_RATIO * due_lately):
+            going_on.add(key)
+        run[1], run[2] = calls_now, due_now
+    return frozenset(apart), frozenset(going_on)
 
 
 def gather(state: State, slot: Slot) -> None:
@@ -106,9 +118,7 @@ def judged(state: State, frame: Frame, bucket: int, slot: Slot) -> Iterator[Find
             state.gathered[level] = Gathered()
 
 
-def _judge_scale(
-    state: State, frame: Frame, at: tuple[int, int, int], added: Gathered
-) -> Iterator[Finding]:
+def _judge_scale(state: State, frame: Frame, at: tuple[int, int, int], added: Gathered) -> Iterator[Finding]:
     level, scale, number = at
     span = slots_a_scale(scale, frame.terms.bucket_s)
     spend = state.spend[scale]
@@ -119,9 +129,15 @@ def _judge_scale(
     if level > 0:
         state.volume.take(scale, number, span, added.volume)
     measure = Measure(
-        frame.terms, state.wandering, frame.expected, scale, spend[1], frame.learning and (level > 0 or number % 2 == 0), frame.strict
+        frame.terms,
+        state.wandering,
+        frame.expected,
+        scale,
+        spend[1],
+        frame.learning and (level > 0 or number % 2 == 0),
+        frame.strict,
     )
-    for key in added.volume:
+    for key in [key for key in added.volume if key in frame.going_on]:
         yield from of_volume(measure, key, state.volume.scales[scale][key])
     yield from of_choices(measure, added.choice, state.choice.scales[scale])
     yield from of_sizes(measure, added.size, state.size.scales[scale])

@@ -45,9 +45,7 @@ def told(what: Told, suspects: Sequence[Finding], totals: Mapping[str, list[list
         sentence="",
         parts=_parts(incident, what.now, totals, terms),
         edit=incident.edit,
-        unchanged=tuple(
-            group[0] for group in GROUPS if not suspected & set(group) and group[0] is not Channel.RULE
-        ),
+        unchanged=tuple(group[0] for group in GROUPS if not suspected & set(group) and group[0] is not Channel.RULE),
         suspects=_different(suspects),
         reason=what.reason,
     )

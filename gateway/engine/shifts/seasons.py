@@ -53,9 +53,7 @@ class Seasons:
             for mine, other in zip(own, others, strict=True)
         ]
         mine = sum(calls[first : first + SLOTS_A_DAY])
-        due = sum(
-            odds[slot] * max(0.0, self.all[first + slot] - calls[first + slot]) for slot in range(SLOTS_A_DAY)
-        )
+        due = sum(odds[slot] * max(0.0, self.all[first + slot] - calls[first + slot]) for slot in range(SLOTS_A_DAY))
         factor = (mine + 2 * PRIOR_CALLS) / (due + 2 * PRIOR_CALLS)
         return [each * factor for each in odds]
 

@@ -33,7 +33,7 @@ class State:
 
     `today` are the cells of the day so far, `asked` each asker's calls by half hour, by dimension, `bias` how far
     values were off. `spend` are the slot and the fading spend of each scale. `rising` has since when and until when a
-    cause was seen. `anew` has the day on which a channel had a new normal. `totals` are rows of bucket, calls, cost at
+    cause was seen. `runs` has since which bucket one asks more, and the last calls and those that were due. `anew` has the day on which a channel had a new normal. `totals` are rows of bucket, calls, cost at
     the known price, and cost, by model, for two days.
     """
 
@@ -56,6 +56,7 @@ class State:
     watches: Watches = field(default_factory=Watches)
     incidents: list[Incident] = field(default_factory=list)
     rising: dict[Key, list[float]] = field(default_factory=dict)
+    runs: Table = field(default_factory=dict)
     anew: dict[str, int] = field(default_factory=dict)
     gains: Table = field(default_factory=dict)
     totals: dict[str, list[list[float]]] = field(default_factory=dict)
@@ -88,6 +89,7 @@ def to_plain(state: State, dimensions: Dimensions) -> dict[str, Any]:
         "watches": state.watches.to_plain(),
         "incidents": [each.to_plain() for each in state.incidents],
         "rising": pairs(state.rising),
+        "runs": pairs(state.runs),
         "anew": state.anew,
         "gains": pairs(state.gains),
         "totals": state.totals,
@@ -108,9 +110,7 @@ def from_plain(kept: Any, dimensions: Dimensions) -> State:
         first=kept["first"],
         cells=table(kept["cells"]),
         today=table(kept["today"]),
-        asked={
-            name: {who: list(calls) for who, calls in askers.items()} for name, askers in kept["asked"].items()
-        },
+        asked={name: {who: list(calls) for who, calls in askers.items()} for name, askers in kept["asked"].items()},
         bias=table(kept["bias"]),
         usual=Usual.from_plain(kept["usual"]),
         seasons={name: Seasons.from_plain(each) for name, each in kept["seasons"].items()},
@@ -128,6 +128,7 @@ def from_plain(kept: Any, dimensions: Dimensions) -> State:
         watches=Watches.from_plain(kept["watches"]),
         incidents=[Incident.from_plain(each) for each in kept["incidents"]],
         rising=table(kept["rising"]),
+        runs=table(kept["runs"]),
         anew=dict(kept["anew"]),
         gains=table(kept["gains"]),
         totals={model: [list(row) for row in rows] for model, rows in kept["totals"].items()},

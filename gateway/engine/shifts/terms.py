@@ -36,7 +36,7 @@ class Terms:
     volume_ratio: float = 1.8
     volume_wander: float = 0.3
     volume_calls: float = 12.0
-    volume_minutes: float = 75.0
+    volume_minutes: float = 40.0
     volume_impact: float = 0.06
     volume_spent: float = 0.006
     fallback_share: float = 0.3
