@@ -250,9 +250,3 @@ def test_without_a_gateway_there_is_nobody_to_ask() -> None:
 def test_something_else_that_answers_is_no_gateway(told: Told) -> None:
     result = run("silence", "--url", told.url)
     assert (result.exit_code, result.stderr) == (1, "Error: the gateway answers with status 501\n")
-
-
-def test_what_is_not_built_yet_is_said_so() -> None:
-    result = run("replay")
-    assert result.exit_code == 2
-    assert "alerts replay is not built yet" in result.stderr
