@@ -17,6 +17,7 @@ from gateway.adapters.budget_gauges import BudgetGauges, Gauged
 from gateway.adapters.clock import SystemClock
 from gateway.adapters.metrics import Metrics
 from gateway.adapters.model_states import ModelStates
+from gateway.adapters.shifts_sqlite import Shifts
 from gateway.adapters.systemd import Systemd
 from gateway.adapters.tls import Contexts
 from gateway.adapters.transport import HttpTransport
@@ -43,6 +44,7 @@ from gateway.runtime.reloader import Parts as ReloadParts
 from gateway.runtime.reloader import Reloader, activate, first, no_addresses
 from gateway.runtime.retries import Retries
 from gateway.runtime.running import Boards
+from gateway.runtime.shifts import ShiftWatch
 from gateway.runtime.spend import SpendBook, Standing
 from gateway.runtime.tally import Tally
 from gateway.runtime.usual import UsualTimes
@@ -117,7 +119,8 @@ async def running(settings: Settings, drain: Drain | None = None) -> AsyncIterat
         kept = await stores(data, state, metrics, lambda: reloader.active.snapshot.defaults)
         board, pins = HealthBoard(clock, kept.coolings.keep), Pins(clock, kept.hash_key, kept.pins.keep)
         paces = Paces(clock, kept.sums, kept.ledger)
-        books = Books(kept.journal, metrics, spend, (tally.note, paces.note))
+        shifts = ShiftWatch(clock, Shifts(data / "state.db"), lambda: metrics.store_failed("alerts"))
+        books = Books(kept.journal, metrics, spend, (tally.note, paces.note, shifts.note))
         bounds = bounds_of(clock, metrics, lambda: reloader.active.snapshot.defaults)
         recorder = Recorder(books, clock, kept.hash_key, _a_moment_later, simulated=settings.simulate)
         openings = Openings(spend, recorder, kept.sums, lambda: metrics.store_failed("ledger"))
@@ -157,6 +160,7 @@ async def running(settings: Settings, drain: Drain | None = None) -> AsyncIterat
             spend=spend,
             tally=tally,
             paces=paces,
+            shifts=shifts,
             ledger=kept.ledger,
             metrics=metrics,
             clock=clock,

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from gateway.adapters.alert_tables import ALERTS
 from gateway.adapters.prices_sqlite import PRICES
+from gateway.adapters.shifts_sqlite import SHIFTS
 from gateway.domain.problem import StoreError
 from gateway.domain.snapshot import RuleFile
 
@@ -51,6 +52,7 @@ MIGRATIONS = (
     """
     create table pins (conversation integer primary key, model text not null, until integer not null);
     """,
+    SHIFTS,
 )
 """Append only: the position of a migration is the version it leads to."""
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.config.burning import of_burning, of_prices
+from gateway.config.burning import of_burning, of_prices, of_shifts
 from gateway.config.node import Findings, Node
 from gateway.config.providers import secret_of
 from gateway.config.quantities import duration_s, percent
@@ -29,6 +29,7 @@ KEYS: Final[Mapping[AlertKind, frozenset[str]]] = {
     AlertKind.BUDGET: frozenset({"at", "scope"}),
     AlertKind.BURN_RATE: frozenset({"at_least", "budget", "windows"}),
     AlertKind.PRICE_CHANGE: frozenset({"ahead"}),
+    AlertKind.SPEND_SHIFT: frozenset({"at_least"}),
     AlertKind.ERROR_RATE: _RATE,
     AlertKind.FALLBACK_RATE: _RATE,
     AlertKind.UNPRICED: frozenset({"window"}),
@@ -129,6 +130,8 @@ def _terms(node: Node, kind: AlertKind, there: Watchable, findings: Findings) ->
             return of_burning(node, there.budgets, findings)
         case AlertKind.PRICE_CHANGE:
             return of_prices(node, findings)
+        case AlertKind.SPEND_SHIFT:
+            return of_shifts(node)
         case AlertKind.ERROR_RATE | AlertKind.FALLBACK_RATE:
             return _of_rates(node, kind, there, findings)
         case AlertKind.CONFIG_REJECTED:

@@ -1,4 +1,4 @@
-"""The terms of alerts that look at money: how fast budgets are spent, and which prices change."""
+"""The terms of alerts that look at money: how fast budgets are spent, which prices change, and where spend shifts."""
 
 from collections.abc import Collection
 from decimal import Decimal
@@ -7,7 +7,7 @@ from typing import Final
 from gateway.config.node import Findings, Node
 from gateway.config.quantities import duration_s
 from gateway.domain.alert import Severity
-from gateway.domain.alerting import OfBurning, OfPrices, Pair
+from gateway.domain.alerting import OfBurning, OfPrices, OfShifts, Pair
 from gateway.domain.price import nano_usd
 from gateway.domain.window import QUARTER_HOUR_S
 
@@ -48,6 +48,12 @@ def of_prices(node: Node, findings: Findings) -> OfPrices:
     if ahead_s % DAY_S or ahead_s > LONGEST_AHEAD_DAYS * DAY_S:
         findings.add(written.problem(f"'ahead' is whole days, 0d to {LONGEST_AHEAD_DAYS}d", "write such as 14d"))
     return OfPrices(int(ahead_s // DAY_S))
+
+
+def of_shifts(node: Node) -> OfShifts:
+    """Compile what is particular to an alert on spend shifts."""
+    least = node.get("at_least")
+    return OfShifts(_money(DEFAULT_AT_LEAST if least is None else str(least.value)))
 
 
 def _pair(node: Node, findings: Findings) -> Pair:

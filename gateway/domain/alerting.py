@@ -99,7 +99,14 @@ class OfPrices:
     ahead_days: int
 
 
-Terms = OfBudgets | OfRates | OfMetric | OfRules | OfBurning | OfPrices
+@dataclass(frozen=True, slots=True)
+class OfShifts:
+    """Spend that leaves what was to be expected, where it comes to `at_least_nano_usd` a day."""
+
+    at_least_nano_usd: int
+
+
+Terms = OfBudgets | OfRates | OfMetric | OfRules | OfBurning | OfPrices | OfShifts
 
 
 @dataclass(frozen=True, slots=True)

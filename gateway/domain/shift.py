@@ -3,15 +3,12 @@
 Money is integer nano-dollars, times are seconds since the epoch. Nothing here decides anything.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 import msgspec
 
-from gateway.domain.alert import Json, Severity
-
-Plain = dict[str, "Json"]
+from gateway.domain.alert import Severity
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +106,8 @@ class Finding:
     """A cause with its figures.
 
     `score` is how many standard deviations the value is from what was to be expected, and `needed` how many it takes.
-    `before` and `after` are in the unit of the channel: calls per hour, shares, dollars a million tokens, tokens a call.
+    `before` and `after` are in the unit of the channel: calls per hour, shares, dollars a million tokens, tokens of a
+    call.
     `usd` is what was spent beyond the expectation in about `window_s`, and `impact` that as a share of what
     would have been spent there otherwise; both are negative for a drop. They are estimates, hence no integers. `pays`
     says whether it is money enough to be told.
@@ -168,4 +166,3 @@ class Notice:
     unchanged: tuple[Channel, ...] = ()
     suspects: tuple[Cause, ...] = ()
     reason: str = ""
-    data: Mapping[str, Json] = field(default_factory=dict, hash=False)

@@ -5,8 +5,8 @@ from functools import partial
 from typing import Final, assert_never
 
 from gateway.domain.alert import AlertKind, Fact, Severity
-from gateway.domain.alerting import AlertRule, OfBudgets, OfBurning, OfMetric, OfPrices, OfRates, OfRules
-from gateway.engine import alert_budgets, alert_burn, alert_metrics, alert_prices, alert_rates
+from gateway.domain.alerting import AlertRule, OfBudgets, OfBurning, OfMetric, OfPrices, OfRates, OfRules, OfShifts
+from gateway.engine import alert_budgets, alert_burn, alert_metrics, alert_prices, alert_rates, alert_shifts
 from gateway.engine.incidents import Level, Reading, Watch
 from gateway.engine.looks import Look, Sights, defined_at, watch_of
 
@@ -26,6 +26,8 @@ def looks(rule: AlertRule, sights: Sights) -> Iterator[Look]:
             return alert_burn.looks(rule, rule.terms, sights)
         case OfPrices():
             return alert_prices.looks(rule, rule.terms, sights)
+        case OfShifts():
+            return alert_shifts.looks(rule, rule.terms, sights)
         case OfRules():
             level = Level.FIRING if sights.rejected else Level.OK if sights.looked else Level.HOLD
             return iter((Look(watch_of(rule, {}), level, partial(_rules, rule, sights, level)),))
@@ -35,7 +37,8 @@ def looks(rule: AlertRule, sights: Sights) -> Iterator[Look]:
 
 def is_blind(rule: AlertRule, sights: Sights) -> bool:
     """Say whether nothing can be said of what a rule watches: its incidents stay as they are."""
-    return isinstance(rule.terms, OfPrices) and sights.changes is None
+    unknown = {OfPrices: sights.changes is None, OfShifts: sights.shifts is None}
+    return unknown.get(type(rule.terms), False)
 
 
 def _rules(rule: AlertRule, sights: Sights, level: Level) -> Reading:

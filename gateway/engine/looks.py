@@ -11,6 +11,7 @@ from gateway.domain.budget import Budget
 from gateway.domain.metric import Sample
 from gateway.domain.price_change import Change
 from gateway.domain.problem import Problem
+from gateway.domain.shift import Notice
 from gateway.domain.window import Window
 from gateway.engine.incidents import Level, Reading, Watch
 
@@ -112,7 +113,8 @@ class Sights:
     of the rules on disk where they do not run; `looked` once the disk was looked at. `running` names what runs.
     `unpriced` has, by the model that was to answer, the id of the one that did and whose price is not known.
     `stretches` is how fast budgets are spent, `spenders` who spends most of those that are spent too fast. `changes`
-    are changes of prices that were and that are to come, None while they are not known.
+    are changes of prices that were and that are to come, None while they are not known. `shifts` has the last that was
+    said of each shift of spend, None while that is not known.
     """
 
     now: datetime
@@ -126,6 +128,7 @@ class Sights:
     stretches: Stretches = field(default_factory=dict)
     spenders: Mapping[str, Sequence[Spent]] = field(default_factory=dict)
     changes: Sequence[Change] | None = ()
+    shifts: Sequence[Notice] | None = ()
 
 
 @dataclass(frozen=True, slots=True)

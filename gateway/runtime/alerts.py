@@ -12,11 +12,12 @@ from datetime import datetime
 from typing import Any, Final
 
 from gateway.domain.alert import AlertKind, Phase, identity_of
-from gateway.domain.alerting import AlertRule, OfBudgets, OfBurning, OfMetric, OfRates
+from gateway.domain.alerting import AlertRule, OfBudgets, OfBurning, OfMetric, OfRates, OfShifts
 from gateway.domain.metric import Sample
 from gateway.domain.outbox import Changes, Hush, Instance, Letter, Said
 from gateway.domain.price_change import Change
 from gateway.domain.problem import StoreError
+from gateway.domain.shift import Notice
 from gateway.engine import incidents
 from gateway.engine.alerts import gone, is_blind, looks
 from gateway.engine.incidents import Level, Open, Quiet, Silence, State, Watch, fold, is_silenced
@@ -27,6 +28,7 @@ from gateway.runtime.paces import Paces, Seen
 from gateway.runtime.ports import AlertMeters, AlertStore, Clock, Gauges
 from gateway.runtime.prices import PriceWatch
 from gateway.runtime.reloader import Reloader
+from gateway.runtime.shifts import ShiftWatch
 from gateway.runtime.spend import SpendBook
 from gateway.runtime.tally import Tally
 from gateway.runtime.ticks import survived
@@ -55,6 +57,7 @@ class Parts:
     new_id: Callable[[datetime], str]
     paces: Paces
     prices: PriceWatch
+    shifts: ShiftWatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,10 +174,13 @@ class Alerting:
     async def _sights(self, rules: list[AlertRule], now: datetime) -> Sights:
         reloader = self._parts.reloader
         windows_s = {rule.terms.window_s for rule in rules if isinstance(rule.terms, OfRates)}
-        of_budgets = any(isinstance(rule.terms, OfBudgets | OfBurning) for rule in rules)
+        of_budgets = any(isinstance(rule.terms, OfBudgets | OfBurning | OfShifts) for rule in rules)
         changes: Sequence[Change] | None = None
         with survived("looking at prices", self._broken):
             changes = await self._parts.prices.look(reloader.active.snapshot)
+        shifts: Sequence[Notice] | None = None
+        with survived("looking for shifts of spend", self._broken):
+            shifts = await self._parts.shifts.look(reloader.active.snapshot)
         paces, budgets = Seen(), self._parts.book.standings() if of_budgets else []
         with survived("looking at how fast budgets are spent", self._broken):
             paces = await self._parts.paces.look(rules, budgets)
@@ -190,6 +196,7 @@ class Alerting:
             stretches=paces.stretches,
             spenders=paces.spenders,
             changes=changes,
+            shifts=shifts,
         )
 
     def _metrics(self, rules: list[AlertRule]) -> dict[str, list[Sample]]:

@@ -28,6 +28,7 @@ from gateway.runtime.paces import Paces
 from gateway.runtime.ports import Clock, Courier
 from gateway.runtime.prices import PriceWatch
 from gateway.runtime.reloader import Reloader
+from gateway.runtime.shifts import ShiftWatch
 from gateway.runtime.spend import SpendBook
 from gateway.runtime.tally import Tally
 from gateway.web.ids import new_id
@@ -42,6 +43,7 @@ class Around:
     spend: SpendBook
     tally: Tally
     paces: Paces
+    shifts: ShiftWatch
     ledger: LedgerReader
     metrics: Metrics
     clock: Clock
@@ -90,6 +92,7 @@ async def alerts_of(around: Around, version: str) -> AsyncIterator[Watching]:
                 clock=around.clock,
                 new_id=new_id,
                 paces=around.paces,
+                shifts=around.shifts,
                 prices=PriceWatch(
                     around.clock, Prices(around.state), around.ledger, lambda: around.metrics.store_failed("alerts")
                 ),

@@ -136,7 +136,7 @@ def labels_of(python: str, directory: Path, kinds: Sequence[str]) -> Iterable[di
     for kind in kinds:
         found = subprocess.run([python, "-c", program, SPEND, kind], capture_output=True, text=True, check=True)
         stream, label = found.stdout.splitlines()
-        generate = [python, SPEND / "gen_streams.py", "events", "--params", SPEND / "dev_params.json"]
+        generate = [python, str(SPEND / "gen_streams.py"), "events", "--params", str(SPEND / "dev_params.json")]
         with (directory / "events.jsonl").open("w") as file:
             subprocess.run([*generate, "--stream", stream], stdout=file, check=True)
         yield json.loads(label)

@@ -4,7 +4,7 @@ import pytest
 
 from gateway.config.alerting import DEFAULT_MINIMUM
 from gateway.domain.alert import AlertKind, Receiver, ReceiverKind, Severity
-from gateway.domain.alerting import OfBudgets, OfBurning, OfMetric, OfPrices, OfRates, OfRules, Pair, Terms
+from gateway.domain.alerting import OfBudgets, OfBurning, OfMetric, OfPrices, OfRates, OfRules, OfShifts, Pair, Terms
 from gateway.domain.budget import Dimension
 from gateway.domain.metric import LOG_ROWS_DROPPED, UNPRICED_REQUESTS
 from gateway.domain.registry import EnvSecret, FileSecret, NoSecret
@@ -91,6 +91,8 @@ TERMS: dict[str, tuple[str, Terms]] = {
     "prices, by default": ("kind: price_change", OfPrices(7)),
     "prices, not before they change": ("kind: price_change, ahead: 0d", OfPrices(0)),
     "prices, in hours": ("kind: price_change, ahead: 48h", OfPrices(2)),
+    "shifts, by default": ("kind: spend_shift", OfShifts(1_000_000_000)),
+    "shifts of much": ("kind: spend_shift, at_least: 50 USD", OfShifts(50_000_000_000)),
     "errors, by default": ("kind: error_rate", OfRates(0.05, 300.0, DEFAULT_MINIMUM, None, ())),
     "fallbacks, by default": ("kind: fallback_rate", OfRates(0.2, 300.0, DEFAULT_MINIMUM, None, ())),
     "errors in other terms": (
@@ -218,7 +220,7 @@ ALERT_PROBLEMS = {
     "kind: threshold, metric: overhead_seconds_sum, above: 3": "is a histogram, which has no one value",
     "kind: threshold, metric: in_flight_requests, above: 3, scope: {model: a}": "there is no label 'model' here",
     "kind: config_rejected, repeat: 0s": "an alert cannot be sent again without a pause",
-    "kind: spend_shift": "kind 'spend_shift' is not built yet",
+    "kind: spend_shift, ahead: 7d": "'ahead' does not belong to an alert of kind spend_shift (it takes at_least)",
     "kind: burn_rate, budget: growht": "there is no budget 'growht' (did you mean 'growth'?)",
     "kind: burn_rate, scope: {budget: growth}": "'scope' does not belong to an alert of kind burn_rate (it takes",
     "kind: burn_rate, at_least: 5": "expected an amount such as 200 USD",

@@ -28,10 +28,12 @@ from gateway.runtime.prices import PriceWatch
 from gateway.runtime.recorder import spender_of
 from gateway.runtime.reloader import Parts as ReloadParts
 from gateway.runtime.reloader import Rejection, Reloader
+from gateway.runtime.shifts import ShiftWatch
 from gateway.runtime.spend import SpendBook
 from gateway.runtime.tally import Tally
 from tests.adapters.entries import entry
 from tests.fakes.receivers import Counted, MemoryStore, Time
+from tests.fakes.shifts import KeptShifts
 from tests.fakes.values import snapshot_of
 from tests.runtime.test_paces import Books
 from tests.runtime.test_prices import Kept
@@ -71,6 +73,7 @@ class World:
     values: Values = field(default_factory=Values)
     books: Books = field(default_factory=Books)
     prices: Kept = field(default_factory=Kept)
+    shifts: KeptShifts = field(default_factory=KeptShifts)
     number: int = 0
 
     def __post_init__(self) -> None:
@@ -99,8 +102,9 @@ class World:
             self.new_id,
             paces,
             PriceWatch(self.time, self.prices, self.prices, self.counted.store_failed),
+            watch := ShiftWatch(self.time, self.shifts, self.counted.store_failed),
         )
-        made = Looking(self, reloader, tally, deliveries, Alerting(parts), book, paces)
+        made = Looking(self, reloader, tally, deliveries, Alerting(parts), book, paces, watch)
         await made.alerting.load()
         return made
 
@@ -125,6 +129,7 @@ class Looking:
     alerting: Alerting
     book: SpendBook
     paces: Paces
+    shifts: ShiftWatch
 
     async def tick(self, times: int = 1) -> None:
         for _ in range(times):

@@ -54,8 +54,10 @@ def command(events_path: Path, context_path: Path | None, out: TextIO, stream: s
         edits = list(_edits(context_path)) if context_path else []
         fold = Fold(Terms(dimensions=dimensions, warm_up_days=warm_up_days))
         with events_path.open("rb") as lines, _progress(lines, events_path.stat().st_size) as every:
-            for notice in _replayed(fold, _events(every, dimensions), edits):
-                out.write(json.dumps(line_of(notice, stream)) + "\n")
+            out.writelines(
+                json.dumps(line_of(notice, stream)) + "\n"
+                for notice in _replayed(fold, _events(every, dimensions), edits)
+            )
     except ValueError as error:
         raise click.ClickException(str(error)) from error
 
@@ -123,7 +125,7 @@ def _edits(path: Path) -> Iterator[Edit]:
         if row.get("event") != "rule_edit":
             continue  # what a later version knows besides
         if not isinstance(row.get("ts"), int | float) or not isinstance(row.get("rule"), str):
-            raise ValueError(f"{path.name}:{number}: a rule_edit has ts and rule")
+            raise ValueError(f"{path.name}:{number}: a rule_edit has ts and rule")  # noqa: TRY004 - of the file
         yield Edit(float(row["ts"]), row["rule"], str(row.get("generation", "")), str(row.get("place", "")))
 
 
@@ -140,7 +142,7 @@ class _Bar(AbstractContextManager[Iterable[bytes]]):
 
     STEP = 1 << 20
 
-    def __init__(self, bar: Any, lines: Iterable[bytes]) -> None:
+    def __init__(self, bar: Any, lines: Iterable[bytes]) -> None:  # noqa: ANN401 - click's has no type
         self._bar = bar
         self._lines = lines
 
@@ -148,7 +150,7 @@ class _Bar(AbstractContextManager[Iterable[bytes]]):
         self._bar.__enter__()
         return self._counted()
 
-    def __exit__(self, *raised: Any) -> None:
+    def __exit__(self, *raised: object) -> None:
         self._bar.__exit__(*raised)
 
     def _counted(self) -> Iterator[bytes]:

@@ -52,7 +52,7 @@ TOTALS_DAYS: Final = 2
 class Fold:
     """Spend shifts of one stream of events, which come in the order of time, or nearly."""
 
-    def __init__(self, terms: Terms, kept: Any = None) -> None:
+    def __init__(self, terms: Terms, kept: Any = None) -> None:  # noqa: ANN401 - JSON values
         """Begin, or go on from what `to_plain` gave. Raises ValueError or KeyError for what does not fit."""
         self._terms = terms
         self._places = places_of(terms.dimensions)
@@ -144,7 +144,7 @@ class Fold:
         volume = volume_of(state, frame, self._places, half_hour)
         take_volume(state, bucket, volume, terms)
         settled = age > terms.calibrated_from_days * DAY_S
-        apart, going_on = apart_of(state, volume, frame, bucket) if settled else (frozenset(), frozenset())
+        apart, going_on = apart_of(state, volume, bucket) if settled else (frozenset(), frozenset())
         frame = replace(frame, going_on=going_on)
         slot = slot_of(state.cells, Against(self._places, self._expected, state.prices, apart))
         slot.volume = volume

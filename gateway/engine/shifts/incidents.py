@@ -54,7 +54,7 @@ class Incident:
         ]
 
     @classmethod
-    def from_plain(cls, kept: Any) -> "Incident":
+    def from_plain(cls, kept: Any) -> "Incident":  # noqa: ANN401 - JSON values
         """Read what `to_plain` gave."""
         number, (dimension, value, channel), since, fired, severity, direction, *rest, detail, edit, last = kept
         cause = Cause(dimension, value, Channel(channel))

@@ -23,6 +23,10 @@ APART_RATIO: Final = 2.0
 BURST_BUCKETS: Final = 4
 LEAST_LATELY: Final = 3.0
 NOTHING: Final[Table] = {}
+UNSEEN_CALLS: Final = 0.5
+"""What all others might have asked in a bucket as well: few of them, or none, tell little of what is due."""
+ALMOST_ALL: Final = 19.0
+"""Calls for each of all others from which on one asks for nearly everybody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +57,15 @@ def volume_of(state: State, frame: Frame, places: Places, half_hour: int) -> Tab
         for name in {**odds, **counts}:
             calls, nano = counts.get(name, (0.0, 0.0))
             rate = odds[name][half_hour] if name in odds else 0.0
+            if rate > ALMOST_ALL:
+                continue  # there are no others to be compared with
             due = rate * (total - calls)
             if calls or due > 0:
-                volume[dimension, name] = [due * (1 + rate), calls - due, calls, due, nano]
+                volume[dimension, name] = [due * (1 + rate) + UNSEEN_CALLS * rate**2, calls - due, calls, due, nano]
     return volume
 
 
-def apart_of(state: State, volume: Table, frame: Frame, bucket: int) -> tuple[frozenset[Key], frozenset[Key]]:
+def apart_of(state: State, volume: Table, bucket: int) -> tuple[frozenset[Key], frozenset[Key]]:
     """Give the askers who ask so much more than usual that their calls tell nothing of others, and who of them do on.
 
     A burst is over in a quarter of an hour; who goes on asks more still in the last two buckets.
@@ -146,7 +152,7 @@ def _judge_scale(state: State, frame: Frame, at: tuple[int, int, int], added: Ga
 def impact_of(state: State, cause: Cause, scale: int, expected: Expected) -> float | None:
     """Give what a cause adds now, as a share of what would be spent, at a scale; None where nothing tells."""
     key = cause.dimension, cause.value
-    usd = 0.0
+    usd, sums = 0.0, None
     match cause.channel:
         case Channel.VOLUME:
             sums = state.volume.scales[scale].get(key)

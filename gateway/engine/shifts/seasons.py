@@ -62,6 +62,6 @@ class Seasons:
         return {"all": self.all, "askers": self.askers}
 
     @classmethod
-    def from_plain(cls, kept: Any) -> "Seasons":
+    def from_plain(cls, kept: Any) -> "Seasons":  # noqa: ANN401 - JSON values
         """Read what `to_plain` gave."""
         return cls(list(kept["all"]), {name: list(calls) for name, calls in kept["askers"].items()})

@@ -53,7 +53,7 @@ class Sources:
         return [pairs(each) for each in self.scales]
 
     @classmethod
-    def from_plain(cls, kept: Any) -> "Sources":
+    def from_plain(cls, kept: Any) -> "Sources":  # noqa: ANN401 - JSON values
         """Read what `to_plain` gave."""
         return cls([table(each) for each in kept])
 
@@ -105,7 +105,7 @@ class Wandering:
         return {"spread": pairs(self.spread), "worst": pairs(self.worst), "lately": lately}
 
     @classmethod
-    def from_plain(cls, kept: Any) -> "Wandering":
+    def from_plain(cls, kept: Any) -> "Wandering":  # noqa: ANN401 - JSON values
         """Read what `to_plain` gave."""
         return cls(table(kept["spread"]), table(kept["worst"]), [table(each) for each in kept["lately"]])
 

@@ -40,7 +40,8 @@ class Slot:
 
     size: variance, calls, log tokens in, log tokens out, cached share (each beyond the expectation), nano-dollars of
     input, of output, and those lost to the cache. choice: variance, what is scored, nano-dollars, calls, calls beyond
-    the expectation (for models, those at dearer ones), and as many as were expected there. volume: variance, calls beyond the expectation, calls, expected calls, nano-dollars.
+    the expectation (for models, those at dearer ones), and as many as were expected there. volume: variance, calls
+    beyond the expectation, calls, expected calls, nano-dollars.
     models: calls, cost at the known price, cost. fallbacks by the model that should have answered: calls that fell
     back, calls, nano-dollars beyond. `targets` are nano-dollars by where from and where to.
     """
@@ -57,7 +58,7 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Against:
-    """What a slot is held against. `apart` are the askers, by dimension and name, whose calls tell nothing of others."""
+    """What a slot is held against. `apart` are the askers, by dimension and name, whose calls say nothing of others."""
 
     places: Places
     expected: Expected
@@ -104,7 +105,7 @@ def add(into: Table, key: Key, values: tuple[float, ...] | list[float]) -> None:
             held[i] += value
 
 
-def _count(into: dict[Any, Counts], given: Any, name: str, calls: float) -> None:
+def _count(into: dict[Any, Counts], given: Any, name: str, calls: float) -> None:  # noqa: ANN401 - JSON values
     counts = into.get(given)
     if counts is None:
         into[given] = {name: calls}

@@ -33,8 +33,9 @@ class State:
 
     `today` are the cells of the day so far, `asked` each asker's calls by half hour, by dimension, `bias` how far
     values were off. `spend` are the slot and the fading spend of each scale. `rising` has since when and until when a
-    cause was seen. `runs` has since which bucket one asks more, and the last calls and those that were due. `anew` has the day on which a channel had a new normal. `totals` are rows of bucket, calls, cost at
-    the known price, and cost, by model, for two days.
+    cause was seen. `runs` has since which bucket one asks more, and the last calls and those that were due. `anew` has
+    the day on which a channel had a new normal. `totals` are rows of bucket, calls, cost at the known price, and cost,
+    by model, for two days.
     """
 
     bucket: int | None = None
@@ -99,7 +100,7 @@ def to_plain(state: State, dimensions: Dimensions) -> dict[str, Any]:
     }
 
 
-def from_plain(kept: Any, dimensions: Dimensions) -> State:
+def from_plain(kept: Any, dimensions: Dimensions) -> State:  # noqa: ANN401 - JSON values
     """Read what `to_plain` gave. Raises ValueError for another version or other dimensions, KeyError for less."""
     if kept["version"] != VERSION:
         raise ValueError(f"the state of shifts has version {kept['version']}, not {VERSION}")

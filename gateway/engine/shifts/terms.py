@@ -1,6 +1,6 @@
 """The terms of shift detection: every figure that decides, by name."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from gateway.domain.shift import Dimensions
@@ -18,7 +18,7 @@ class Terms:
     must be as much as is usual in `volume_minutes`, so that a burst is none.
     """
 
-    dimensions: Dimensions = Dimensions()
+    dimensions: Dimensions = field(default_factory=Dimensions)
     bucket_s: int = 300
     warm_up_days: float = 14.0
     calibrated_from_days: float = 4.0

@@ -134,7 +134,7 @@ class Usual:
         }
 
     @classmethod
-    def from_plain(cls, kept: Any) -> "Usual":
+    def from_plain(cls, kept: Any) -> "Usual":  # noqa: ANN401 - JSON values
         """Read what `to_plain` gave."""
         return cls(
             {kind: table(kept["old"][kind]) for kind in KINDS},

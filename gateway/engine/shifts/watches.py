@@ -26,7 +26,7 @@ SAME_PRICE: Final = 0.02
 class Watches:
     """Rules edited lately, the last hours' fallbacks, and models that cost otherwise than their price says.
 
-    edits: by rule, the edit and [variance, score, nano-dollars, calls, excess, due, spend of all] since it. fallbacks: by
+    edits: the edit and [variance, score, nano-dollars, calls, excess, due, spend of all] since it. fallbacks: by
     model, flat rows of bucket, calls that fell back, calls, nano-dollars beyond. targets: by from and to, a fading
     cost. prices: by model, [first bucket, calls, listed cost, cost] since the cost left the price.
     """
@@ -38,6 +38,11 @@ class Watches:
 
     def take(self, bucket: int, now: float, slot: Slot) -> None:
         """Add a bucket."""
+        self._take_edits(now, slot)
+        self._take_fallbacks(bucket, slot)
+        self._take_prices(bucket, slot)
+
+    def _take_edits(self, now: float, slot: Slot) -> None:
         for rule in [rule for rule, (edit, _) in self.edits.items() if now - edit.ts > EDIT_WATCHED_S]:
             del self.edits[rule]
         for key, values in slot.choice.items():
@@ -47,6 +52,8 @@ class Watches:
                     sums[i] += value
         for _, sums in self.edits.values():
             sums[6] += slot.spend
+
+    def _take_fallbacks(self, bucket: int, slot: Slot) -> None:
         for (model,), (fell, calls, extra) in slot.fallbacks.items():
             self.fallbacks.setdefault(model, []).append([float(bucket), fell, calls, extra])
         for model in list(self.fallbacks):
@@ -55,11 +62,13 @@ class Watches:
                 rows.pop(0)
             if not rows:
                 del self.fallbacks[model]
-        for cost in self.targets.values():
-            cost[0] *= 0.9
+        for fading in self.targets.values():
+            fading[0] *= 0.9
         for key, (nano,) in slot.targets.items():
             held = self.targets.setdefault(key, [0.0])
             held[0] += nano
+
+    def _take_prices(self, bucket: int, slot: Slot) -> None:
         for (model,), (calls, due, cost) in slot.models.items():
             if due <= 0 or abs(cost / due - 1) <= SAME_PRICE:
                 self.prices.pop(model, None)
@@ -82,7 +91,7 @@ class Watches:
         }
 
     @classmethod
-    def from_plain(cls, kept: Any) -> "Watches":
+    def from_plain(cls, kept: Any) -> "Watches":  # noqa: ANN401 - JSON values
         """Read what `to_plain` gave."""
         return cls(
             {rule: (Edit(*edit), list(sums)) for rule, edit, sums in kept["edits"]},

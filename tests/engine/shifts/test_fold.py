@@ -21,6 +21,7 @@ from tests.engine.shifts.streams import (
     since,
     with_model,
 )
+from tests.engine.shifts.streams import call as another
 
 ONSET = 8.5
 DAYS = 10.0
@@ -35,7 +36,7 @@ def dearer(call: Call, chance: random.Random) -> Call:
     return with_model(call, "large") if call.rule == "r-code" and chance.random() < 0.5 else call
 
 
-def cheaper(call: Call, chance: random.Random) -> Call:
+def cheaper(call: Call, _: random.Random) -> Call:
     return with_model(call, "small") if call.rule == "r-code" else call
 
 
@@ -117,7 +118,7 @@ def test_a_launch_and_growth_in_which_all_take_part_are_not_told(growth: float) 
         times = 4.0 if growth == 0.0 and ONSET * DAY_S <= call.ts < (ONSET + 1) * DAY_S else 1.0
         times *= (1 + growth) ** (call.ts / DAY_S)
         whole = int(times) + (chance.random() < times - int(times))
-        return [replace(call, ts=call.ts + chance.random()) for _ in range(whole)]
+        return [another(call.ts + chance.random(), call.team, chance) for _ in range(whole)]
 
     assert notices_of(events(DAYS, PER_HOUR, launch)) == []
 

@@ -1,0 +1,158 @@
+"""Watches where spend leaves what was to be expected: sums up what requests cost, and folds each bucket that is over.
+
+A request only adds to the sums. Folding a bucket is work for a thread, and so is keeping what the fold remembers:
+after each bucket, with what was said of the incidents that are open. A kill loses the bucket that was open.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, Protocol
+
+from gateway.domain.attempt import Attempt
+from gateway.domain.entry import Entry
+from gateway.domain.problem import StoreError
+from gateway.domain.shift import Edit, Notice, SpendEvent, Status
+from gateway.domain.snapshot import Snapshot
+from gateway.engine.shifts import buckets
+from gateway.engine.shifts.buckets import Cells
+from gateway.engine.shifts.edited import edits
+from gateway.engine.shifts.fold import Fold
+from gateway.engine.shifts.terms import Terms
+from gateway.runtime.ports import Clock
+
+logger = logging.getLogger(__name__)
+
+TOLD_FOR_S: Final = 3600.0
+"""How long the end of an incident is still said, for those who look again."""
+
+
+class ShiftStore(Protocol):
+    """Where what a fold remembers is kept."""
+
+    def load(self) -> tuple[Mapping[str, Any] | None, Sequence[Notice]]:
+        """Give what was kept, None where nothing was. Raises StoreError."""
+        ...
+
+    def save(self, kept: Mapping[str, Any], notices: Sequence[Notice]) -> None:
+        """Keep this instead. Raises StoreError."""
+        ...
+
+
+def event_of(entry: Entry) -> SpendEvent | None:
+    """Give what a request spent, None for one that used nothing."""
+    usage = entry.usage
+    if usage is None or not entry.model:
+        return None
+    first = entry.chain[0] if entry.chain else entry.model
+    tried = any(isinstance(each, Attempt) and each.model == first and each.failure is not None for each in entry.events)
+    cached = usage.cache_read_tokens
+    written = usage.cache_write_5m_tokens + usage.cache_write_1h_tokens
+    return SpendEvent(
+        ts=entry.at.timestamp(),
+        values=(entry.team, entry.caller, entry.rule, entry.category, entry.model, entry.provider),
+        tokens_in=usage.fresh_input_tokens + cached + written,
+        tokens_cached=cached,
+        tokens_out=usage.output_tokens,
+        nano_usd=entry.cost_nano_usd,
+        fallback_from=first if entry.model != first and tried else "",
+    )
+
+
+class ShiftWatch:
+    """The shifts of one daemon's spend; it belongs to the event loop. `failed` is called where the store fails."""
+
+    def __init__(
+        self, clock: Clock, store: ShiftStore, failed: Callable[[], object], terms: Terms | None = None
+    ) -> None:
+        self._clock = clock
+        self._store = store
+        self._failed = failed
+        self._terms = terms or Terms()
+        self._fold: Fold | None = None
+        self._cells: Cells = {}
+        self._bucket = self._bucket_now()
+        self._edits: list[Edit] = []
+        self._seen: Snapshot | None = None
+        self._said: dict[int, Notice] = {}
+        self._works = True
+
+    def note(self, entry: Entry) -> None:
+        """Take in a request that has ended."""
+        event = event_of(entry)
+        if event is not None:
+            buckets.add(self._cells, event)
+
+    async def look(self, snapshot: Snapshot) -> Sequence[Notice] | None:
+        """Give the last that was said of each shift; None as long as what was kept could not be read."""
+        if self._fold is None and not await self._began():
+            return None
+        if self._seen is not None and self._seen is not snapshot:
+            self._edits += edits(self._seen, snapshot, self._now_s())
+        self._seen = snapshot
+        now = self._bucket_now()
+        if now > self._bucket:
+            await self._close(now)
+        return tuple(self._said.values())
+
+    async def _began(self) -> bool:
+        try:
+            kept, said = await asyncio.to_thread(self._store.load)
+        except StoreError as error:
+            self._trouble(error)
+            return False
+        try:
+            self._fold = Fold(self._terms, kept)
+        except (ValueError, KeyError, TypeError, IndexError):
+            logger.exception("what is kept of spend in state.db cannot be read: shifts are looked for from now on")
+            self._fold, said = Fold(self._terms), ()
+        self._said = {notice.number: notice for notice in said}
+        return True
+
+    async def _close(self, now: int) -> None:
+        """Fold the bucket that is over, and keep what came of it."""
+        cells, self._cells = self._cells, {}
+        touched, self._edits = self._edits, []
+        ended, self._bucket = self._bucket, now
+        notices = await asyncio.to_thread(self._folded, ended, cells, touched)
+        for notice in notices:
+            self._said[notice.number] = notice
+        lately = self._now_s() - TOLD_FOR_S
+        self._said = {
+            number: notice
+            for number, notice in self._said.items()
+            if notice.status is not Status.RESOLVED or notice.ts > lately
+        }
+        await self._keep()
+
+    def _folded(self, bucket: int, cells: Cells, touched: Sequence[Edit]) -> list[Notice]:
+        if self._fold is None:
+            raise TypeError("a bucket is folded once what was kept is read")
+        notices = [notice for edit in touched for notice in self._fold.edit(edit)]
+        notices += self._fold.add_cells(bucket, cells)
+        return notices + self._fold.advance(float((bucket + 1) * self._terms.bucket_s))
+
+    async def _keep(self) -> None:
+        fold, said = self._fold, tuple(self._said.values())
+        if fold is None:
+            return
+        try:
+            await asyncio.to_thread(lambda: self._store.save(fold.to_plain(), said))
+        except StoreError as error:
+            self._trouble(error)
+            return
+        if not self._works:
+            logger.info("what is known of spend can be kept again")
+        self._works = True
+
+    def _trouble(self, error: StoreError) -> None:
+        self._failed()
+        if self._works:
+            logger.error("%s; shifts of spend are forgotten by a restart until it can", error)
+        self._works = False
+
+    def _bucket_now(self) -> int:
+        return int(self._now_s() // self._terms.bucket_s)
+
+    def _now_s(self) -> float:
+        return self._clock.now().timestamp()
