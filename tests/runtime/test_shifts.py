@@ -120,7 +120,7 @@ async def test_an_edit_that_makes_traffic_dearer_is_told_once_with_its_place_and
     assert [phase for _, phase in world.letters if phase != "escalated"] == ["firing"]
     looking.reload(ALERT + CHAT)
     traffic.dear = 0.0
-    for _ in range(36):
+    for _ in range(72):
         await five_minutes(looking, traffic)
     assert [phase for _, phase in world.letters if phase != "escalated"] == ["firing", "resolved"]
     assert len({said.alert.incident_id for said in world.store.told}) == 1

@@ -22,7 +22,7 @@ FEWEST: Final = ("rule", "category", "model")
 @click.option(
     "--events",
     "events_path",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=click.Path(path_type=Path),
     required=True,
     metavar="FILE",
     help="Spend events, one JSON object a line, in the order of time.",
@@ -30,7 +30,7 @@ FEWEST: Final = ("rule", "category", "model")
 @click.option(
     "--context",
     "context_path",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=click.Path(path_type=Path),
     metavar="FILE",
     help="What the gateway knew besides, such as rule edits, one JSON object a line.",
 )
@@ -58,6 +58,8 @@ def command(events_path: Path, context_path: Path | None, out: TextIO, stream: s
                 json.dumps(line_of(notice, stream)) + "\n"
                 for notice in _replayed(fold, _events(every, dimensions), edits)
             )
+    except OSError as error:
+        raise click.ClickException(f"{error.filename}: {error.strerror}") from error
     except ValueError as error:
         raise click.ClickException(str(error)) from error
 

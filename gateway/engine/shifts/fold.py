@@ -158,7 +158,8 @@ class Fold:
         state.cells = {}
         self._rise(found, now)
         notices = self._resolve(bucket, now, slot)
-        if age > terms.warm_up_days * DAY_S:
+        over = any(each.status is Status.RESOLVED for each in notices)  # what was found is of its sums, which are gone
+        if age > terms.warm_up_days * DAY_S and not over:
             notices += self._open(found, now)
         return notices
 

@@ -104,7 +104,8 @@ def _of_size(measure: Measure, key: Key, sums: Sums, scores: list[float]) -> Ite
         if score < LEAST_SCORE:
             continue
         needed = measure.needed(channel, key, score, usd)
-        if calls >= measure.terms.least_calls and usd > 0:
+        least = measure.terms.least_calls_cached if channel is Channel.CACHE else measure.terms.least_calls
+        if calls >= least and usd > 0:
             yield _finding(measure, channel, key, (score, needed, usd, before, after))
 
 

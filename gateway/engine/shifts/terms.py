@@ -29,6 +29,7 @@ class Terms:
     score_down: float = 8.0
     past_margin: float = 1.25
     least_calls: float = 8.0
+    least_calls_cached: float = 24.0
     least_impact: float = 0.05
     least_spent: float = 0.0015
     least_impact_at_edit: float = 0.03

@@ -2,15 +2,18 @@
 
 from datetime import UTC, datetime
 
-from gateway.domain.shift import Channel, Direction, Finding, Notice
+from gateway.domain.shift import Channel, Direction, Finding, Notice, Status
 from gateway.engine.shifts.terms import DAY_S
 
 DAYS_A_MONTH = 30
+ENDED = {"it is over": "is over", "it is the new normal": "is taken for normal"}
 
 
 def sentence_of(notice: Notice) -> str:
     """Say it."""
     since = datetime.fromtimestamp(notice.since, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    if notice.status is not Status.FIRING:
+        return _goes_on(notice, since)
     moved = _moved(notice.finding)
     edited = ""
     if notice.edit is not None:
@@ -22,6 +25,16 @@ def sentence_of(notice: Notice) -> str:
     month = dollars(abs(notice.nano_usd_per_day) * DAYS_A_MONTH)
     so_far = dollars(abs(notice.nano_usd))
     return f"{moved}{edited}, since about {since}: {so_far} {more} so far, {day} a day, {month} a month."
+
+
+def _goes_on(notice: Notice, since: str) -> str:
+    """Say what became of a shift that was told, which has no figures of its own any more."""
+    cause, more = notice.cause, "more" if notice.direction is Direction.UP else "less"
+    about = f"{dollars(abs(notice.nano_usd))} {more} since about {since}"
+    name = f"the shift of {cause.dimension} '{cause.value}' ({cause.channel.value.replace('_', ' ')})"
+    if notice.status is Status.RESOLVED:
+        return f"{name[0].upper()}{name[1:]} {ENDED.get(notice.reason, notice.reason)}: {about}."
+    return f"{name[0].upper()}{name[1:]} has grown: {about}, {dollars(abs(notice.nano_usd_per_day))} a day."
 
 
 def _moved(finding: Finding) -> str:
