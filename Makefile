@@ -12,7 +12,7 @@ run: $(VENV)/.run
 	@$(BIN)/rulegate serve --simulate --listen 127.0.0.1:$(PORT)
 
 test: lint types
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 3
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -5,6 +5,7 @@ A row has a number in the file of its day, which its writer gives it: the ledger
 
 import logging
 import sqlite3
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -20,6 +21,7 @@ logger = logging.getLogger(__name__)
 
 SCHEMA_VERSION = 1
 BUSY_TIMEOUT_S = 1.0
+WAL_TRIES, WAL_PAUSE_S = 50, 0.005
 MOST_MOVED_ASIDE = 10
 """Broken files of one day; past that the disk is at fault, and a new file would help no more than the last ones."""
 LOOK_EVERY_ROWS = 1_000
@@ -191,7 +193,7 @@ def _open(path: Path) -> tuple[sqlite3.Connection, int]:
         if version > SCHEMA_VERSION:
             raise sqlite3.DatabaseError(f"{path.name} was written by a later version ({version} > {SCHEMA_VERSION})")
         database.execute("pragma page_size=8192")  # a row is over 1 KB: smaller pages hold few and waste their ends
-        database.execute("pragma journal_mode=wal")
+        _write_ahead(database)
         database.execute("pragma synchronous=normal")
         if version == 0:
             database.executescript(_CREATE)
@@ -200,6 +202,20 @@ def _open(path: Path) -> tuple[sqlite3.Connection, int]:
         database.close()
         raise
     return database, top
+
+
+def _write_ahead(database: sqlite3.Connection) -> None:
+    """Have a new file written ahead; a reader who looks at it just then is waited for, which SQLite does not do here."""
+    for _ in range(WAL_TRIES):
+        try:
+            database.execute("pragma journal_mode=wal")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                raise
+            time.sleep(WAL_PAUSE_S)
+        else:
+            return
+    database.execute("pragma journal_mode=wal")
 
 
 def _size(path: Path) -> int:
