@@ -5,12 +5,12 @@ A row has a number in the file of its day, which its writer gives it: the ledger
 
 import logging
 import sqlite3
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import starmap
 from pathlib import Path
+from threading import Event
 
 from gateway.adapters.log_rows import COLUMNS, WRITTEN, row_of
 from gateway.adapters.log_sqlite import NAMED, days_in, file_name
@@ -205,14 +205,14 @@ def _open(path: Path) -> tuple[sqlite3.Connection, int]:
 
 
 def _write_ahead(database: sqlite3.Connection) -> None:
-    """Have a new file written ahead; a reader who looks at it just then is waited for, which SQLite does not do here."""
+    """Have a new file written ahead; a reader who is there just then is waited for, which SQLite does not do here."""
     for _ in range(WAL_TRIES):
         try:
             database.execute("pragma journal_mode=wal")
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
                 raise
-            time.sleep(WAL_PAUSE_S)
+            Event().wait(WAL_PAUSE_S)
         else:
             return
     database.execute("pragma journal_mode=wal")

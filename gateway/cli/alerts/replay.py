@@ -1,14 +1,18 @@
-"""`rulegate alerts replay`: which spend shifts would have been told of over a file of events."""
+"""`rulegate alerts replay`: which spend shifts would have been told of over the stored log, or a file of events."""
 
 import json
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Final, TextIO
 
 import click
 
+from gateway.adapters.log_sqlite import LogReader
+from gateway.adapters.shift_rows import DIMENSIONS, events_on
+from gateway.cli.report import asked
 from gateway.domain.shift import Dimensions, Edit, Notice, SpendEvent
 from gateway.engine.shifts.fold import Fold
 from gateway.engine.shifts.terms import Terms
@@ -23,9 +27,8 @@ FEWEST: Final = ("rule", "category", "model")
     "--events",
     "events_path",
     type=click.Path(path_type=Path),
-    required=True,
     metavar="FILE",
-    help="Spend events, one JSON object a line, in the order of time.",
+    help="Spend events, one JSON object a line, in the order of time, in place of the stored log.",
 )
 @click.option(
     "--context",
@@ -44,24 +47,86 @@ FEWEST: Final = ("rule", "category", "model")
     metavar="DAYS",
     help="For how long after the first event nothing is told.",
 )
-def command(events_path: Path, context_path: Path | None, out: TextIO, stream: str, warm_up_days: float) -> None:
-    """Go through the spend events of FILE and print each message that a spend-shift alert would have sent.
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    envvar="RULEGATE_DATA",
+    default=Path("data"),
+    show_default=True,
+    help="Where the gateway keeps the log and the state.",
+)
+@click.option(
+    "--since",
+    callback=asked.read(asked.day),
+    metavar="DATE",
+    help="Print what was told from this day (UTC) on; the days before are learned from.",
+)
+@click.option(
+    "--until", callback=asked.read(asked.day), metavar="DATE", help="The last day (UTC), all of it.  [default: today]"
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a line; with --events it always is.")
+def command(  # noqa: PLR0913 - click gives each option by its name
+    *,
+    events_path: Path | None,
+    context_path: Path | None,
+    out: TextIO,
+    stream: str,
+    warm_up_days: float,
+    data: Path,
+    since: date | None,
+    until: date | None,
+    as_json: bool,
+) -> None:
+    """Go through the stored log, or the spend events of FILE, and print what a spend-shift alert would have sent.
 
-    A line is a JSON object: when, how bad, what moved, since when, and what it costs. Nothing is sent to anybody.
+    A message says when, how bad, what moved, since when, and what it costs. Nothing is sent to anybody, and no gateway
+    is needed.
     """
+    if events_path is not None and (since or until):
+        raise click.UsageError("--since and --until are for the stored log: leave out --events, or them")
     try:
-        dimensions = _dimensions(events_path)
         edits = list(_edits(context_path)) if context_path else []
-        fold = Fold(Terms(dimensions=dimensions, warm_up_days=warm_up_days))
-        with events_path.open("rb") as lines, _progress(lines, events_path.stat().st_size) as every:
-            out.writelines(
-                json.dumps(line_of(notice, stream)) + "\n"
-                for notice in _replayed(fold, _events(every, dimensions), edits)
-            )
+        if events_path is None:
+            notices = _over_log(LogReader(data / "log"), until, edits, warm_up_days)
+        else:
+            notices = _over_file(events_path, edits, warm_up_days)
+        from_s = datetime(since.year, since.month, since.day, tzinfo=UTC).timestamp() if since else float("-inf")
+        for notice in notices:
+            if notice.ts >= from_s:
+                shown = json.dumps(line_of(notice, stream)) if as_json or events_path else text_of(notice)
+                out.write(shown + "\n")
     except OSError as error:
         raise click.ClickException(f"{error.filename}: {error.strerror}") from error
     except ValueError as error:
         raise click.ClickException(str(error)) from error
+
+
+def _over_file(path: Path, edits: list[Edit], warm_up_days: float) -> Iterator[Notice]:
+    dimensions = _dimensions(path)
+    fold = Fold(Terms(dimensions=dimensions, warm_up_days=warm_up_days))
+    with path.open("rb") as lines, _progress(lines, path.stat().st_size) as every:
+        yield from _replayed(fold, _events(every, dimensions), edits)
+
+
+def _over_log(log: LogReader, until: date | None, edits: list[Edit], warm_up_days: float) -> Iterator[Notice]:
+    """Replay the day files to the end of the day `until`; without rows there is nothing to tell."""
+    days = [day for day in log.days() if until is None or day <= until]
+    fold = Fold(Terms(dimensions=DIMENSIONS, warm_up_days=warm_up_days))
+    with _progress_of(days) as every:
+        yield from _replayed(fold, (event for day in every for event in events_on(log, day)), edits)
+
+
+def _progress_of(days: list[date]) -> AbstractContextManager[Iterable[date]]:
+    """Show on a terminal how far the reading of the log is."""
+    if not sys.stderr.isatty():
+        return nullcontext(days)
+    return click.progressbar(days, label="reading rows", file=sys.stderr)
+
+
+def text_of(notice: Notice) -> str:
+    """Give a notice as a line for people."""
+    at = datetime.fromtimestamp(notice.ts, UTC)
+    return f"{at:%Y-%m-%d %H:%M} UTC  {notice.status.value}  {notice.severity.value}  {notice.sentence}"
 
 
 def _replayed(fold: Fold, events: Iterator[SpendEvent], edits: list[Edit]) -> Iterator[Notice]:
@@ -71,8 +136,9 @@ def _replayed(fold: Fold, events: Iterator[SpendEvent], edits: list[Edit]) -> It
         while waiting and waiting[0].ts <= event.ts:
             yield from fold.edit(waiting.pop(0))
         yield from fold.add(event)
-        now = event.ts
-    yield from fold.advance(now + fold.bucket_s)
+        now = max(now, event.ts)
+    if now:
+        yield from fold.advance(now + fold.bucket_s)
 
 
 def _objects(path: Path) -> Iterator[dict[str, Any]]:
