@@ -79,6 +79,7 @@ def test_a_replay_tells_what_moved_since_when_and_what_it_costs(tmp_path: Path) 
 def test_four_weeks_with_nights_and_weekends_and_no_shift_are_silent(tmp_path: Path) -> None:
     """U-84."""
     write(tmp_path / "events.jsonl", events(28, 30.0))
+    (tmp_path / "out.jsonl").write_text('{"of": "yesterday"}\n')
     lines, done = replay(tmp_path, "--warm-up-days", "7")
     assert (lines, done.returncode, done.stderr) == ([], 0, "")
 

@@ -91,6 +91,7 @@ def command(  # noqa: PLR0913 - click gives each option by its name
         else:
             notices = _over_file(events_path, edits, warm_up_days)
         from_s = datetime(since.year, since.month, since.day, tzinfo=UTC).timestamp() if since else float("-inf")
+        out.write("")  # which makes the file: nothing to tell is an answer
         for notice in notices:
             if notice.ts >= from_s:
                 shown = json.dumps(line_of(notice, stream)) if as_json or events_path else text_of(notice)
