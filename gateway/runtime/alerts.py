@@ -173,6 +173,7 @@ class Alerting:
 
     async def _sights(self, rules: list[AlertRule], now: datetime) -> Sights:
         reloader = self._parts.reloader
+        samples = self._metrics([rule for rule in rules if isinstance(rule.terms, OfMetric)])  # before any wait
         windows_s = {rule.terms.window_s for rule in rules if isinstance(rule.terms, OfRates)}
         of_budgets = any(isinstance(rule.terms, OfBudgets | OfBurning | OfShifts) for rule in rules)
         changes: Sequence[Change] | None = None
@@ -188,7 +189,7 @@ class Alerting:
             now=now,
             budgets=budgets,
             counts=self._parts.tally.counts(windows_s),
-            samples=self._metrics([rule for rule in rules if isinstance(rule.terms, OfMetric)]),
+            samples=samples,
             rejected=reloader.rejection.problems if reloader.rejection else (),
             looked=reloader.looked,
             running=reloader.active.snapshot.label,
