@@ -2,7 +2,7 @@
 
 from gateway.domain.shift import Channel
 from gateway.engine.shifts.buckets import Key
-from gateway.engine.shifts.choose import GROUPS
+from gateway.engine.shifts.doubts import doubt_normal
 from gateway.engine.shifts.incidents import Incident
 from gateway.engine.shifts.places import Places
 from gateway.engine.shifts.prices import FORGOTTEN_A_DAY, solved
@@ -58,10 +58,9 @@ def make_normal(state: State, incident: Incident, day: int) -> None:
         state.price_sums.pop(incident.cause.value, None)
     if channel is Channel.VOLUME:
         _more_often(state, (incident.cause.dimension, incident.cause.value))
-    state.usual.begin_anew(channel, first)
-    for group in GROUPS:
-        if channel in group:
-            state.anew.update(dict.fromkeys((each.value for each in group), day))
+    for each in dict.fromkeys((channel, *incident.symptoms)):
+        state.usual.begin_anew(each, first)
+    doubt_normal(state, incident, float(day * DAY_S))
 
 
 def _more_often(state: State, key: Key) -> None:

@@ -18,14 +18,9 @@ from gateway.engine.shifts import buckets
 from gateway.engine.shifts.buckets import Cells, Key
 from gateway.engine.shifts.choose import Chosen, choose
 from gateway.engine.shifts.days import close_day, make_normal, settle
-from gateway.engine.shifts.incidents import (
-    CLEARED,
-    Incident,
-    is_symptom,
-    normal_after_s,
-    severity_of,
-    share_of,
-)
+from gateway.engine.shifts.doubts import doubt_ended, strictness
+from gateway.engine.shifts.ends import is_over
+from gateway.engine.shifts.incidents import Incident, absorbed, normal_after_s, severity_of
 from gateway.engine.shifts.judge import Frame, apart_of, gather, impact_of, judged, take_volume, volume_of
 from gateway.engine.shifts.notices import Told, told
 from gateway.engine.shifts.places import places_of
@@ -43,9 +38,6 @@ OTHERS: Final = "(others)"
 MOST_CELLS: Final = 20_000
 RISES_FROM: Final = 0.5
 RISE_FORGOTTEN_S: Final = 5 * 3600
-LEAST_OPEN_S: Final = 2 * 3600
-STRICT_DAYS: Final = 6
-STRICT: Final = 1.5
 TOTALS_DAYS: Final = 2
 
 
@@ -137,9 +129,7 @@ class Fold:
         state.cells = self._known(state.cells, start // DAY_S)
         age = now - state.first * terms.bucket_s
         learning = age > terms.calibrated_from_days * DAY_S and not state.incidents and now > state.unsettled_until
-        day = start // DAY_S
-        strict = {Channel(name): STRICT for name, since in state.anew.items() if day - since < STRICT_DAYS}
-        frame = Frame(terms, self._expected, self._odds, learning, strict)
+        frame = Frame(terms, self._expected, self._odds, learning, strictness(state, now))
         half_hour = start % DAY_S * SLOTS_A_DAY // DAY_S
         volume = volume_of(state, frame, self._places, half_hour)
         take_volume(state, bucket, volume, terms)
@@ -239,8 +229,7 @@ class Fold:
 
     def _open(self, found: list[Finding], now: float) -> list[Notice]:
         state, terms = self._state, self._terms
-        if state.incidents:
-            found = [each for each in found if not is_symptom(each, self._risen(each.cause, now), state.incidents)]
+        found = [each for each in found if not absorbed(each, self._risen(each.cause, now), state.incidents)]
         chosen = choose(found, terms)
         if chosen is None:
             return []
@@ -303,36 +292,14 @@ class Fold:
         for incident in list(state.incidents):
             impact = incident.last_impact
             incident.nano_usd += slot.spend * impact / (1 + max(impact, -0.9))
-            over = self._is_over(incident, bucket, now, slot)
+            over = is_over(incident, state, self._expected, self._terms, slot, bucket)
             if over:
+                doubt_ended(state, incident, now)
                 notices.append(self._end(incident, now, "it is over"))
             elif impact >= self._terms.critical_impact and incident.severity is Severity.WARNING:
                 incident.severity = Severity.CRITICAL
                 notices.append(self._say(incident, Status.ESCALATED, now, None))
         return notices
-
-    def _is_over(self, incident: Incident, bucket: int, now: float, slot: Slot) -> bool:
-        state, cause = self._state, incident.cause
-        if cause.channel is Channel.PRICE:
-            return (cause.value,) in slot.models and cause.value not in state.watches.prices
-        if cause.channel is Channel.FALLBACK:
-            rows = [row for row in state.watches.fallbacks.get(incident.detail, []) if row[0] > bucket - 12]
-            calls, fell = sum(row[2] for row in rows), sum(row[1] for row in rows)
-            return calls >= self._terms.fallback_calls and fell < 0.1 * calls
-        if (bucket + 1) % 6 or now - incident.fired < LEAST_OPEN_S:
-            return False
-        scale = 2
-        if incident.window_s in SCALES_S:
-            scale = max(scale, SCALES_S.index(int(incident.window_s)))
-        if cause.channel is Channel.VOLUME:
-            scale = min(scale, 3)
-        impact = impact_of(state, cause, scale, self._expected)
-        if impact is None:
-            return False
-        incident.last_impact = impact
-        incident.nano_usd_per_day = impact * self._expected.nano_a_day
-        then = incident.impact if incident.direction is Direction.UP else -incident.impact
-        return share_of(impact) / share_of(then) < CLEARED
 
     def _end(self, incident: Incident, now: float, reason: str) -> Notice:
         self._state.incidents.remove(incident)

@@ -22,6 +22,8 @@ APART_SCORE: Final = 4.0
 APART_RATIO: Final = 2.0
 BURST_BUCKETS: Final = 4
 LEAST_LATELY: Final = 3.0
+STILL: Final = 0.25
+"""What goes on is at least this part of the most it was: what is left of a burst in the sums is no news."""
 NOTHING: Final[Table] = {}
 UNSEEN_CALLS: Final = 0.5
 """What all others might have asked in a bucket as well: few of them, or none, tell little of what is due."""
@@ -68,7 +70,8 @@ def volume_of(state: State, frame: Frame, places: Places, half_hour: int) -> Tab
 def apart_of(state: State, volume: Table, bucket: int) -> tuple[frozenset[Key], frozenset[Key]]:
     """Give the askers who ask so much more than usual that their calls tell nothing of others, and who of them do on.
 
-    A burst is over in a quarter of an hour; who goes on asks more still in the last two buckets.
+    A burst is over in a quarter of an hour; who goes on asks more still in the last two buckets, and by no little part
+    of what it once was.
     """
     apart: set[Key] = {
         (each.cause.dimension, each.cause.value) for each in state.incidents if each.cause.channel is Channel.VOLUME
@@ -80,11 +83,12 @@ def apart_of(state: State, volume: Table, bucket: int) -> tuple[frozenset[Key], 
             state.runs.pop(key, None)
             continue
         apart.add(key)
-        run = state.runs.setdefault(key, [float(bucket), 0.0, 0.0])
+        run = state.runs.setdefault(key, [float(bucket), 0.0, 0.0, 0.0])
         lately, due_lately = calls_now + run[1], due_now + run[2]
-        if bucket - run[0] >= BURST_BUCKETS and lately >= max(LEAST_LATELY, APART_RATIO * due_lately):
+        run[1:] = calls_now, due_now, max(run[3], lately - due_lately)
+        lasts = bucket - run[0] >= BURST_BUCKETS and lately - due_lately >= STILL * run[3]
+        if lasts and lately >= max(LEAST_LATELY, APART_RATIO * due_lately):
             going_on.add(key)
-        run[1], run[2] = calls_now, due_now
     return frozenset(apart), frozenset(going_on)
 
 

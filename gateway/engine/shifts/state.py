@@ -14,7 +14,7 @@ from gateway.engine.shifts.terms import LEVEL_BUCKETS, SCALES_S
 from gateway.engine.shifts.usual import Usual
 from gateway.engine.shifts.watches import Watches
 
-VERSION: Final = 1
+VERSION: Final = 2
 
 
 @dataclass(slots=True)
@@ -32,10 +32,11 @@ class State:
     """The memory of a fold; `bucket` is the number of the open one, None before the first event.
 
     `today` are the cells of the day so far, `asked` each asker's calls by half hour, by dimension, `bias` how far
-    values were off. `spend` are the slot and the fading spend of each scale. `rising` has since when and until when a
-    cause was seen. `runs` has since which bucket one asks more, and the last calls and those that were due. `anew` has
-    the day on which a channel had a new normal. `totals` are rows of bucket, calls, cost at the known price, and cost,
-    by model, for two days.
+    values were off. `spend` are the slot and the fading spend of each scale. `rising` has since when and until when
+    a cause was seen. `runs` has since which bucket one asks more, the last calls and those that were due, and the
+    most that two buckets had beyond. `doubts` are rows of a step of a request's way, until when it is judged more
+    strictly, and by how much. `totals` are rows of bucket, calls, cost at the known price, and cost, by model, for
+    two days.
     """
 
     bucket: int | None = None
@@ -58,7 +59,7 @@ class State:
     incidents: list[Incident] = field(default_factory=list)
     rising: dict[Key, list[float]] = field(default_factory=dict)
     runs: Table = field(default_factory=dict)
-    anew: dict[str, int] = field(default_factory=dict)
+    doubts: list[list[float]] = field(default_factory=list)
     gains: Table = field(default_factory=dict)
     totals: dict[str, list[list[float]]] = field(default_factory=dict)
     names: list[dict[str, int]] = field(default_factory=list)
@@ -91,7 +92,7 @@ def to_plain(state: State, dimensions: Dimensions) -> dict[str, Any]:
         "incidents": [each.to_plain() for each in state.incidents],
         "rising": pairs(state.rising),
         "runs": pairs(state.runs),
-        "anew": state.anew,
+        "doubts": state.doubts,
         "gains": pairs(state.gains),
         "totals": state.totals,
         "names": state.names,
@@ -130,7 +131,7 @@ def from_plain(kept: Any, dimensions: Dimensions) -> State:  # noqa: ANN401 - JS
         incidents=[Incident.from_plain(each) for each in kept["incidents"]],
         rising=table(kept["rising"]),
         runs=table(kept["runs"]),
-        anew=dict(kept["anew"]),
+        doubts=[list(row) for row in kept["doubts"]],
         gains=table(kept["gains"]),
         totals={model: [list(row) for row in rows] for model, rows in kept["totals"].items()},
         names=[dict(each) for each in kept["names"]],

@@ -38,7 +38,7 @@ KINDS: Final = (SIZE, RULES, MODELS, TOKENS, UNIT, WEEKDAY, WHOLE, BIAS)
 
 RESET: Final[dict[Channel, tuple[str, ...]]] = {
     Channel.VOLUME: (WHOLE,),
-    Channel.CATEGORY: (SIZE, WEEKDAY, WHOLE),
+    Channel.CATEGORY: (SIZE, BIAS, WEEKDAY, WHOLE),
     Channel.RULE: (RULES, WHOLE),
     Channel.CHOICE: (MODELS, UNIT, WHOLE),
     Channel.FALLBACK: (WHOLE,),
@@ -113,7 +113,8 @@ class Usual:
             self.old[kind] = {}
             for number, day in self.waiting:
                 if number >= since_day:
-                    self._merge(kind, day[kind], 1.0)
+                    if kind != BIAS:  # which is how far off the means were that are forgotten
+                        self._merge(kind, day[kind], 1.0)
                     day[kind] = {}
 
     def _merge(self, kind: str, newer: Table, fade: float) -> None:

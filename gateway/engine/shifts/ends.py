@@ -1,0 +1,120 @@
+"""When an incident is over: its effect is surely less than half of what it was, or an exact channel has no more of it.
+
+An effect is how far a series is off, for what it takes part in, so that it does not depend on how much is asked. At a
+short time it is known badly and soon, at a long one well and late: the first time at which it is sure decides.
+"""
+
+from math import sqrt
+from typing import Final, NamedTuple
+
+from gateway.domain.shift import Cause, Channel, Direction
+from gateway.engine.shifts.incidents import Incident
+from gateway.engine.shifts.judge import impact_of
+from gateway.engine.shifts.slots import Slot
+from gateway.engine.shifts.state import State
+from gateway.engine.shifts.terms import SCALES_S, Terms
+from gateway.engine.shifts.usual import Expected
+
+LEAST_OPEN_S: Final = 2 * 3600
+LOOK_BUCKETS: Final = 6
+"""An incident is looked at when the second level of scales is brought up to date."""
+HEIGHT_SCALE: Final = 2
+LEFT: Final = {1: 0.15, 2: 0.35, 3: 0.35}
+"""Below which part of its height an effect is over, by scale: over a short time it comes and goes by itself."""
+SURE: Final = 3.0
+"""By how many standard errors it must be below."""
+CLEARED: Final = 0.3
+"""The same for the share of spend, where the effect cannot be told."""
+FELL_BUCKETS: Final = 12
+FELL_SHARE: Final = 0.1
+
+
+class Effect(NamedTuple):
+    """How far a series is off in the direction of an incident, and the standard error of that."""
+
+    size: float
+    error: float
+
+
+def effect_of(state: State, incident: Incident, scale: int, expected: Expected) -> Effect | None:
+    """Give the effect of an incident at a scale; None where there is nothing to tell it by."""
+    cause = incident.cause
+    sums = _off(state, cause, scale, expected)
+    if sums is None or sums[0] <= 0:
+        return None
+    variance, off = sums
+    root = sqrt(state.wandering.spread_of(cause.channel, scale))
+    sign = 1.0 if incident.direction is Direction.UP else -1.0
+    return Effect(sign * off / variance, root / sqrt(variance))
+
+
+def _off(state: State, cause: Cause, scale: int, expected: Expected) -> tuple[float, float] | None:
+    """Give the variance of a series, and how far it is off what was to be expected."""
+    series = cause.dimension, cause.value
+    if cause.channel in (Channel.CATEGORY, Channel.RULE, Channel.CHOICE):
+        sums = state.choice.scales[scale].get((cause.channel, *series))
+        return None if sums is None else (sums[1], sums[2])
+    sums = state.size.scales[scale].get(series)
+    if sums is None:
+        return None
+    _, variance, calls, r_in, r_out, r_cached, *_ = sums
+    bias_in, bias_out, bias_cached = expected.bias.get(series, (0.0, 0.0, 0.0))
+    match cause.channel:
+        case Channel.TOKENS_IN:
+            return variance, r_in - calls * bias_in
+        case Channel.TOKENS_OUT:
+            return variance, r_out - calls * bias_out
+        case Channel.TOKENS:
+            return variance, (r_in + r_out - calls * (bias_in + bias_out)) / sqrt(2)
+        case Channel.CACHE:
+            return variance, calls * bias_cached - r_cached
+        case _:
+            return None
+
+
+def is_over(incident: Incident, state: State, expected: Expected, terms: Terms, slot: Slot, bucket: int) -> bool:
+    """Say whether an incident is over, by the slot of its last bucket; its height and impact are brought up to date."""
+    cause = incident.cause
+    match cause.channel:
+        case Channel.PRICE:
+            return (cause.value,) in slot.models and cause.value not in state.watches.prices
+        case Channel.FALLBACK:
+            rows = [row for row in state.watches.fallbacks.get(incident.detail, []) if row[0] > bucket - FELL_BUCKETS]
+            calls, fell = sum(row[2] for row in rows), sum(row[1] for row in rows)
+            return calls >= terms.fallback_calls and fell < FELL_SHARE * calls
+        case _:
+            young = (bucket + 1) * terms.bucket_s - incident.fired < LEAST_OPEN_S
+            return not (bucket + 1) % LOOK_BUCKETS and not young and _has_fallen(incident, state, expected)
+
+
+def _has_fallen(incident: Incident, state: State, expected: Expected) -> bool:
+    scale = _scale_of(incident)
+    impact = impact_of(state, incident.cause, scale, expected)
+    if impact is None:
+        return False
+    incident.last_impact = impact
+    incident.nano_usd_per_day = impact * expected.nano_a_day
+    effects = {each: effect_of(state, incident, each, expected) for each in {*LEFT, max(scale, HEIGHT_SCALE)}}
+    known = effects[max(scale, HEIGHT_SCALE)]
+    if known is not None:
+        incident.height = max(incident.height, known.size - 2 * known.error)
+    if incident.height <= 0:
+        then = incident.impact if incident.direction is Direction.UP else -incident.impact
+        return share_of(impact) / share_of(then) < CLEARED
+    left = {at: effects[at] for at in LEFT}
+    return any(
+        each is not None and each.size + SURE * each.error < LEFT[at] * incident.height for at, each in left.items()
+    )
+
+
+def _scale_of(incident: Incident) -> int:
+    """Give the scale by which the impact of an incident is told: that of its finding, or a longer one."""
+    scale = HEIGHT_SCALE
+    if incident.window_s in SCALES_S:
+        scale = max(scale, SCALES_S.index(int(incident.window_s)))
+    return min(scale, 3) if incident.cause.channel is Channel.VOLUME else scale
+
+
+def share_of(impact: float) -> float:
+    """Give which share of all spend an impact is: where it is most of it, the impact says too much."""
+    return impact / (1 + impact) if impact > 0 else impact
