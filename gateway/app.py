@@ -100,14 +100,15 @@ def loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
 
 
 @asynccontextmanager
-async def running(settings: Settings, drain: Drain | None = None) -> AsyncIterator[Running]:
+async def running(
+    settings: Settings, drain: Drain | None = None, clock: SystemClock | None = None
+) -> AsyncIterator[Running]:
     """Start a daemon, and stop it at the end, once the requests in flight have ended or `drain` waits no longer.
 
-    Raises StartError, and DataDirectoryError for the data directory.
+    `clock` stands in for the system's. Raises StartError, and DataDirectoryError for the data directory.
     """
-    drain, systemd = drain or Drain(), Systemd(os.environ)
+    drain, clock, systemd = drain or Drain(), clock or SystemClock(), Systemd(os.environ)
     async with AsyncExitStack() as stack:
-        clock = SystemClock()
         data = settings.data / SIMULATED if settings.simulate else settings.data
         state = opened(data, stack)
         disable_created_metrics()  # type: ignore[no-untyped-call] # the library has no types here

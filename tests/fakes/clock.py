@@ -2,6 +2,7 @@
 
 import asyncio
 import heapq
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -70,3 +71,24 @@ class HandClock(SystemClock):
 
     def _innermost_s(self) -> float | None:
         return next((each.when_s for each in reversed(self.deadlines) if each._task is not None), None)
+
+
+class LeapingClock(SystemClock):
+    """The system's clock, but for leaps; waits that come again and again take a fraction of their time."""
+
+    def __init__(self, now: datetime, hurry: float = 50.0) -> None:
+        self._ahead_s = (now - super().now()).total_seconds()
+        self._hurry = hurry
+
+    def now(self) -> datetime:
+        return super().now() + timedelta(seconds=self._ahead_s)
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self._ahead_s
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds / self._hurry)
+
+    def leap(self, seconds: float) -> None:
+        """Let time pass at once; limits of what is under way end sooner by that."""
+        self._ahead_s += seconds

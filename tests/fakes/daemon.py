@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
+from gateway.adapters.clock import SystemClock
 from gateway.app import running
 from gateway.config.settings import Address, Settings
 from gateway.runtime.reloader import Reloader
@@ -165,7 +166,9 @@ def samples(text: str) -> dict[tuple[str, ...], float]:
 
 
 @asynccontextmanager
-async def daemon(directory: Path, files: Mapping[str, str], *, simulate: bool = True) -> AsyncIterator[Daemon]:
+async def daemon(
+    directory: Path, files: Mapping[str, str], *, simulate: bool = True, clock: SystemClock | None = None
+) -> AsyncIterator[Daemon]:
     """Run a daemon over rule files; `directory` gets `rules.d` and `data`."""
     rules, data = directory / "rules.d", directory / "data"
     rules.mkdir(exist_ok=True)
@@ -174,7 +177,7 @@ async def daemon(directory: Path, files: Mapping[str, str], *, simulate: bool = 
     settings = Settings(rules, data, Address("127.0.0.1", 0), simulate=simulate, simulate_speed=0.0)
     # A connection for each request: one that a fault broke must not colour the next.
     async with (
-        running(settings) as started,
+        running(settings, clock=clock) as started,
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True, limit=0)) as http,
     ):
         yield Daemon(started.address, started.simulator, rules, data, started.reloader, http)

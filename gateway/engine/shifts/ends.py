@@ -21,10 +21,13 @@ LOOK_BUCKETS: Final = 6
 HEIGHT_SCALE: Final = 2
 LEFT: Final = {1: 0.15, 2: 0.35, 3: 0.35}
 """Below which part of its height an effect is over, by scale: over a short time it comes and goes by itself."""
+EDITED: Final = 2
+"""The scale whose part holds for the time since an edit."""
 SURE: Final = 3.0
 """By how many standard errors it must be below."""
 CLEARED: Final = 0.3
 """The same for the share of spend, where the effect cannot be told."""
+NO_EDIT: Final[tuple[None, list[float]]] = None, []
 FELL_BUCKETS: Final = 12
 FELL_SHARE: Final = 0.1
 
@@ -38,12 +41,16 @@ class Effect(NamedTuple):
 
 def effect_of(state: State, incident: Incident, scale: int, expected: Expected) -> Effect | None:
     """Give the effect of an incident at a scale; None where there is nothing to tell it by."""
-    cause = incident.cause
-    sums = _off(state, cause, scale, expected)
-    if sums is None or sums[0] <= 0:
+    sums = _off(state, incident.cause, scale, expected)
+    if sums is None:
         return None
-    variance, off = sums
-    root = sqrt(state.wandering.spread_of(cause.channel, scale))
+    return _effect(state, incident, scale, *sums)
+
+
+def _effect(state: State, incident: Incident, scale: int, variance: float, off: float) -> Effect | None:
+    if variance <= 0:
+        return None
+    root = sqrt(state.wandering.spread_of(incident.cause.channel, scale))
     sign = 1.0 if incident.direction is Direction.UP else -1.0
     return Effect(sign * off / variance, root / sqrt(variance))
 
@@ -83,8 +90,23 @@ def is_over(incident: Incident, state: State, expected: Expected, terms: Terms, 
             calls, fell = sum(row[2] for row in rows), sum(row[1] for row in rows)
             return calls >= terms.fallback_calls and fell < FELL_SHARE * calls
         case _:
+            if _is_edited_away(incident, state, terms):
+                return True
             young = (bucket + 1) * terms.bucket_s - incident.fired < LEAST_OPEN_S
             return not (bucket + 1) % LOOK_BUCKETS and not young and _has_fallen(incident, state, expected)
+
+
+def _is_edited_away(incident: Incident, state: State, terms: Terms) -> bool:
+    """Say whether one more edit of its rule has ended an incident: no time before an edit blurs the time since it."""
+    edit, sums = state.watches.edits.get(incident.cause.value, NO_EDIT)
+    if edit is None or incident.cause.channel is not Channel.CHOICE:
+        return False
+    variance, scored, _, calls, *_ = sums
+    effect = _effect(state, incident, EDITED, variance, scored)
+    if edit.ts > incident.fired:  # without a variance all of them went the usual way
+        return calls >= terms.least_calls and (effect is None or _is_gone(incident, effect, EDITED))
+    _grow(incident, effect)
+    return False
 
 
 def _has_fallen(incident: Incident, state: State, expected: Expected) -> bool:
@@ -95,16 +117,22 @@ def _has_fallen(incident: Incident, state: State, expected: Expected) -> bool:
     incident.last_impact = impact
     incident.nano_usd_per_day = impact * expected.nano_a_day
     effects = {each: effect_of(state, incident, each, expected) for each in {*LEFT, max(scale, HEIGHT_SCALE)}}
-    known = effects[max(scale, HEIGHT_SCALE)]
-    if known is not None:
-        incident.height = max(incident.height, known.size - 2 * known.error)
+    _grow(incident, effects[max(scale, HEIGHT_SCALE)])
     if incident.height <= 0:
         then = incident.impact if incident.direction is Direction.UP else -incident.impact
         return share_of(impact) / share_of(then) < CLEARED
-    left = {at: effects[at] for at in LEFT}
-    return any(
-        each is not None and each.size + SURE * each.error < LEFT[at] * incident.height for at, each in left.items()
-    )
+    return any(_is_gone(incident, effects[at], at) for at in LEFT)
+
+
+def _grow(incident: Incident, effect: Effect | None) -> None:
+    """Take an effect for the height of an incident where it is surely higher."""
+    if effect is not None:
+        incident.height = max(incident.height, effect.size - 2 * effect.error)
+
+
+def _is_gone(incident: Incident, effect: Effect | None, scale: int) -> bool:
+    """Say whether an effect is surely below what must be left of the incident's at a scale."""
+    return effect is not None and effect.size + SURE * effect.error < LEFT[scale] * incident.height
 
 
 def _scale_of(incident: Incident) -> int:
