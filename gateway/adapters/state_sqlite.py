@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from gateway.adapters.alert_tables import ALERTS
 from gateway.adapters.prices_sqlite import PRICES
@@ -99,6 +100,14 @@ class Lock:
         self._file.close()
 
 
+class Generation(NamedTuple):
+    """A set of rules that ran, from `at` on."""
+
+    number: int
+    fingerprint: str
+    at: datetime
+
+
 class State:
     """Reads and writes `state.db`; each call is one short transaction, made off the loop."""
 
@@ -129,6 +138,11 @@ class State:
         """Give the files of an accepted set, none for one that is not known."""
         query = "select name, data from files where fingerprint = ? order by name"
         return tuple(RuleFile(name, data) for name, data in self._database.execute(query, (fingerprint,)))
+
+    def generations(self) -> tuple[Generation, ...]:
+        """Give all generations, the first one first."""
+        rows = self._database.execute("select number, fingerprint, at from generations order by number")
+        return tuple(Generation(number, fingerprint, datetime.fromisoformat(at)) for number, fingerprint, at in rows)
 
     def last_good(self) -> tuple[RuleFile, ...] | None:
         """Give the files of the set that was accepted last."""

@@ -1,6 +1,8 @@
 """`rulegate alerts replay` over the stored log: what would have been told of the requests that there were."""
 
 import json
+import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
@@ -11,9 +13,10 @@ import pytest
 from msgspec.structs import replace
 
 from gateway.adapters.day_files import DayFiles
+from gateway.adapters.state_sqlite import State
 from gateway.domain.entry import Entry
 from gateway.domain.shift import SpendEvent
-from gateway.domain.snapshot import Defaults
+from gateway.domain.snapshot import Defaults, RuleFile
 from gateway.domain.usage import Usage
 from tests.adapters.entries import entry
 from tests.engine.shifts.streams import DIMENSIONS, events, since, with_model
@@ -82,6 +85,36 @@ def test_the_log_is_replayed_without_a_gateway_and_names_what_moved(data: Path) 
     assert text.startswith("2026-11-10 12:")
     assert text.endswith(line["sentence"])
     assert "12-3f9a1c2" in text
+
+
+def edited(data: Path, *texts: str) -> None:
+    """Have `state.db` know such rule sets, the last one since the onset."""
+    state = State(data / "state.db")
+    for number, text in enumerate(texts, start=1):
+        file = RuleFile("10-code.yaml", (MODELS + text).encode())
+        at = BEGIN + timedelta(days=ONSET if number == len(texts) else number - 1)
+        state.accepted(f"{number:07x}f", (file,), at)
+    state.close()
+
+
+MODELS = """\
+providers: {local: {kind: openai, base_url: "http://127.0.0.1:1/v1", api_key: none}}
+models:
+  middle: {provider: local, model: m, price: free}
+  large: {provider: local, model: l, price: free}
+rules:
+  - {name: r-web, when: {team: web}, route: [middle]}
+"""
+CODE = "  - {name: r-code, route: [middle]}\n"
+
+
+def test_edits_are_those_that_the_gateway_has_kept(data: Path, tmp_path: Path) -> None:
+    """U-81: the rule that was touched when the spend moved is named with its place, though the log has no edits."""
+    shutil.copytree(data / "log", tmp_path / "log")
+    edited(tmp_path, CODE, "rules: [{broken", CODE.replace("code", "other"), CODE, CODE.replace("[middle]", "[large]"))
+    (line,) = [json.loads(each) for each in replay(tmp_path, "--json")]
+    assert (line["cause"], line["since"]) == ("rule=r-code", BEGIN.timestamp() + ONSET * 86400)
+    assert re.search(r"\(10-code.yaml:7\) in generation 4-\w{7} -> 5-\w{7}", line["sentence"])
 
 
 def test_what_was_told_before_a_day_is_not_printed_and_what_came_after_one_is_not_read(data: Path) -> None:

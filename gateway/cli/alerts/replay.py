@@ -12,6 +12,8 @@ import click
 
 from gateway.adapters.log_sqlite import LogReader
 from gateway.adapters.shift_rows import DIMENSIONS, events_on
+from gateway.adapters.state_sqlite import DataDirectoryError
+from gateway.cli.alerts.edits import edits_in
 from gateway.cli.report import asked
 from gateway.domain.shift import Dimensions, Edit, Notice, SpendEvent
 from gateway.engine.shifts.fold import Fold
@@ -35,7 +37,7 @@ FEWEST: Final = ("rule", "category", "model")
     "context_path",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="What the gateway knew besides, such as rule edits, one JSON object a line.",
+    help="What the gateway knew besides, such as rule edits, one JSON object a line; of the log else what it kept.",
 )
 @click.option("--out", type=click.File("w"), default="-", metavar="FILE", help="Where to write.  [default: stdout]")
 @click.option("--stream", default="", metavar="ID", help="A label for each line of the output.")
@@ -85,11 +87,11 @@ def command(  # noqa: PLR0913 - click gives each option by its name
     if events_path is not None and (since or until):
         raise click.UsageError("--since and --until are for the stored log: leave out --events, or them")
     try:
-        edits = list(_edits(context_path)) if context_path else []
+        edits = list(_edits(context_path)) if context_path else None
         if events_path is None:
-            notices = _over_log(LogReader(data / "log"), until, edits, warm_up_days)
+            notices = _over_log(data, until, edits, warm_up_days)
         else:
-            notices = _over_file(events_path, edits, warm_up_days)
+            notices = _over_file(events_path, edits or [], warm_up_days)
         from_s = datetime(since.year, since.month, since.day, tzinfo=UTC).timestamp() if since else float("-inf")
         out.write("")  # which makes the file: nothing to tell is an answer
         for notice in notices:
@@ -98,7 +100,7 @@ def command(  # noqa: PLR0913 - click gives each option by its name
                 out.write(shown + "\n")
     except OSError as error:
         raise click.ClickException(f"{error.filename}: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, DataDirectoryError) as error:
         raise click.ClickException(str(error)) from error
 
 
@@ -109,12 +111,18 @@ def _over_file(path: Path, edits: list[Edit], warm_up_days: float) -> Iterator[N
         yield from _replayed(fold, _events(every, dimensions), edits)
 
 
-def _over_log(log: LogReader, until: date | None, edits: list[Edit], warm_up_days: float) -> Iterator[Notice]:
-    """Replay the day files to the end of the day `until`; without rows there is nothing to tell."""
+def _over_log(data: Path, until: date | None, edits: list[Edit] | None, warm_up_days: float) -> Iterator[Notice]:
+    """Replay the day files to the end of the day `until`; without rows there is nothing to tell.
+
+    Edits are those of `state.db` where none are given.
+    """
+    log = LogReader(data / "log")
     days = [day for day in log.days() if until is None or day <= until]
+    if edits is None and days:
+        edits = edits_in(data / "state.db", datetime(days[0].year, days[0].month, days[0].day, tzinfo=UTC))
     fold = Fold(Terms(dimensions=DIMENSIONS, warm_up_days=warm_up_days))
     with _progress_of(days) as every:
-        yield from _replayed(fold, (event for day in every for event in events_on(log, day)), edits)
+        yield from _replayed(fold, (event for day in every for event in events_on(log, day)), edits or [])
 
 
 def _progress_of(days: list[date]) -> AbstractContextManager[Iterable[date]]:
