@@ -1,4 +1,4 @@
-"""Well over a thousand callers that do not move on hold up nobody, and are gone in the end.
+"""Thousands of callers that do not move on hold up nobody, and are gone in the end.
 
 The gateway is a process of its own. The limits on slow callers are long while they hang, so that none of them ends by
 chance, and a reload makes them short.
@@ -25,7 +25,7 @@ from tests.fakes.process import Serving, serving
 from tests.fakes.scripted_provider import OPENAI_ANSWER
 
 pytestmark = pytest.mark.timeout(150)
-EACH, READERS = 600, 30
+EACH, READERS = 1_500, 30
 """Connections with slow heads, and as many with slow bodies; and those whose answers nobody reads."""
 DESCRIPTORS = 2 * EACH + 4 * READERS + 500
 PIECE = {"id": "c", "model": "up", "choices": [{"index": 0, "delta": {"content": "word " * 3_000}}]}
@@ -150,7 +150,7 @@ async def normal_requests(url: str, number: int) -> None:
             assert second.content[0].type == "text"
 
 
-async def test_more_than_a_thousand_slow_connections_hold_up_nobody_and_are_closed_in_the_end(tmp_path: Path) -> None:
+async def test_thousands_of_slow_connections_hold_up_nobody_and_are_closed_in_the_end(tmp_path: Path) -> None:
     """U-113 U-35 U-36: slow heads are closed, slow bodies told by 408, slow readers cut and their streams paid.
 
     Meanwhile every normal request is answered, and in the end the gateway has the sockets that it had before.
