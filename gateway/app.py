@@ -190,6 +190,7 @@ async def running(
             deliveries=watching.deliveries,
             leftovers=Leftovers(clock, drain, metrics.left),
             load=bounds.load,
+            gates=bounds.gates,
         )
         daemon = Daemon(
             version=VERSION,

@@ -10,6 +10,7 @@ from gateway.runtime.decider import Decider
 from gateway.runtime.deliveries import Deliveries
 from gateway.runtime.drain import Drain
 from gateway.runtime.executor import Executor
+from gateway.runtime.gates import GateBoard
 from gateway.runtime.health import HealthBoard
 from gateway.runtime.leftovers import Leftovers
 from gateway.runtime.limits import LimitBoard
@@ -43,6 +44,7 @@ class Parts:
     counter: TokenCounter
     load: Load
     leftovers: Leftovers
+    gates: GateBoard
     steps: Steps = field(default_factory=Steps)
 
 

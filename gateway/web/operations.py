@@ -1,7 +1,7 @@
 """What operators ask a running daemon: is it well, what runs, what happened."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from aiohttp import web
 
 from gateway.domain.caller import Caller
+from gateway.domain.limit import Crowd, GateKind
 from gateway.domain.problem import Problem
 from gateway.domain.refusal import Refusal
 from gateway.domain.registry import EnvSecret, FileSecret, Model, Secret
@@ -189,13 +190,13 @@ def secret_shown(secret: Secret) -> object:
 async def model_health(http: web.Request) -> web.Response:
     """Say how each model is doing, by its own recent traffic: no model is asked."""
     parts = http.app[PARTS]
-    return answer(
-        {"models": [_model_shown(model, parts.board) for model in parts.reloader.active.snapshot.models.values()]}
-    )
+    crowds, models = tuple(parts.gates.crowds()), parts.reloader.active.snapshot.models.values()
+    return answer({"models": [_model_shown(model, parts.board, crowds) for model in models]})
 
 
-def _model_shown(model: Model, board: HealthBoard) -> dict[str, object]:
+def _model_shown(model: Model, board: HealthBoard, crowds: Sequence[Crowd]) -> dict[str, object]:
     checkup = board.checkup(model.name)
+    passed = {(GateKind.MODEL, model.name), (GateKind.PROVIDER, model.provider)}
     return {
         "name": model.name,
         "provider": model.provider,
@@ -203,6 +204,11 @@ def _model_shown(model: Model, board: HealthBoard) -> dict[str, object]:
         "state": checkup.state,
         "reason": checkup.reason,
         "until": checkup.until.isoformat(timespec="milliseconds") if checkup.until else None,
+        "concurrent": [
+            {"at": each.kind, "requests": each.there, "waiting": each.waiting, "limit": each.limit}
+            for each in crowds
+            if (each.kind, each.name) in passed
+        ],
     }
 
 

@@ -106,6 +106,9 @@ async def test_where_nothing_else_is_left_requests_wait_in_turn(tmp_path: Path) 
         for number in range(9):
             some.send()
             await some.crowd(min(number + 1, 2), max(number - 1, 0))
+        shown = {each["name"]: each["concurrent"] for each in (await running.get("/api/models"))["models"]}
+        assert shown["few"] == [{"at": "model", "requests": 2, "waiting": 7, "limit": 2}]
+        assert shown["other"] == []
         upstream.let(9)
         answers = await asyncio.gather(*some.every)
         assert {answer.choices[0].message.content for answer in answers} == {"An answer."}
