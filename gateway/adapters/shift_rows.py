@@ -1,15 +1,20 @@
 """What the fold over spend hears of the log: the answered requests of a day's rows, in the order they were written."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from typing import Any, Final
 
 import msgspec
 
+from gateway.adapters.log_rows import spent_of_row
 from gateway.adapters.log_sqlite import LogReader
+from gateway.domain.ledger import Spent
 from gateway.domain.shift import Dimensions, SpendEvent
+from gateway.domain.usage import Usage
+from gateway.domain.words import SpendKind
 
 DIMENSIONS: Final = Dimensions()
+NOTHING: Final = Usage()
 ROWS_AT_A_TIME: Final = 1_000
 _CHAIN = msgspec.json.Decoder(list[str])
 
@@ -32,15 +37,23 @@ def event_of_row(row: dict[str, Any]) -> SpendEvent | None:
     try:
         chain = _CHAIN.decode(row["chain"])
         ended = datetime.fromisoformat(row["at"]).timestamp() + row["duration_s"]
+        spent = spent_of_row(row)
     except (msgspec.MsgspecError, ValueError, TypeError):
         return None
-    cached = row["cache_read_tokens"]
+    answer = next((each for each in spent if each.account.kind is SpendKind.ANSWER), None)
+    usage = NOTHING if answer is None else answer.usage
     return SpendEvent(
         ts=ended,
         values=tuple([row[name] for name in DIMENSIONS.names]),
-        tokens_in=row["fresh_input_tokens"] + cached + row["cache_write_5m_tokens"] + row["cache_write_1h_tokens"],
-        tokens_cached=cached,
-        tokens_out=row["output_tokens"],
-        nano_usd=row["cost_nano_usd"],
+        tokens_in=usage.input_tokens,
+        tokens_cached=usage.cache_read_tokens,
+        tokens_out=usage.output_tokens,
+        nano_usd=0 if answer is None else answer.nano_usd,
         fallback_from=chain[0] if chain and chain[0] != row["model"] else "",
+        hedged_nano_usd=_of_kind(spent, SpendKind.HEDGE),
+        retried_nano_usd=_of_kind(spent, SpendKind.FAILED),
     )
+
+
+def _of_kind(spent: Sequence[Spent], kind: SpendKind) -> int:
+    return sum(each.nano_usd for each in spent if each.account.kind is kind)

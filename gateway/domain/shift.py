@@ -34,8 +34,10 @@ class Dimensions:
 class SpendEvent(msgspec.Struct, frozen=True, gc=False):
     """One answered request and its cost; `values` are in the order of `Dimensions.names`.
 
-    `fallback_from` is the model that should have answered, empty where the first choice did. `tokens_in` are all
-    tokens of the prompt, those among them that came from a cache are `tokens_cached`.
+    Tokens and `nano_usd` are those of its answer; what its other attempts cost is `hedged_nano_usd` where another
+    one was faster, and `retried_nano_usd` where they failed. `fallback_from` is the model that should have
+    answered, empty where the first choice did. `tokens_in` are all tokens of the prompt, those among them that came
+    from a cache are `tokens_cached`.
     """
 
     ts: float
@@ -45,6 +47,8 @@ class SpendEvent(msgspec.Struct, frozen=True, gc=False):
     tokens_out: int
     nano_usd: int
     fallback_from: str = ""
+    hedged_nano_usd: int = 0
+    retried_nano_usd: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,8 @@ class Channel(StrEnum):
     RULE = "rule"
     CHOICE = "model_choice"
     FALLBACK = "fallback"
+    HEDGES = "hedges"
+    RETRIES = "retries"
     PRICE = "price"
     CACHE = "cached_tokens"
     TOKENS_IN = "tokens_in"

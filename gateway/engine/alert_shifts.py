@@ -17,6 +17,8 @@ _UNCHANGED: Final[Mapping[Channel, str]] = {
     Channel.CATEGORY: "the mix of categories",
     Channel.CHOICE: "which models are chosen",
     Channel.FALLBACK: "fallbacks",
+    Channel.HEDGES: "hedges and retries",
+    Channel.RETRIES: "hedges and retries",
     Channel.PRICE: "prices",
     Channel.CACHE: "cached tokens",
     Channel.TOKENS_IN: "tokens per request",

@@ -14,6 +14,8 @@ from gateway.domain.entry import Entry
 from gateway.domain.problem import StoreError
 from gateway.domain.shift import Edit, Notice, SpendEvent, Status
 from gateway.domain.snapshot import Snapshot
+from gateway.domain.usage import Usage
+from gateway.domain.words import SpendKind
 from gateway.engine.shifts import buckets
 from gateway.engine.shifts.buckets import Cells
 from gateway.engine.shifts.edited import edits
@@ -23,6 +25,7 @@ from gateway.runtime.ports import Clock
 
 logger = logging.getLogger(__name__)
 
+NOTHING: Final = Usage()
 TOLD_FOR_S: Final = 3600.0
 """How long the end of an incident is still said, for those who look again."""
 
@@ -41,9 +44,14 @@ class ShiftStore(Protocol):
 
 def event_of(entry: Entry) -> SpendEvent | None:
     """Give what a request spent, None for one that used nothing."""
-    usage = entry.usage
+    usage, nano_usd, hedged, retried = entry.usage, entry.cost_nano_usd, 0, 0
     if usage is None or not entry.model:
         return None
+    if len(entry.events) > 1:
+        attempts = [each for each in entry.events if isinstance(each, Attempt)]
+        usage = next((each.usage for each in attempts if each.kind is SpendKind.ANSWER and each.usage), NOTHING)
+        hedged, retried = (_spent(attempts, kind) for kind in (SpendKind.HEDGE, SpendKind.FAILED))
+        nano_usd -= hedged + retried
     first = entry.chain[0] if entry.chain else entry.model
     tried = any(isinstance(each, Attempt) and each.model == first and each.failure is not None for each in entry.events)
     cached = usage.cache_read_tokens
@@ -54,9 +62,15 @@ def event_of(entry: Entry) -> SpendEvent | None:
         tokens_in=usage.fresh_input_tokens + cached + written,
         tokens_cached=cached,
         tokens_out=usage.output_tokens,
-        nano_usd=entry.cost_nano_usd,
+        nano_usd=nano_usd,
         fallback_from=first if entry.model != first and tried else "",
+        hedged_nano_usd=hedged,
+        retried_nano_usd=retried,
     )
+
+
+def _spent(attempts: Sequence[Attempt], kind: SpendKind) -> int:
+    return sum(each.cost_nano_usd for each in attempts if each.kind is kind)
 
 
 class ShiftWatch:

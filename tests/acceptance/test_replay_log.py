@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from gateway.adapters.day_files import DayFiles
 from gateway.adapters.state_sqlite import State
+from gateway.domain.attempt import Attempt
 from gateway.domain.entry import Entry
 from gateway.domain.shift import SpendEvent
 from gateway.domain.snapshot import Defaults, RuleFile
@@ -33,6 +34,8 @@ def entries(stream: Iterable[SpendEvent]) -> Iterator[Entry]:
     for number, event in enumerate(stream):
         named = dict(zip(DIMENSIONS.names, event.values, strict=True))
         at = BEGIN + timedelta(seconds=event.ts)
+        usage = Usage(event.tokens_in - event.tokens_cached, event.tokens_cached, 0, 0, event.tokens_out)
+        answer = Attempt(0, named["model"], "openai", None, True, usage=usage, cost_nano_usd=event.nano_usd)
         yield replace(
             entry(number, at),
             id=f"{int(at.timestamp() * 1000):012x}-{number:08x}",
@@ -45,7 +48,8 @@ def entries(stream: Iterable[SpendEvent]) -> Iterator[Entry]:
             model="" if number % 100 == 0 else named["model"],
             provider="openai",
             chain=(event.fallback_from or named["model"],),
-            usage=Usage(event.tokens_in - event.tokens_cached, event.tokens_cached, 0, 0, event.tokens_out),
+            events=(answer,),
+            usage=usage,
             cost_nano_usd=event.nano_usd,
         )
 

@@ -32,7 +32,7 @@ PAUSE_S = 0.05
 RELOAD_EVERY_S = 5.0
 LEAVES = 0.05
 """The share of streams whose callers leave."""
-GROWTH_BYTES = 500
+GROWTH_BYTES = 800
 """What a request may leave in memory, once the daemon is warm: less than anything that would be kept of it."""
 GROWTH_FILES = 1.0
 """What a thousand requests may leave open."""

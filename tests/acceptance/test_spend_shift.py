@@ -77,7 +77,9 @@ async def sampled(directory: Path, files: dict[str, str]) -> list[SpendEvent]:
     async with daemon(directory, files, simulate=False) as running:
         await traffic(running, random.Random(5), SAMPLE)
         rows = await running.rows(SAMPLE)
-    events = [event_of_row(row | {"chain": json.dumps(row["chain"])}) for row in rows]
+    events = [
+        event_of_row(row | {name: json.dumps(row[name]) for name in ("chain", "attempts", "tags")}) for row in rows
+    ]
     assert all(events)
     return [event for event in events if event is not None]
 

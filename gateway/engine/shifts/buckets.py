@@ -21,7 +21,9 @@ TOKENS_IN: Final = 4
 TOKENS_CACHED: Final = 5
 TOKENS_OUT: Final = 6
 NANO_USD: Final = 7
-WIDTH: Final = 8
+HEDGED: Final = 8
+RETRIED: Final = 9
+WIDTH: Final = 10
 
 
 def add(cells: Cells, event: SpendEvent) -> None:
@@ -39,6 +41,8 @@ def add(cells: Cells, event: SpendEvent) -> None:
     cell[TOKENS_CACHED] += event.tokens_cached
     cell[TOKENS_OUT] += event.tokens_out
     cell[NANO_USD] += event.nano_usd
+    cell[HEDGED] += event.hedged_nano_usd
+    cell[RETRIED] += event.retried_nano_usd
 
 
 def summed(into: Cells, cells: Cells) -> None:

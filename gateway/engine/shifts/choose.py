@@ -15,6 +15,7 @@ from gateway.engine.shifts.terms import Terms
 GROUPS: Final[tuple[tuple[Channel, ...], ...]] = (
     (Channel.PRICE,),
     (Channel.FALLBACK,),
+    (Channel.HEDGES, Channel.RETRIES),
     (Channel.VOLUME,),
     (Channel.CHOICE,),
     (Channel.RULE,),

@@ -89,6 +89,8 @@ def is_over(incident: Incident, state: State, expected: Expected, terms: Terms, 
             rows = [row for row in state.watches.fallbacks.get(incident.detail, []) if row[0] > bucket - FELL_BUCKETS]
             calls, fell = sum(row[2] for row in rows), sum(row[1] for row in rows)
             return calls >= terms.fallback_calls and fell < FELL_SHARE * calls
+        case Channel.HEDGES | Channel.RETRIES:
+            return not state.wastes.is_high(cause, bucket, terms)
         case _:
             if _is_edited_away(incident, state, terms):
                 return True

@@ -142,9 +142,11 @@ class Fold:
         gather(state, slot)
         found = list(judged(state, frame, bucket, slot))
         state.watches.take(bucket, now, slot)
+        state.wastes.take(bucket, slot)
         found += after_edits(state.watches, now, terms, self._expected)
         found += storms(state.watches, bucket, terms, self._spend_a_bucket())
         found += repriced(state.watches, bucket, terms, self._expected)
+        found += state.wastes.found(bucket, terms, self._spend_a_bucket())
         state.cells = {}
         self._rise(found, now)
         notices = self._resolve(bucket, now, slot)

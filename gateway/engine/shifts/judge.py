@@ -165,7 +165,7 @@ def impact_of(state: State, cause: Cause, scale: int, expected: Expected) -> flo
         case Channel.CATEGORY | Channel.RULE | Channel.CHOICE:
             sums = state.choice.scales[scale].get((cause.channel, *key))
             usd = sums[3] if sums is not None else 0.0
-        case Channel.PRICE | Channel.FALLBACK:
+        case Channel.PRICE | Channel.FALLBACK | Channel.HEDGES | Channel.RETRIES:
             return None
         case Channel.TOKENS_IN | Channel.TOKENS_OUT | Channel.TOKENS | Channel.CACHE:
             sums = state.size.scales[scale].get(key)

@@ -12,9 +12,11 @@ from gateway.domain.shift import Channel
 from gateway.engine.shifts.buckets import (
     CACHED_SHARE,
     CALLS,
+    HEDGED,
     LOG_IN,
     LOG_OUT,
     NANO_USD,
+    RETRIED,
     TOKENS_CACHED,
     TOKENS_IN,
     TOKENS_OUT,
@@ -38,12 +40,12 @@ Counts = dict[str, float]
 class Slot:
     """What happened in a slot of time, by series; the first number of each is the variance to be expected.
 
-    size: variance, calls, log tokens in, log tokens out, cached share (each beyond the expectation), nano-dollars of
-    input, of output, and those lost to the cache. choice: variance, what is scored, nano-dollars, calls, calls beyond
-    the expectation (for models, those at dearer ones), and as many as were expected there. volume: variance, calls
-    beyond the expectation, calls, expected calls, nano-dollars.
-    models: calls, cost at the known price, cost. fallbacks by the model that should have answered: calls that fell
-    back, calls, nano-dollars beyond. `targets` are nano-dollars by where from and where to.
+    size: variance, calls, log tokens in, log tokens out, cached share (each beyond the expectation), nano-dollars
+    of input, of output, and those lost to the cache. choice: variance, what is scored, nano-dollars, calls, calls
+    beyond the expectation (for models, those at dearer ones), and as many as were expected there. volume: variance,
+    calls beyond the expectation, calls, expected calls, nano-dollars. models: calls, cost at the known price, cost.
+    fallbacks by the model that should have answered: calls that fell back, calls, nano-dollars beyond. wastes by
+    rule: calls, nano-dollars of all, of hedges, of failures. `targets` are nano-dollars by where from and where to.
     """
 
     size: Table = field(default_factory=dict)
@@ -53,6 +55,7 @@ class Slot:
     models: Table = field(default_factory=dict)
     fallbacks: Table = field(default_factory=dict)
     targets: Table = field(default_factory=dict)
+    wastes: Table = field(default_factory=dict)
     spend: float = 0.0
 
 
@@ -77,7 +80,9 @@ def slot_of(cells: Cells, against: Against) -> Slot:
         model = key[places.model]
         price = against.prices.get(model)
         capped = _capped(key, cell, against)
-        slot.spend += capped
+        hedged, retried = cell[HEDGED], cell[RETRIED]
+        slot.spend += capped + hedged + retried
+        add(slot.wastes, (key[places.rule],), (cell[CALLS], cell[NANO_USD] + hedged + retried, hedged, retried))
         if price is not None:
             add(slot.models, (model,), (cell[CALLS], listed(price, cell), cell[NANO_USD]))
         _fallback(slot, key, cell, against)

@@ -12,6 +12,7 @@ from gateway.engine.shifts.seasons import Askers, Seasons
 from gateway.engine.shifts.series import Sources, Wandering
 from gateway.engine.shifts.terms import LEVEL_BUCKETS, SCALES_S
 from gateway.engine.shifts.usual import Usual
+from gateway.engine.shifts.wastes import Wastes
 from gateway.engine.shifts.watches import Watches
 
 VERSION: Final = 2
@@ -56,6 +57,7 @@ class State:
     wandering: Wandering = field(default_factory=Wandering)
     gathered: list[Gathered] = field(default_factory=lambda: [Gathered() for _ in LEVEL_BUCKETS])
     watches: Watches = field(default_factory=Watches)
+    wastes: Wastes = field(default_factory=Wastes)
     incidents: list[Incident] = field(default_factory=list)
     rising: dict[Key, list[float]] = field(default_factory=dict)
     runs: Table = field(default_factory=dict)
@@ -89,6 +91,7 @@ def to_plain(state: State, dimensions: Dimensions) -> dict[str, Any]:
         "wandering": state.wandering.to_plain(),
         "gathered": [[pairs(each.size), pairs(each.choice), pairs(each.volume), each.spend] for each in state.gathered],
         "watches": state.watches.to_plain(),
+        "wastes": state.wastes.to_plain(),
         "incidents": [each.to_plain() for each in state.incidents],
         "rising": pairs(state.rising),
         "runs": pairs(state.runs),
@@ -128,6 +131,7 @@ def from_plain(kept: Any, dimensions: Dimensions) -> State:  # noqa: ANN401 - JS
             for size, choice, volume, spend in kept["gathered"]
         ],
         watches=Watches.from_plain(kept["watches"]),
+        wastes=Wastes.from_plain(kept["wastes"]),
         incidents=[Incident.from_plain(each) for each in kept["incidents"]],
         rising=table(kept["rising"]),
         runs=table(kept["runs"]),

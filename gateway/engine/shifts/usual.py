@@ -12,9 +12,11 @@ from gateway.domain.shift import Channel
 from gateway.engine.shifts.buckets import (
     CACHED_SHARE,
     CALLS,
+    HEDGED,
     LOG_IN,
     LOG_OUT,
     NANO_USD,
+    RETRIED,
     TOKENS_CACHED,
     TOKENS_IN,
     TOKENS_OUT,
@@ -42,6 +44,8 @@ RESET: Final[dict[Channel, tuple[str, ...]]] = {
     Channel.RULE: (RULES, WHOLE),
     Channel.CHOICE: (MODELS, UNIT, WHOLE),
     Channel.FALLBACK: (WHOLE,),
+    Channel.HEDGES: (WHOLE,),
+    Channel.RETRIES: (WHOLE,),
     Channel.PRICE: (UNIT, WHOLE),
     Channel.CACHE: (SIZE, BIAS, TOKENS, UNIT, WHOLE),
     Channel.TOKENS_IN: (SIZE, BIAS, TOKENS, UNIT, WHOLE),
@@ -68,7 +72,7 @@ def day_of(cells: Cells, places: Places, weekday: int) -> Day:
         who, rule, category = key[places.finest], key[places.rule], key[places.category]
         model, chosen = key[places.model], key[-1] or key[places.model]
         calls, nano = cell[CALLS], cell[NANO_USD]
-        whole += nano
+        whole += nano + cell[HEDGED] + cell[RETRIED]
         cached = cell[TOKENS_CACHED]
         _add(day[SIZE], (who, category), (calls, cell[LOG_IN], cell[LOG_OUT], cell[CACHED_SHARE]))
         _add(day[RULES], (who, category, rule), (calls,))

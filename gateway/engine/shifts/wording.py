@@ -8,6 +8,8 @@ from gateway.engine.shifts.terms import DAY_S
 DAYS_A_MONTH = 30
 ENDED = {"it is over": "is over", "it is the new normal": "is taken for normal"}
 
+WASTED = {Channel.HEDGES: "hedges that lost", Channel.RETRIES: "attempts that failed"}
+
 
 def sentence_of(notice: Notice) -> str:
     """Say it."""
@@ -54,6 +56,9 @@ def _moved(finding: Finding) -> str:
             return f"{after:.0%} more of the calls of {name} go to {towards}"
         case Channel.FALLBACK:
             return f"{after:.0%} of the calls for model '{finding.detail}' fall back, most of the money to {name}"
+        case Channel.HEDGES | Channel.RETRIES:
+            wasted = WASTED[cause.channel]
+            return f"{after:.0%} of what {name} spends is for {wasted}, where {before:.0%} is usual"
         case Channel.PRICE:
             return f"{name} costs {after:.2f} times its price"
         case Channel.CACHE:

@@ -32,6 +32,8 @@ class Call:
     tokens_out: int
     fallback_from: str = ""
     times_the_price: int = 1
+    hedges: int = 0
+    retries: int = 0
 
 
 Change = Callable[[Call, random.Random], Iterable[Call]]
@@ -74,7 +76,9 @@ def priced(call: Call) -> SpendEvent:
     nano = (call.tokens_in - call.tokens_cached) * fresh + call.tokens_cached * cached + call.tokens_out * out
     values = (call.team, call.rule, call.category, call.model)
     nano *= call.times_the_price
-    return SpendEvent(call.ts, values, call.tokens_in, call.tokens_cached, call.tokens_out, nano, call.fallback_from)
+    wasted = (call.hedges * nano, call.retries * nano)
+    size = (call.tokens_in, call.tokens_cached, call.tokens_out)
+    return SpendEvent(call.ts, values, *size, nano, call.fallback_from, *wasted)
 
 
 def events(days: float, per_hour: float, change: Change = unchanged, seed: int = 7) -> list[SpendEvent]:

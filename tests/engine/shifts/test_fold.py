@@ -53,6 +53,13 @@ def storm(call: Call, chance: random.Random) -> Call:
     return replace(call, model="large", fallback_from="middle")
 
 
+def lost(call: Call, kind: str) -> Call:
+    """Every other attempt of a rule is one in vain, of the same size."""
+    if call.rule != "r-code":
+        return call
+    return replace(call, hedges=1) if kind == "hedges" else replace(call, retries=1)
+
+
 CHANGES: dict[str, tuple[Change, str, Channel]] = {
     "a price": (
         since(ONSET, lambda call, _: replace(call, times_the_price=2) if call.model == "middle" else call),
@@ -62,6 +69,8 @@ CHANGES: dict[str, tuple[Change, str, Channel]] = {
     "a rule": (since(ONSET, dearer), "rule=r-code", Channel.CHOICE),
     "a loop": (loop, "team=ops", Channel.VOLUME),
     "fallbacks": (since(ONSET, storm, ONSET + 0.5), "model=large", Channel.FALLBACK),
+    "hedges": (since(ONSET, lambda call, _: lost(call, "hedges"), ONSET + 0.5), "rule=r-code", Channel.HEDGES),
+    "retries": (since(ONSET, lambda call, _: lost(call, "retries"), ONSET + 0.5), "rule=r-code", Channel.RETRIES),
     "prompts": (
         since(ONSET, lambda call, _: replace(call, tokens_in=4 * call.tokens_in) if call.team == "web" else call),
         "team=web",
