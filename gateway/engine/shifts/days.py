@@ -58,8 +58,7 @@ def make_normal(state: State, incident: Incident, day: int) -> None:
         state.price_sums.pop(incident.cause.value, None)
     if channel is Channel.VOLUME:
         _more_often(state, (incident.cause.dimension, incident.cause.value))
-    for each in dict.fromkeys((channel, *incident.symptoms)):
-        state.usual.begin_anew(each, first)
+    state.usual.begin_anew({channel, *incident.symptoms}, first)
     doubt_normal(state, incident, float(day * DAY_S))
 
 

@@ -50,7 +50,7 @@ def effect_of(state: State, incident: Incident, scale: int, expected: Expected) 
 def _effect(state: State, incident: Incident, scale: int, variance: float, off: float) -> Effect | None:
     if variance <= 0:
         return None
-    root = sqrt(state.wandering.spread_of(incident.cause.channel, scale))
+    root = max(1.0, sqrt(state.wandering.spread_of(incident.cause.channel, scale)))
     sign = 1.0 if incident.direction is Direction.UP else -1.0
     return Effect(sign * off / variance, root / sqrt(variance))
 

@@ -4,6 +4,7 @@ The last days stand aside for a while before they count, so that something that 
 does. Older days fade. A channel that has a new normal begins anew with the days since.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from math import exp
 from typing import Any, Final
@@ -111,13 +112,16 @@ class Usual:
             for kind in KINDS:
                 self._merge(kind, oldest[kind], FADE if kind != WEEKDAY else 1.0)
 
-    def begin_anew(self, channel: Channel, since_day: int) -> None:
-        """Forget what a channel expects from, but for the whole days that wait and are from `since_day` on."""
-        for kind in RESET[channel]:
+    def begin_anew(self, channels: Collection[Channel], since_day: int) -> None:
+        """Forget what channels expect from, but for the whole days that wait and are from `since_day` on.
+
+        How far off values were in these is forgotten, too, where other requests are of a category than were before.
+        """
+        for kind in sorted({kind for channel in channels for kind in RESET[channel]}):
             self.old[kind] = {}
             for number, day in self.waiting:
                 if number >= since_day:
-                    if kind != BIAS:  # which is how far off the means were that are forgotten
+                    if kind != BIAS or Channel.CATEGORY not in channels:
                         self._merge(kind, day[kind], 1.0)
                     day[kind] = {}
 
