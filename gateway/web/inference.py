@@ -1,5 +1,6 @@
 """The inference surfaces: one request from its bytes to the answer's bytes."""
 
+import asyncio
 from collections.abc import Mapping
 from datetime import datetime
 from math import ceil
@@ -7,7 +8,6 @@ from typing import assert_never
 
 from aiohttp import web
 from msgspec.structs import replace
-from multidict import CIMultiDict
 
 from gateway.dialects.base import Blame, CallerDialect
 from gateway.domain.caller import NOBODY, Caller
@@ -25,6 +25,7 @@ from gateway.runtime.load import Held
 from gateway.runtime.recorder import Refused
 from gateway.runtime.streamer import Stream
 from gateway.runtime.whole import Answered
+from gateway.web.answers import answered
 from gateway.web.connections import SlowBodyError, is_spare
 from gateway.web.door import CREDENTIALS
 from gateway.web.errors import BROKEN, Handler
@@ -155,12 +156,12 @@ async def read_body(http: web.Request, defaults: Defaults, held: Held) -> bytes 
         return _too_large(defaults.max_body_bytes)
     try:
         if length is not None and length <= SMALL_BYTES:
-            body = await http.read()
+            body = await http.content.readexactly(length) if length else b""
             return body if held.keeps(length, defaults.capacity) else http.app[PARTS].load.shed(Shed.BODIES)
         return await _read_piecewise(http, Unfolding(encoding) if encoding in FOLDED else None, defaults, held)
     except NotFoldedError:
         return Refusal(RefusalKind.INVALID_REQUEST, f"the request body is not {encoding}: send it as it is")
-    except web.RequestPayloadError:
+    except (web.RequestPayloadError, asyncio.IncompleteReadError):
         return Refusal(RefusalKind.INVALID_REQUEST, "the request body is not whole: send it again")
     except SlowBodyError:
         return Refusal(RefusalKind.TOO_SLOW, "the request body did not come in time: send it again")
@@ -220,7 +221,7 @@ async def _answer(http: web.Request, parts: Parts, exchange: Exchange) -> web.St
     match result:
         case Answered():
             await parts.steps.answering.together()
-            return web.Response(body=result.body, headers=headers_of(parts, exchange, JSON))
+            return answered(http, result.body, headers_of(parts, exchange, JSON))
         case Stream():
             return await outflow.relay(result)
         case Exhausted() if outflow.begun:
@@ -260,22 +261,20 @@ def exhausted_response(parts: Parts, exchange: Exchange, exhausted: Exhausted) -
     return web.Response(status=exhausted.status, body=body, headers=headers)
 
 
-def headers_of(parts: Parts, exchange: Exchange, content_type: str) -> CIMultiDict[str]:
+def headers_of(parts: Parts, exchange: Exchange, content_type: str) -> dict[str, str]:
     """Give the headers that name what happened; the row says the same.
 
     Of an answer that begins before any model gave one, they say what was decided.
     """
     decision, model = exchange.decision, exchange.model
-    headers = CIMultiDict(
-        {
-            "Content-Type": content_type,
-            "x-rulegate-request-id": exchange.id,
-            exchange.caller.id_header: exchange.id,
-            "x-rulegate-rule": decision.rule,
-            "x-rulegate-category": decision.category,
-            "x-rulegate-generation": exchange.active.snapshot.label,
-        }
-    )
+    headers = {
+        "Content-Type": content_type,
+        "x-rulegate-request-id": exchange.id,
+        exchange.caller.id_header: exchange.id,
+        "x-rulegate-rule": decision.rule,
+        "x-rulegate-category": decision.category,
+        "x-rulegate-generation": exchange.active.snapshot.label,
+    }
     if standings := parts.limits.standings(exchange.request.caller):
         headers.update(exchange.caller.limit_headers(standings, parts.clock.now()))
     if model is None and exchange.outcome is None:

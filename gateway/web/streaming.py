@@ -10,7 +10,6 @@ from dataclasses import replace
 from math import inf, isfinite
 
 from aiohttp import web
-from multidict import CIMultiDict
 
 from gateway.domain.attempt import ProviderError
 from gateway.domain.refusal import Refusal
@@ -24,7 +23,7 @@ from gateway.web.keys import Parts
 
 CUT_SHORT = "the gateway is stopping: this answer is not whole"
 EVENTS = "text/event-stream; charset=utf-8"
-Headers = Callable[[], CIMultiDict[str]]
+Headers = Callable[[], dict[str, str]]
 """Gives the headers of an answer as far as they are known now."""
 
 
