@@ -4,7 +4,8 @@ An effect is how far a series is off, for what it takes part in, so that it does
 short time it is known badly and soon, at a long one well and late: the first time at which it is sure decides.
 """
 
-from math import sqrt
+from collections.abc import Sequence
+from math import hypot, inf, sqrt
 from typing import Final, NamedTuple
 
 from gateway.domain.shift import Cause, Channel, Direction
@@ -19,7 +20,7 @@ LEAST_OPEN_S: Final = 2 * 3600
 LOOK_BUCKETS: Final = 6
 """An incident is looked at when the second level of scales is brought up to date."""
 HEIGHT_SCALE: Final = 2
-LEFT: Final = {1: 0.15, 2: 0.35, 3: 0.35}
+LEFT: Final = {1: 0.1, 2: 0.25, 3: 0.25}
 """Below which part of its height an effect is over, by scale: over a short time it comes and goes by itself."""
 EDITED: Final = 2
 """The scale whose part holds for the time since an edit."""
@@ -39,28 +40,38 @@ class Effect(NamedTuple):
     error: float
 
 
+class Off(NamedTuple):
+    """How far a series is off what was to be expected: by how much, of how much, with which variance.
+
+    `moved` are the calls that went another way, where they are what it is told by.
+    """
+
+    of: float
+    variance: float
+    by: float
+    moved: float = inf
+
+
 def effect_of(state: State, incident: Incident, scale: int, expected: Expected) -> Effect | None:
     """Give the effect of an incident at a scale; None where there is nothing to tell it by."""
-    sums = _off(state, incident.cause, scale, expected)
-    if sums is None:
-        return None
-    return _effect(state, incident, scale, *sums)
+    off = _off(state, incident.cause, scale, expected)
+    return None if off is None else _effect(state, incident, scale, off)
 
 
-def _effect(state: State, incident: Incident, scale: int, variance: float, off: float) -> Effect | None:
-    if variance <= 0:
+def _effect(state: State, incident: Incident, scale: int, off: Off) -> Effect | None:
+    if off.of <= 0 or off.variance <= 0:
         return None
     root = max(1.0, sqrt(state.wandering.spread_of(incident.cause.channel, scale)))
-    sign = 1.0 if incident.direction is Direction.UP else -1.0
-    return Effect(sign * off / variance, root / sqrt(variance))
+    size = off.by / off.of
+    error = hypot(root * sqrt(off.variance) / off.of, size / sqrt(max(off.moved, 1.0)))
+    return Effect(size if incident.direction is Direction.UP else -size, error)
 
 
-def _off(state: State, cause: Cause, scale: int, expected: Expected) -> tuple[float, float] | None:
-    """Give the variance of a series, and how far it is off what was to be expected."""
+def _off(state: State, cause: Cause, scale: int, expected: Expected) -> Off | None:
     series = cause.dimension, cause.value
     if cause.channel in (Channel.CATEGORY, Channel.RULE, Channel.CHOICE):
         sums = state.choice.scales[scale].get((cause.channel, *series))
-        return None if sums is None else (sums[1], sums[2])
+        return None if sums is None else _off_way(cause, sums[1:])
     sums = state.size.scales[scale].get(series)
     if sums is None:
         return None
@@ -68,15 +79,23 @@ def _off(state: State, cause: Cause, scale: int, expected: Expected) -> tuple[fl
     bias_in, bias_out, bias_cached = expected.bias.get(series, (0.0, 0.0, 0.0))
     match cause.channel:
         case Channel.TOKENS_IN:
-            return variance, r_in - calls * bias_in
+            return Off(calls, variance, r_in - calls * bias_in)
         case Channel.TOKENS_OUT:
-            return variance, r_out - calls * bias_out
+            return Off(calls, variance, r_out - calls * bias_out)
         case Channel.TOKENS:
-            return variance, (r_in + r_out - calls * (bias_in + bias_out)) / sqrt(2)
+            return Off(calls, variance, (r_in + r_out - calls * (bias_in + bias_out)) / sqrt(2))
         case Channel.CACHE:
-            return variance, calls * bias_cached - r_cached
+            return Off(calls, variance, calls * bias_cached - r_cached)
         case _:
             return None
+
+
+def _off_way(cause: Cause, sums: Sequence[float]) -> Off:
+    """Read the sums of a choice: a share of the rule's calls, else of all calls that might have gone that way."""
+    variance, scored, _, calls, excess, *_ = sums
+    if cause.channel is Channel.CHOICE:
+        return Off(calls, variance, scored, abs(excess))
+    return Off(variance, variance, scored)
 
 
 def is_over(incident: Incident, state: State, expected: Expected, terms: Terms, slot: Slot, bucket: int) -> bool:
@@ -103,8 +122,8 @@ def _is_edited_away(incident: Incident, state: State, terms: Terms) -> bool:
     edit, sums = state.watches.edits.get(incident.cause.value, NO_EDIT)
     if edit is None or incident.cause.channel is not Channel.CHOICE:
         return False
-    variance, scored, _, calls, *_ = sums
-    effect = _effect(state, incident, EDITED, variance, scored)
+    calls = sums[3]
+    effect = _effect(state, incident, EDITED, _off_way(incident.cause, sums))
     if edit.ts > incident.fired:  # without a variance all of them went the usual way
         return calls >= terms.least_calls and (effect is None or _is_gone(incident, effect, EDITED))
     _grow(incident, effect)
