@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 from gateway.domain.alert import Alert, Receiver
+from gateway.domain.alike import Alike
 from gateway.domain.budget import Override, Wanted
 from gateway.domain.delivery import Address, NoAnswer, Post, Response
 from gateway.domain.entry import Entry
@@ -83,8 +84,8 @@ class Meters(Protocol):
         """Count a request in flight."""
         ...
 
-    def ended(self, entry: Entry) -> None:
-        """Count a request that has ended, with its attempts, tokens and cost."""
+    def ended(self, alike: Alike) -> None:
+        """Count requests that have ended, with their attempts, tokens and cost."""
         ...
 
     def dropped(self) -> None:

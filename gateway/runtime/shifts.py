@@ -9,8 +9,8 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
+from gateway.domain.alike import Alike
 from gateway.domain.attempt import Attempt
-from gateway.domain.entry import Entry
 from gateway.domain.problem import StoreError
 from gateway.domain.shift import Edit, Notice, SpendEvent, Status
 from gateway.domain.snapshot import Snapshot
@@ -39,24 +39,28 @@ class ShiftStore(Protocol):
         ...
 
 
-def event_of(entry: Entry) -> SpendEvent | None:
-    """Give what a request spent, None for one that used nothing."""
-    usage = entry.usage
-    if usage is None or not entry.model:
-        return None
+def events_of(alike: Alike) -> list[SpendEvent]:
+    """Give what requests spent, but for those that used nothing."""
+    entry = alike.first
+    if not entry.model:
+        return []
+    values = (entry.team, entry.caller, entry.rule, entry.category, entry.model, entry.provider)
     first = entry.chain[0] if entry.chain else entry.model
     tried = any(isinstance(each, Attempt) and each.model == first and each.failure is not None for each in entry.events)
-    cached = usage.cache_read_tokens
-    written = usage.cache_write_5m_tokens + usage.cache_write_1h_tokens
-    return SpendEvent(
-        ts=entry.at.timestamp(),
-        values=(entry.team, entry.caller, entry.rule, entry.category, entry.model, entry.provider),
-        tokens_in=usage.fresh_input_tokens + cached + written,
-        tokens_cached=cached,
-        tokens_out=usage.output_tokens,
-        nano_usd=entry.cost_nano_usd,
-        fallback_from=first if entry.model != first and tried else "",
-    )
+    fallback_from = first if entry.model != first and tried else ""
+    return [
+        SpendEvent(
+            entry.at.timestamp(),
+            values,
+            usage.input_tokens,
+            usage.cache_read_tokens,
+            usage.output_tokens,
+            entry.cost_nano_usd,
+            fallback_from,
+        )
+        for entry in alike.entries
+        if (usage := entry.usage) is not None
+    ]
 
 
 class ShiftWatch:
@@ -77,10 +81,9 @@ class ShiftWatch:
         self._said: dict[int, Notice] = {}
         self._works = True
 
-    def note(self, entry: Entry) -> None:
-        """Take in a request that has ended."""
-        event = event_of(entry)
-        if event is not None:
+    def note(self, alike: Alike) -> None:
+        """Take in requests that have ended."""
+        for event in events_of(alike):
             buckets.add(self._cells, event)
 
     async def look(self, snapshot: Snapshot) -> Sequence[Notice] | None:

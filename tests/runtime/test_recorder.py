@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from msgspec.structs import fields, replace
 
 from gateway.dialects.chat.dialect import OpenAIChat
+from gateway.domain.alike import Alike
 from gateway.domain.attempt import Attempt, ProviderError, Skipped
 from gateway.domain.caller import Caller
 from gateway.domain.decision import Locked, Unroutable
@@ -75,8 +76,8 @@ class Book:
     def began(self) -> None:
         raise NotImplementedError
 
-    def ended(self, entry: Entry) -> None:
-        self.counted.append(entry)
+    def ended(self, alike: Alike) -> None:
+        self.counted.extend(alike.entries)
 
     def dropped(self) -> None:
         self.lost += 1
