@@ -215,9 +215,9 @@ class Metrics:
     def _model(self, name: str) -> str:
         return name if name in self._models else OTHER
 
-    def dropped(self) -> None:
-        """Count an entry that the log did not take."""
-        self.rows_dropped.inc()
+    def dropped(self, times: int = 1) -> None:
+        """Count entries that the log did not take."""
+        self.rows_dropped.inc(times)
 
     def store_failed(self, store: str) -> None:
         """Count a write that failed."""

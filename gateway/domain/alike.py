@@ -69,7 +69,7 @@ def _is_plain(entry: Entry) -> bool:
     return isinstance(event, Attempt) and event.failure is None and not event.unpriced and not event.lost
 
 
-def summed(entries: Sequence[Entry]) -> Alike:
+def added_up(entries: Sequence[Entry]) -> Alike:
     """Add up entries of one kind."""
     return Alike(entries, [_happened(events) for events in zip(*[entry.events for entry in entries], strict=True)])
 

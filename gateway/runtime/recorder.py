@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gateway.domain.alike import Alike, kinds, summed
+from gateway.domain.alike import Alike, added_up, kinds
 from gateway.domain.attempt import Attempt, Event
 from gateway.domain.budget import Spender
 from gateway.domain.caller import NOBODY, Caller
@@ -101,10 +101,9 @@ class Recorder:
         """
         waiting, self._waiting = self._waiting, []
         entries = [entry for each in waiting if (entry := _tried(self._entry_of, each)) is not None]
-        for entry in entries:
-            _tried(self._put, entry)
         for kind in kinds(entries):
-            _tried(self._note, kind)
+            for alike in _added_up(kind):
+                _tried(self._note, alike)
         for ended, _ in waiting:
             if isinstance(ended, Exchange):
                 for hold in ended.holds:
@@ -124,21 +123,19 @@ class Recorder:
             for event in exchange.history
         )
 
-    def _put(self, entry: Entry) -> None:
-        if not self._books.log.put(entry):
-            self._books.meters.dropped()
-        if logger.isEnabledFor(logging.DEBUG):
-            logger.debug("request %s: rule %s, model %s, %s", entry.id, entry.rule, entry.model, entry.outcome)
-
-    def _note(self, kind: Sequence[Entry]) -> None:
-        """Count entries of one kind."""
-        books, alike = self._books, summed(kind)
+    def _note(self, alike: Alike) -> None:
+        books = self._books
         books.meters.ended(alike)
+        if not books.log.put(alike):
+            books.meters.dropped(alike.times)
         for each in alike.happened:
             if isinstance(each.event, Attempt) and each.costs:
                 books.spend.book(spender_of(alike.first, each.event), alike.first.at, *each.costs)
         for hear in books.heard:
             hear(alike)
+        if logger.isEnabledFor(logging.DEBUG):
+            for entry in alike.entries:
+                logger.debug("request %s: rule %s, model %s, %s", entry.id, entry.rule, entry.model, entry.outcome)
 
     def _entry_of(self, waiting: Waiting) -> Entry:
         ended, ended_s = waiting
@@ -186,7 +183,7 @@ class Recorder:
             exchange.active.snapshot,
             exchange.model,
         )
-        duration_s = ended_s - exchange.started_s
+        duration_s, attempts = ended_s - exchange.started_s, exchange.attempts
         facts = facts_of(snapshot, exchange.features, decision)
         return Entry(
             id=exchange.id,
@@ -210,9 +207,9 @@ class Recorder:
             provider=model.provider if model else "",
             propensity=share_of(decision, request.caller),
             events=self._events(exchange),
-            usage=total_of([attempt.usage for attempt in exchange.attempts if attempt.usage is not None]),
+            usage=total_of([attempt.usage for attempt in attempts if attempt.usage is not None]),
             price_version=model.price_version if model else "",
-            cost_nano_usd=exchange.cost_nano_usd,
+            cost_nano_usd=sum([attempt.cost_nano_usd for attempt in attempts]),
             first_content_s=exchange.first_content_s,
             duration_s=duration_s,
             overhead_s=max(0.0, duration_s - exchange.waited_s),
@@ -234,6 +231,14 @@ def _tried(note: Callable[[_A], _T], what: _A) -> _T | None:
     except Exception as error:  # noqa: BLE001 - a background tick
         bugs.say("noting a request", error)
         return None
+
+
+def _added_up(kind: Sequence[Entry]) -> list[Alike]:
+    """Add up entries of one kind, each by itself where that meets a bug."""
+    alike = _tried(added_up, kind)
+    if alike is not None:
+        return [alike]
+    return [] if len(kind) == 1 else [alike for entry in kind for alike in _added_up([entry])]
 
 
 def spender_of(entry: Entry, attempt: Attempt) -> Spender:

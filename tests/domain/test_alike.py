@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from gateway.domain.alike import Alike, kinds, summed
+from gateway.domain.alike import Alike, added_up, kinds
 from gateway.domain.attempt import Attempt, Skipped
 from gateway.domain.entry import Entry
 from gateway.domain.usage import Usage, counters_of
@@ -52,10 +52,10 @@ def spent(alike: Alike) -> Counter[object]:
 @given(st.lists(answers | entries, max_size=8))
 def test_what_is_summed_by_kind_is_what_each_one_spent(some: list[Entry]) -> None:
     """U-65: no entry is left out, and none is counted with what it is not like."""
-    together = [summed(kind) for kind in kinds(some)]
+    together = [added_up(kind) for kind in kinds(some)]
     assert sorted(map(id, some)) == sorted(id(one) for alike in together for one in alike.entries)
     by_kind = sum((spent(alike) for alike in together), Counter())
-    assert by_kind == sum((spent(summed([one])) for one in some), Counter())
+    assert by_kind == sum((spent(added_up([one])) for one in some), Counter())
     costs = Counter(cost for alike in together for each in alike.happened for cost in each.costs)
     attempts = [event for one in some for event in one.events if isinstance(event, Attempt)]
     assert costs == Counter(event.cost_nano_usd for event in attempts if event.cost_nano_usd)
@@ -82,4 +82,4 @@ def test_entries_that_count_for_something_else_stay_apart(why: str) -> None:
 def test_entries_that_differ_in_figures_alone_are_one_kind_in_their_order() -> None:
     other = replace(PLAIN, id="other", duration_s=9.0, prompt_hash="other", at=ENTRY.at)
     assert kinds([PLAIN, other, PLAIN]) == [[PLAIN, other, PLAIN]]
-    assert summed([PLAIN, other]).happened[0].costs == [7, 7]
+    assert added_up([PLAIN, other]).happened[0].costs == [7, 7]

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from gateway.domain.alike import summed
+from gateway.domain.alike import added_up
 from gateway.domain.attempt import Attempt
 from gateway.domain.entry import Entry
 from gateway.domain.shift import Edit, SpendEvent
@@ -86,7 +86,7 @@ async def five_minutes(looking: Looking, traffic: Traffic) -> None:
             usage=usage,
             cost_nano_usd=cost,
         )
-        looking.shifts.note(summed([noted]))
+        looking.shifts.note(added_up([noted]))
     time.at += timedelta(seconds=BUCKET_S)
     await looking.tick()
 
@@ -195,6 +195,6 @@ def test_an_event_is_what_a_request_has_used_and_from_whom_it_fell_back() -> Non
         category="k",
         cost_nano_usd=9,
     )
-    ts = noted.at.timestamp()
-    assert events_of(summed([noted])) == [SpendEvent(ts, ("t", "c", "r", "k", "large", "local"), 30, 20, 5, 9, "small")]
-    assert events_of(summed([entry(usage=None, model="")])) == []
+    spent = SpendEvent(noted.at.timestamp(), ("t", "c", "r", "k", "large", "local"), 30, 20, 5, 9, "small")
+    assert events_of(added_up([noted])) == [spent]
+    assert events_of(added_up([entry(usage=None, model="")])) == []
