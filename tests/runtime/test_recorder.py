@@ -379,7 +379,7 @@ def test_requests_that_are_alike_are_counted_together_and_a_bug_in_one_takes_no_
     spend = SpendBook(Clock())
     books = Books(book, book, spend, (lambda alike: heard.append(alike.times),))
     notes = Recorder(books, Clock(), KEY, later.append, simulated=False)
-    broken = replace(USED, output_tokens=None)  # type: ignore[type-var] # the bug
+    broken = replace(USED, output_tokens=None)
     for usage in (USED, USED, broken, USED):
         notes.ended(at_once(usage))
         if usage is broken:
