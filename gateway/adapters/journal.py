@@ -20,7 +20,7 @@ from typing import TypeVar
 from gateway.adapters.day_files import DayFiles, Numbered
 from gateway.adapters.ledger_sqlite import Ledger
 from gateway.adapters.waiting import Waiting
-from gateway.domain.entry import Entry
+from gateway.domain.alike import Alike
 from gateway.domain.ledger import Account, Amounts, postings_of
 
 logger = logging.getLogger(__name__)
@@ -91,7 +91,8 @@ class Journal:
         self._ledger = ledger
         self._numbers = dict(numbers)
         self._dropped = dropped
-        self._queue: queue.SimpleQueue[Entry | Question] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Alike | Question] = queue.SimpleQueue()
+        self._queued = 0
         self._late: deque[tuple[date, Numbered]] = deque()
         self._waiting = Waiting()
         self._rowless = Waiting()
@@ -116,13 +117,14 @@ class Journal:
         """Begin to write."""
         self._thread.start()
 
-    def put(self, entry: Entry) -> bool:
-        """Take an entry without waiting; False when too many rows wait already: then its money alone is kept."""
-        if self._queue.qsize() + len(self._late) >= MOST_WAITING:
-            with self._lock:
-                self._rowless.add(postings_of(entry))
-            return False
-        self._queue.put(entry)
+    def put(self, alike: Alike) -> bool:
+        """Take entries without waiting; False when too many rows wait already: then their money alone is kept."""
+        with self._lock:
+            if self._queued + len(self._late) >= MOST_WAITING:
+                self._rowless.add(postings_of(alike))
+                return False
+            self._queued += alike.times
+        self._queue.put(alike)
         return True
 
     def ask(self, question: "Callable[[Sums], _T]") -> "Future[_T]":
@@ -167,32 +169,40 @@ class Journal:
         full = True
         while full:
             batch, question = self._batch()
-            full = question is not None or len(batch) == MOST_IN_A_BATCH
-            by_day: defaultdict[date, list[Entry]] = defaultdict(list)
-            for entry in batch:
-                by_day[entry.at.date()].append(entry)
-            for day, entries in by_day.items():
-                self._write(day, entries)
+            rows = sum([alike.times for alike in batch])
+            with self._lock:
+                self._queued -= rows
+            full = question is not None or rows >= MOST_IN_A_BATCH
+            by_day: defaultdict[date, list[Alike]] = defaultdict(list)
+            for alike in batch:
+                by_day[alike.first.at.date()].append(alike)
+            for day, of_day in by_day.items():
+                self._write(day, of_day)
             self._book()
             if question is not None:
                 question(self._waiting.sums)
 
-    def _batch(self) -> "tuple[list[Entry], Question | None]":
+    def _batch(self) -> "tuple[list[Alike], Question | None]":
         """Take what waits, up to a question."""
-        batch: list[Entry] = []
-        for _ in range(min(self._queue.qsize(), MOST_IN_A_BATCH)):
+        batch: list[Alike] = []
+        rows = 0
+        for _ in range(self._queue.qsize()):
             item = self._queue.get_nowait()
-            if not isinstance(item, Entry):
+            if not isinstance(item, Alike):
                 return batch, item
             batch.append(item)
+            rows += item.times
+            if rows >= MOST_IN_A_BATCH:
+                break
         return batch, None
 
-    def _write(self, day: date, entries: list[Entry]) -> None:
+    def _write(self, day: date, batch: list[Alike]) -> None:
         """Give entries their numbers and write them; rows that must wait are late, their money is not."""
         top = self._in_file(day, lambda: self._files.top(day)) or 0
+        entries = [entry for alike in batch for entry in alike.entries]
         rows = list(enumerate(entries, 1 + max(top, self._numbers.get(day, 0))))
         self._note(day, rows[-1][0])
-        self._waiting.add(posting for entry in entries for posting in postings_of(entry))
+        self._waiting.add(posting for alike in batch for posting in postings_of(alike))
         if not self._stored(day, rows):
             self._late.extend((day, row) for row in rows)
 

@@ -11,6 +11,7 @@ from operator import attrgetter
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from gateway.adapters.series import Counts, Money, Seconds, Spreads
+from gateway.domain.alike import Alike
 from gateway.domain.attempt import Attempt, Skipped
 from gateway.domain.category import UNSURE
 from gateway.domain.decision import REQUESTED_MODEL
@@ -153,38 +154,40 @@ class Metrics:
         """Count a request in flight."""
         self.in_flight += 1
 
-    def ended(self, entry: Entry) -> None:
-        """Count a request that has ended, with its attempts, tokens and cost."""
-        self.in_flight -= 1
-        rule = entry.rule if entry.rule in self._rules else OTHER
-        category = entry.category if entry.category in self._categories else OTHER
-        model = self._model(entry.model)
-        self.requests.add((entry.surface, rule, entry.outcome.value))
-        if entry.outcome is not Outcome.ANSWERED or len(entry.events) > 1:
-            self._in_vain(entry, rule)
-        for event in entry.events:
+    def ended(self, alike: Alike) -> None:
+        """Count requests that have ended, with their attempts, tokens and cost."""
+        first, times = alike.first, alike.times
+        self.in_flight -= times
+        rule = first.rule if first.rule in self._rules else OTHER
+        category = first.category if first.category in self._categories else OTHER
+        self.requests.add((first.surface, rule, first.outcome.value), times)
+        if first.outcome is not Outcome.ANSWERED or len(first.events) > 1:
+            self._in_vain(first, rule)
+        for happened in alike.happened:
+            event = happened.event
             name = self._model(event.model)
             match event:
                 case Attempt():
-                    self.attempts.add((name, event.failure.value if event.failure else NO_FAILURE))
-                    if event.usage is not None:
-                        self._used(name, event.usage)
-                    if event.garbage:
-                        self.garbage_lines.add((name,), event.garbage)
-                    if event.cost_nano_usd:
-                        self.cost.add((rule, name), event.cost_nano_usd)
-                        self.category_cost.add((category, name), event.cost_nano_usd)
+                    self.attempts.add((name, event.failure.value if event.failure else NO_FAILURE), times)
+                    if happened.usage is not None:
+                        self._used(name, happened.usage)
+                    if happened.garbage:
+                        self.garbage_lines.add((name,), happened.garbage)
+                    if happened.nano_usd:
+                        self.cost.add((rule, name), happened.nano_usd)
+                        self.category_cost.add((category, name), happened.nano_usd)
                     if event.unpriced:
                         self.unpriced.inc()
                 case Skipped():
                     self.skips.add((name, event.skip.value))
-        self.duration.of((entry.surface,)).observe(entry.duration_s)
-        if entry.first_content_s is not None:
-            self.first_content.of((model,)).observe(entry.first_content_s)
-        self.overhead.of(()).observe(entry.overhead_s)
+        self.duration.of((first.surface,)).observe([entry.duration_s for entry in alike.entries])
+        seconds = [entry.first_content_s for entry in alike.entries if entry.first_content_s is not None]
+        if seconds:
+            self.first_content.of((self._model(first.model),)).observe(seconds)
+        self.overhead.of(()).observe([entry.overhead_s for entry in alike.entries])
 
     def _in_vain(self, entry: Entry, rule: str) -> None:
-        """Count what attempts that gave no answer took of money, tokens and time."""
+        """Count what attempts of a request that gave no answer took of money, tokens and time."""
         for event, delay_ms in zip(entry.events, extra_ms(entry.events), strict=True):
             if not isinstance(event, Attempt) or event.kind is SpendKind.ANSWER:
                 continue
@@ -212,9 +215,9 @@ class Metrics:
     def _model(self, name: str) -> str:
         return name if name in self._models else OTHER
 
-    def dropped(self) -> None:
-        """Count an entry that the log did not take."""
-        self.rows_dropped.inc()
+    def dropped(self, times: int = 1) -> None:
+        """Count entries that the log did not take."""
+        self.rows_dropped.inc(times)
 
     def store_failed(self, store: str) -> None:
         """Count a write that failed."""

@@ -76,10 +76,12 @@ class Spread:
         self.counts = [0] * (len(bounds) + 1)
         self.total = 0.0
 
-    def observe(self, number: float) -> None:
-        """Count a number in."""
-        self.counts[bisect_left(self.bounds, number)] += 1
-        self.total += number
+    def observe(self, numbers: Iterable[float]) -> None:
+        """Count numbers in."""
+        bounds, counts = self.bounds, self.counts
+        for number in numbers:
+            counts[bisect_left(bounds, number)] += 1
+            self.total += number
 
 
 class Spreads(Collector):

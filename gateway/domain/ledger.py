@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Final, Literal, NamedTuple
 
+from gateway.domain.alike import Alike
 from gateway.domain.attempt import Attempt
 from gateway.domain.budget import Dimension
-from gateway.domain.entry import Entry
 from gateway.domain.usage import Usage
 from gateway.domain.words import SpendKind
 
@@ -64,7 +64,7 @@ class Amounts(NamedTuple):
 
 
 class Posting(NamedTuple):
-    """One attempt as the ledger has it."""
+    """Attempts as the ledger has them."""
 
     account: Account
     amounts: Amounts
@@ -94,12 +94,12 @@ def quarter_of(at: datetime) -> int:
     return seconds - seconds % QUARTER_S
 
 
-def amounts_of(usage: Usage | None, nano_usd: int) -> Amounts:
-    """Give what one attempt adds; without a usage, the attempt and its money alone."""
+def amounts_of(usage: Usage | None, nano_usd: int, attempts: int = 1) -> Amounts:
+    """Give what attempts add whose usages are all guessed or all not; without one, themselves and their money alone."""
     if usage is None:
-        return Amounts(1, 0, 0, 0, 0, nano_usd, 0)
+        return Amounts(attempts, 0, 0, 0, 0, nano_usd, 0)
     return Amounts(
-        1,
+        attempts,
         usage.fresh_input_tokens,
         usage.cache_read_tokens,
         usage.cache_write_5m_tokens + usage.cache_write_1h_tokens,
@@ -109,8 +109,9 @@ def amounts_of(usage: Usage | None, nano_usd: int) -> Amounts:
     )
 
 
-def postings_of(entry: Entry) -> list[Posting]:
-    """Give a posting for each attempt that answered or used something; together they cost what the entry costs."""
+def postings_of(alike: Alike) -> list[Posting]:
+    """Give a posting for each attempt that answered or used something; together they cost what the entries cost."""
+    entry = alike.first
     quarter = quarter_of(entry.at)
     return [
         Posting(
@@ -125,10 +126,10 @@ def postings_of(entry: Entry) -> list[Posting]:
                 event.provider,
                 entry.tags,
             ),
-            amounts_of(event.usage, event.cost_nano_usd),
+            amounts_of(each.usage, each.nano_usd, alike.times),
         )
-        for event in entry.events
-        if isinstance(event, Attempt) and event.counts
+        for each in alike.happened
+        if isinstance(event := each.event, Attempt) and event.counts
     ]
 
 

@@ -5,7 +5,7 @@ money.
 """
 
 from collections.abc import Callable, Iterable
-from operator import add, attrgetter
+from operator import attrgetter
 from typing import Final
 
 from msgspec import Struct
@@ -55,14 +55,11 @@ class Usage(Struct, frozen=True, gc=False):
 
 def total_of(usages: Iterable[Usage]) -> Usage | None:
     """Add up what several attempts used, None for none; the tier is the last one's, and one guess makes it a guess."""
-    total: Usage | None = None
-    for usage in usages:
-        if total is None:
-            total = usage
-            continue
-        sums = dict(zip(COUNTERS, map(add, counters_of(total), counters_of(usage)), strict=True))
-        total = replace(usage, **sums, estimated=total.estimated or usage.estimated)
-    return total
+    several = list(usages)
+    if len(several) < 2:
+        return several[0] if several else None
+    sums = dict(zip(COUNTERS, map(sum, zip(*map(counters_of, several), strict=True)), strict=True))
+    return replace(several[-1], **sums, estimated=any(usage.estimated for usage in several))
 
 
 COUNTERS: Final = tuple(each.name for each in fields(Usage) if each.name not in ("service_tier", "estimated"))

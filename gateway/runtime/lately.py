@@ -1,6 +1,7 @@
 """What attempts of each rule at each model have cost lately, and what nearly all of them cost."""
 
 from collections import deque
+from collections.abc import Sequence
 
 from gateway.engine.budgets import usual_nano_usd
 
@@ -19,10 +20,13 @@ class Lately:
         self._unlearned = 0
         self.usual_nano_usd: int | None = None
 
-    def add(self, nano_usd: int) -> None:
-        """Take what one more attempt has cost."""
-        self._costs.append(nano_usd)
-        self._unlearned += 1
-        if self._unlearned == RELEARN_EVERY:
-            self._unlearned = 0
+    def add(self, costs: Sequence[int]) -> None:
+        """Take what more attempts have cost, in nano-dollars."""
+        unlearned = (self._unlearned + len(costs)) % RELEARN_EVERY
+        learned = len(costs) - unlearned
+        if self._unlearned + len(costs) >= RELEARN_EVERY:
+            self._costs.extend(costs[:learned])
             self.usual_nano_usd = usual_nano_usd(self._costs)
+            costs = costs[learned:]
+        self._costs.extend(costs)
+        self._unlearned = unlearned

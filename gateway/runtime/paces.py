@@ -13,9 +13,9 @@ from datetime import datetime
 from typing import Final
 
 from gateway.domain.alerting import AlertRule, OfBurning
+from gateway.domain.alike import Alike
 from gateway.domain.attempt import Attempt
 from gateway.domain.budget import Budget, Dimension, Scope, Spender, Wanted
-from gateway.domain.entry import Entry
 from gateway.domain.ledger import BOOKED_AS, LedgerDimension, quarter_of, unix_seconds
 from gateway.domain.problem import StoreError
 from gateway.domain.window import QUARTER_HOUR_S
@@ -93,15 +93,15 @@ class Paces:
         self._spenders: dict[str, tuple[float, Sequence[Spent]]] = {}
         self._readable = True
 
-    def note(self, entry: Entry) -> None:
-        """Hear of a request that has ended, just when it goes to the ledger."""
+    def note(self, alike: Alike) -> None:
+        """Hear of requests that have ended, just when they go to the ledger."""
         if not self._paces:
             return
         minute = unix_seconds(self._clock.now()) // MINUTE_S * MINUTE_S
-        for event in entry.events:
-            if isinstance(event, Attempt) and event.cost_nano_usd:
-                key = (quarter_of(entry.at), minute, spender_of(entry, event))
-                self._heard[key] = self._heard.get(key, 0) + event.cost_nano_usd
+        for each in alike.happened:
+            if isinstance(each.event, Attempt) and each.nano_usd:
+                key = (quarter_of(alike.first.at), minute, spender_of(alike.first, each.event))
+                self._heard[key] = self._heard.get(key, 0) + each.nano_usd
 
     def _take(self) -> None:
         """Add what was heard of to the paces that it counts for: once for all requests that are alike."""

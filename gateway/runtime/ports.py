@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Protocol
 
 from gateway.domain.alert import Alert, Receiver
+from gateway.domain.alike import Alike
 from gateway.domain.budget import Override, Wanted
 from gateway.domain.delivery import Address, NoAnswer, Post, Response
-from gateway.domain.entry import Entry
 from gateway.domain.ledger import Amounts, LedgerDimension
 from gateway.domain.load import Cut, Shed
 from gateway.domain.metric import Samples
@@ -67,8 +67,8 @@ class Transport(Protocol):
 class Log(Protocol):
     """Where entries go."""
 
-    def put(self, entry: Entry) -> bool:
-        """Take an entry without waiting; False when its row had to be dropped. Its money is booked either way."""
+    def put(self, alike: Alike) -> bool:
+        """Take entries without waiting; False when their rows had to be dropped. Their money is booked either way."""
         ...
 
 
@@ -83,12 +83,12 @@ class Meters(Protocol):
         """Count a request in flight."""
         ...
 
-    def ended(self, entry: Entry) -> None:
-        """Count a request that has ended, with its attempts, tokens and cost."""
+    def ended(self, alike: Alike) -> None:
+        """Count requests that have ended, with their attempts, tokens and cost."""
         ...
 
-    def dropped(self) -> None:
-        """Count an entry that the log did not take."""
+    def dropped(self, times: int = 1) -> None:
+        """Count entries that the log did not take."""
         ...
 
     def reloaded(self, snapshot: Snapshot, at: datetime) -> None:

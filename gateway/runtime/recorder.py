@@ -8,11 +8,12 @@ import hashlib
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from gateway.domain.alike import Alike, added_up, kinds
 from gateway.domain.attempt import Attempt, Event
 from gateway.domain.budget import Spender
 from gateway.domain.caller import NOBODY, Caller
@@ -30,6 +31,9 @@ from gateway.runtime.spend import SpendBook
 
 logger = logging.getLogger(__name__)
 
+_A = TypeVar("_A")
+_T = TypeVar("_T")
+
 
 class Refused(Struct, frozen=True, gc=False):
     """A request that no model may answer: `unrouted` None where not even its body could be read.
@@ -44,8 +48,8 @@ class Refused(Struct, frozen=True, gc=False):
     caller: Caller = NOBODY
 
 
-Noted = Callable[[Entry], object]
-"""Hears of each entry when it is noted."""
+Noted = Callable[[Alike], object]
+"""Hears of entries when they are noted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,8 @@ class Books:
     heard: Sequence[Noted] = ()
 
 
+Waiting = tuple[Exchange | Refused, float]
+"""What has ended, and when."""
 Defer = Callable[[Callable[[], None]], object]
 """Calls a function a moment later."""
 
@@ -71,7 +77,7 @@ class Recorder:
         self._hash = hashlib.blake2b(key=hash_key, digest_size=16)
         self._defer = defer
         self._simulated = simulated
-        self._waiting: list[tuple[Exchange | Refused, float]] = []
+        self._waiting: list[Waiting] = []
         self._due = False
         self._unpriced: set[str] = set()
 
@@ -89,18 +95,18 @@ class Recorder:
         self.note_waiting()
 
     def note_waiting(self) -> None:
-        """Note all that have ended by now."""
+        """Note all that have ended by now.
+
+        Everywhere at one moment, so that the ledger and the budgets never tell different sums.
+        """
         waiting, self._waiting = self._waiting, []
-        for ended, ended_s in waiting:
-            holds = ended.holds if isinstance(ended, Exchange) else ()
-            try:
-                self._note(
-                    self._entry(ended, ended_s) if isinstance(ended, Exchange) else self._refused(ended, ended_s)
-                )
-            except Exception as error:  # noqa: BLE001 - a background tick: a bug in one row is no reason to lose others
-                bugs.say("noting a request", error)
-            finally:
-                for hold in holds:
+        entries = [entry for each in waiting if (entry := _tried(self._entry_of, each)) is not None]
+        for kind in kinds(entries):
+            for alike in _added_up(kind):
+                _tried(self._note, alike)
+        for ended, _ in waiting:
+            if isinstance(ended, Exchange):
+                for hold in ended.holds:
                     hold.release()
 
     def _events(self, exchange: Exchange) -> tuple[Event, ...]:
@@ -117,19 +123,23 @@ class Recorder:
             for event in exchange.history
         )
 
-    def _note(self, entry: Entry) -> None:
-        """Note an entry everywhere at one moment, so that the ledger and the budgets never tell different sums."""
+    def _note(self, alike: Alike) -> None:
         books = self._books
-        books.meters.ended(entry)
-        if not books.log.put(entry):
-            books.meters.dropped()
-        for event in entry.events:
-            if isinstance(event, Attempt) and event.cost_nano_usd:
-                books.spend.book(spender_of(entry, event), entry.at, event.cost_nano_usd)
+        books.meters.ended(alike)
+        if not books.log.put(alike):
+            books.meters.dropped(alike.times)
+        for each in alike.happened:
+            if isinstance(each.event, Attempt) and each.costs:
+                books.spend.book(spender_of(alike.first, each.event), alike.first.at, *each.costs)
         for hear in books.heard:
-            hear(entry)
+            hear(alike)
         if logger.isEnabledFor(logging.DEBUG):
-            logger.debug("request %s: rule %s, model %s, %s", entry.id, entry.rule, entry.model, entry.outcome)
+            for entry in alike.entries:
+                logger.debug("request %s: rule %s, model %s, %s", entry.id, entry.rule, entry.model, entry.outcome)
+
+    def _entry_of(self, waiting: Waiting) -> Entry:
+        ended, ended_s = waiting
+        return self._entry(ended, ended_s) if isinstance(ended, Exchange) else self._refused(ended, ended_s)
 
     def _refused(self, refused: Refused, ended_s: float) -> Entry:
         arrived = refused.arrived
@@ -173,7 +183,7 @@ class Recorder:
             exchange.active.snapshot,
             exchange.model,
         )
-        duration_s = ended_s - exchange.started_s
+        duration_s, attempts = ended_s - exchange.started_s, exchange.attempts
         facts = facts_of(snapshot, exchange.features, decision)
         return Entry(
             id=exchange.id,
@@ -197,9 +207,9 @@ class Recorder:
             provider=model.provider if model else "",
             propensity=share_of(decision, request.caller),
             events=self._events(exchange),
-            usage=total_of([attempt.usage for attempt in exchange.attempts if attempt.usage is not None]),
+            usage=total_of([attempt.usage for attempt in attempts if attempt.usage is not None]),
             price_version=model.price_version if model else "",
-            cost_nano_usd=exchange.cost_nano_usd,
+            cost_nano_usd=sum([attempt.cost_nano_usd for attempt in attempts]),
             first_content_s=exchange.first_content_s,
             duration_s=duration_s,
             overhead_s=max(0.0, duration_s - exchange.waited_s),
@@ -212,6 +222,23 @@ class Recorder:
         hashed = self._hash.copy()
         hashed.update(text.encode("utf-8", "surrogatepass"))
         return hashed.hexdigest()
+
+
+def _tried(note: Callable[[_A], _T], what: _A) -> _T | None:
+    """Give what noting comes to, None where it meets a bug: one in one row is no reason to lose others."""
+    try:
+        return note(what)
+    except Exception as error:  # noqa: BLE001 - a background tick
+        bugs.say("noting a request", error)
+        return None
+
+
+def _added_up(kind: Sequence[Entry]) -> list[Alike]:
+    """Add up entries of one kind, each by itself where that meets a bug."""
+    alike = _tried(added_up, kind)
+    if alike is not None:
+        return [alike]
+    return [] if len(kind) == 1 else [alike for entry in kind for alike in _added_up([entry])]
 
 
 def spender_of(entry: Entry, attempt: Attempt) -> Spender:

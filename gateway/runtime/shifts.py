@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
+from gateway.domain.alike import Alike
 from gateway.domain.attempt import Attempt
 from gateway.domain.entry import Entry
 from gateway.domain.problem import StoreError
@@ -42,35 +43,43 @@ class ShiftStore(Protocol):
         ...
 
 
-def event_of(entry: Entry) -> SpendEvent | None:
-    """Give what a request spent, None for one that used nothing."""
-    usage, nano_usd, hedged, retried = entry.usage, entry.cost_nano_usd, 0, 0
-    if usage is None or not entry.model:
-        return None
-    if len(entry.events) > 1:
-        attempts = [each for each in entry.events if isinstance(each, Attempt)]
-        usage = next((each.usage for each in attempts if each.kind is SpendKind.ANSWER and each.usage), NOTHING)
-        hedged, retried = (_spent(attempts, kind) for kind in (SpendKind.HEDGE, SpendKind.FAILED))
-        nano_usd -= hedged + retried
+def events_of(alike: Alike) -> list[SpendEvent]:
+    """Give what requests spent, but for those that used nothing."""
+    entry = alike.first
+    if not entry.model:
+        return []
+    values = (entry.team, entry.caller, entry.rule, entry.category, entry.model, entry.provider)
     first = entry.chain[0] if entry.chain else entry.model
     tried = any(isinstance(each, Attempt) and each.model == first and each.failure is not None for each in entry.events)
-    cached = usage.cache_read_tokens
-    written = usage.cache_write_5m_tokens + usage.cache_write_1h_tokens
-    return SpendEvent(
-        ts=entry.at.timestamp(),
-        values=(entry.team, entry.caller, entry.rule, entry.category, entry.model, entry.provider),
-        tokens_in=usage.fresh_input_tokens + cached + written,
-        tokens_cached=cached,
-        tokens_out=usage.output_tokens,
-        nano_usd=nano_usd,
-        fallback_from=first if entry.model != first and tried else "",
-        hedged_nano_usd=hedged,
-        retried_nano_usd=retried,
+    fallback_from = first if entry.model != first and tried else ""
+    return [
+        SpendEvent(
+            entry.at.timestamp(),
+            values,
+            usage.input_tokens,
+            usage.cache_read_tokens,
+            usage.output_tokens,
+            nano_usd,
+            fallback_from,
+            *wasted,
+        )
+        for entry in alike.entries
+        if entry.usage is not None
+        for usage, nano_usd, *wasted in (_spent(entry, entry.usage),)
+    ]
+
+
+def _spent(entry: Entry, usage: Usage) -> tuple[Usage, int, int, int]:
+    """Give what the answer used and cost, and what hedges that lost and attempts that failed did."""
+    if len(entry.events) == 1:
+        return usage, entry.cost_nano_usd, 0, 0
+    attempts = [each for each in entry.events if isinstance(each, Attempt)]
+    answer = next((each.usage for each in attempts if each.kind is SpendKind.ANSWER and each.usage), NOTHING)
+    hedged, retried = (
+        sum(each.cost_nano_usd for each in attempts if each.kind is kind)
+        for kind in (SpendKind.HEDGE, SpendKind.FAILED)
     )
-
-
-def _spent(attempts: Sequence[Attempt], kind: SpendKind) -> int:
-    return sum(each.cost_nano_usd for each in attempts if each.kind is kind)
+    return answer, entry.cost_nano_usd - hedged - retried, hedged, retried
 
 
 class ShiftWatch:
@@ -91,10 +100,9 @@ class ShiftWatch:
         self._said: dict[int, Notice] = {}
         self._works = True
 
-    def note(self, entry: Entry) -> None:
-        """Take in a request that has ended."""
-        event = event_of(entry)
-        if event is not None:
+    def note(self, alike: Alike) -> None:
+        """Take in requests that have ended."""
+        for event in events_of(alike):
             buckets.add(self._cells, event)
 
     async def look(self, snapshot: Snapshot) -> Sequence[Notice] | None:

@@ -151,12 +151,12 @@ class SpendBook:
             account.at_risk_nano_usd += max(asked.most_nano_usd - amount, 0)
         return Hold(accounts, asked.most_nano_usd, held)
 
-    def book(self, spender: Spender, at: datetime, nano_usd: int) -> None:
-        """Add what an attempt has cost, of a request that came at a moment; just when it goes to the ledger.
+    def book(self, spender: Spender, at: datetime, *costs: int) -> None:
+        """Add what attempts have cost, in nano-dollars, of requests that came in the minute of a moment.
 
-        What such attempts cost is learned from it.
+        Just when it goes to the ledger. What such attempts cost is learned from it.
         """
-        now = self._clock.now()
+        now, nano_usd = self._clock.now(), sum(costs)
         for account in (*self._accounts.values(), *self._opening.values(), *self._fresh()):
             if account.budget.scope.covers(spender):
                 account.add(at, nano_usd, now)
@@ -164,7 +164,7 @@ class SpendBook:
         lately = self._lately.get(key)
         if lately is None:
             lately = self._lately[key] = Lately()
-        lately.add(nano_usd)
+        lately.add(costs)
 
     def _fresh(self) -> Iterable[Account]:
         return (fresh for _, fresh in self._rereading.values())

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
+from gateway.domain.alike import Alike
 from gateway.domain.attempt import Attempt
 from gateway.domain.entry import Entry
 from gateway.domain.words import Failure, Outcome
@@ -120,12 +121,13 @@ class Tally:
         self._windows: dict[float, _Window] = {}
         self._unpriced: dict[str, tuple[str, float]] = {}
 
-    def note(self, entry: Entry) -> None:
-        """Count a request under its rule, and its attempts under their models.
+    def note(self, alike: Alike) -> None:
+        """Count requests under their rule, and their attempts under their models.
 
         Only what answered or failed counts: what was refused, what the caller left, what another model overtook, and
         what failed by the request's own fault is nobody's rate.
         """
+        entry, times = alike.first, alike.times
         attempts = [event for event in entry.events if isinstance(event, Attempt) and not event.lost]
         slot = self._slot()
         failures = []
@@ -135,20 +137,20 @@ class Tally:
             if attempt.failure in CALLERS_OWN:
                 continue
             model = slot.of(("model", attempt.model))
-            model.requests += 1
+            model.requests += times
             if attempt.failure is not None:
-                model.errors += 1
-                _count(model, attempt.failure.value)
+                model.errors += times
+                _count(model, attempt.failure.value, times)
                 failures.append(f"{attempt.model}: {attempt.failure.value}")
         if entry.outcome not in _COUNTED or _is_its_own_fault(entry, attempts):
             return
         for whose in (EVERYTHING, ("rule", entry.rule)):
             of = slot.of(whose)
-            of.requests += 1
-            of.errors += entry.outcome in _BADLY
-            of.fallbacks += entry.outcome is Outcome.ANSWERED_AFTER_FALLBACK
+            of.requests += times
+            of.errors += times * (entry.outcome in _BADLY)
+            of.fallbacks += times * (entry.outcome is Outcome.ANSWERED_AFTER_FALLBACK)
             for failure in failures:
-                _count(of, failure)
+                _count(of, failure, times)
 
     def unpriced(self) -> dict[str, str]:
         """Give the models that another one answered for in the last hour, each with the id of the last that did."""
@@ -186,8 +188,8 @@ def _shown(name: str) -> str:
     return "".join(each if each.isprintable() else "?" for each in name[:LONGEST_NAME])
 
 
-def _count(of: Sum, failure: str) -> None:
-    of.failures[failure] = of.failures.get(failure, 0) + 1
+def _count(of: Sum, failure: str, times: int) -> None:
+    of.failures[failure] = of.failures.get(failure, 0) + times
 
 
 def _is_its_own_fault(entry: Entry, attempts: list[Attempt]) -> bool:

@@ -16,6 +16,7 @@ from gateway.adapters.log_rows import postings_of_row
 from gateway.adapters.log_sqlite import LogReader
 from gateway.adapters.reconcile import reconcile
 from gateway.adapters.state_sqlite import State
+from gateway.domain.alike import added_up
 from gateway.domain.entry import Entry
 from gateway.domain.ledger import Account, Amounts, summed
 from gateway.domain.snapshot import Defaults
@@ -68,7 +69,7 @@ def writing(data: Path, kept: Callable[[], Defaults] = Defaults) -> Iterator[Jou
 def write(data: Path, *entries: Entry) -> None:
     with writing(data) as journal:
         for one in entries:
-            assert journal.put(one)
+            assert journal.put(added_up([one]))
 
 
 def leave(journal: Journal) -> None:

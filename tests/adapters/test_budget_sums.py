@@ -15,6 +15,7 @@ from gateway.adapters.budget_sums import BudgetSums
 from gateway.adapters.journal import Journal
 from gateway.adapters.ledger_sqlite import LedgerReader
 from gateway.adapters.log_sqlite import LogReader, file_name
+from gateway.domain.alike import added_up
 from gateway.domain.budget import Dimension, Scope, Wanted
 from gateway.domain.entry import Entry
 from gateway.domain.problem import StoreError
@@ -46,7 +47,7 @@ async def test_a_minute_has_what_came_in_it_and_nothing_of_its_neighbours(tmp_pa
     moments_s = (-0.001, 0.0, 59.999, 60.0)
     async with asking(tmp_path) as (journal, sums):
         for moment_s in moments_s:
-            journal.put(entry_at(NOON + timedelta(seconds=moment_s)))
+            journal.put(added_up([entry_at(NOON + timedelta(seconds=moment_s))]))
         scopes = {"gpt": Scope(((Dimension.MODEL, "gpt"),)), "other": Scope(((Dimension.TEAM, "other"),))}
         found = await sums.spent([MINUTE, *(replace(MINUTE, budget=name, scope=each) for name, each in scopes.items())])
     assert found == {"all": {START_S: 2 * COST}, "gpt": {START_S: 2 * COST}, "other": {}}
@@ -62,10 +63,10 @@ async def test_rows_that_wait_for_their_file_make_a_minute_unknown(tmp_path: Pat
     quarter = START_S // 900 * 900
     async with asking(tmp_path) as (journal, sums):
         first = entry_at(NOON)
-        journal.put(first)
+        journal.put(added_up([first]))
         await asyncio.to_thread(wait_for_row, tmp_path / "log", first.id)
         with locked(tmp_path / "log" / file_name(NOON.date())):
-            journal.put(entry_at(NOON))
+            journal.put(added_up([entry_at(NOON)]))
             with pytest.raises(StoreError, match="not written yet"):
                 await sums.spent([MINUTE])
             assert await sums.spent([Wanted("all", Scope(), quarter, quarter)]) == {"all": {quarter: 2 * COST}}
@@ -74,7 +75,7 @@ async def test_rows_that_wait_for_their_file_make_a_minute_unknown(tmp_path: Pat
 async def test_a_day_file_that_cannot_be_read_makes_a_minute_unknown(tmp_path: Path) -> None:
     """U-72: it is not the same as nothing spent."""
     async with asking(tmp_path) as (journal, sums):
-        journal.put(entry_at(NOON))
+        journal.put(added_up([entry_at(NOON)]))
         await sums.spent([MINUTE])
         with closing(sqlite3.connect(tmp_path / "log" / file_name(NOON.date()))) as database:
             database.execute("alter table requests rename to others")

@@ -9,6 +9,7 @@ import pytest
 from gateway.adapters import day_files, journal
 from gateway.adapters.journal import MOST_IN_A_BATCH, MOST_WAITING, TURNS_OF_REST
 from gateway.adapters.log_sqlite import LogReader
+from gateway.domain.alike import added_up
 from gateway.domain.ledger import postings_of, summed
 from tests.adapters.entries import NOON, entry
 from tests.adapters.journals import (
@@ -44,7 +45,11 @@ def test_close_writes_all_that_waits(data: Path) -> None:
     entries = [entry(number) for number in range(2 * MOST_IN_A_BATCH + 500)]
     write(data, *entries)
     assert [row["id"] for row in rows_of(data)] == ids(entries)
-    assert ledger_of(data) == sums_of_rows(data) == summed(each for one in entries for each in postings_of(one))
+    assert (
+        ledger_of(data)
+        == sums_of_rows(data)
+        == summed(each for one in entries for each in postings_of(added_up([one])))
+    )
 
 
 def test_a_batch_is_booked_with_the_number_of_its_last_row(data: Path) -> None:
@@ -75,7 +80,7 @@ def test_a_question_that_fails_costs_no_row(data: Path) -> None:
         asked = journal.ask(lambda waiting: waiting[ledger_of])  # type: ignore[index] # a bug
         with pytest.raises(KeyError):
             asked.result(timeout=10)
-        assert journal.put(entry(1))
+        assert journal.put(added_up([entry(1)]))
     assert len(rows_of(data)) == 1
 
 
@@ -85,8 +90,8 @@ def test_put_never_waits_and_the_money_of_a_dropped_row_is_booked(data: Path) ->
     one = journal_of(data, told)
     small = entry(1)
     over = [entry(2, team="over"), entry(3, NOON + timedelta(days=1), team="over")]
-    assert all(one.put(small) for _ in range(MOST_WAITING))
-    assert [one.put(each) for each in over] == [False, False]
+    assert all(one.put(added_up([small])) for _ in range(MOST_WAITING))
+    assert [one.put(added_up([each])) for each in over] == [False, False]
     one.start()
     one.close()
     sums = ledger_of(data)
@@ -99,9 +104,9 @@ def test_the_money_of_a_row_that_no_file_takes_is_booked(data: Path) -> None:
     """U-99: the row is dropped and counted; what it cost is not given up with it."""
     told = Told()
     one = journal_of(data, told)
-    one.put(entry(1))
-    one.put(entry(2, facts={"x": object()}))
-    one.put(entry(3, tags=("\udcff",)))
+    one.put(added_up([entry(1)]))
+    one.put(added_up([entry(2, facts={"x": object()})]))
+    one.put(added_up([entry(3, tags=("\udcff",))]))
     turn(one)
     leave(one)
     assert (told.dropped, told.failed, one.healthy) == (2, [], True)
@@ -116,7 +121,7 @@ def test_rows_go_on_while_the_ledger_waits(data: Path, caplog: pytest.LogCapture
     one = journal_of(data, told)
     with locked(data / "state.db"):
         for number in range(3):
-            one.put(entry(number))
+            one.put(added_up([entry(number)]))
             turn(one)
         assert len(rows_of(data)) == 3
         assert ledger_of(data) == {}
@@ -135,11 +140,11 @@ def test_money_goes_on_while_rows_wait(data: Path, caplog: pytest.LogCaptureFixt
     """U-99: the day file is locked: rows wait in their bound, their money is booked, and each is there once then."""
     told = Told()
     one = journal_of(data, told)
-    one.put(entry(0))
+    one.put(added_up([entry(0)]))
     turn(one)
     with locked(data / "log" / "requests-20261123.db"):
         for number in range(1, 4):
-            one.put(entry(number))
+            one.put(added_up([entry(number)]))
             turn(one)
         assert len(rows_of(data)) == 1
         assert sum(amounts.attempts for amounts in ledger_of(data).values()) == 4
@@ -160,7 +165,7 @@ def test_late_rows_of_several_days_are_written_in_batches(data: Path) -> None:
     (data / "log").write_text("in the way")
     entries = [entry(number, NOON + timedelta(days=number % 2)) for number in range(MOST_IN_A_BATCH + 300)]
     for each in entries:
-        assert one.put(each)
+        assert one.put(added_up([each]))
     turn(one)
     (data / "log").unlink()
     turn(one, TURNS_OF_REST)
@@ -174,12 +179,12 @@ def test_rows_that_wait_count_towards_the_bound(data: Path) -> None:
     one = journal_of(data)
     (data / "log").write_text("in the way")
     small = entry(1)
-    assert all(one.put(small) for _ in range(MOST_WAITING // 2))
+    assert all(one.put(added_up([small])) for _ in range(MOST_WAITING // 2))
     turn(one)
-    assert all(one.put(small) for _ in range(MOST_WAITING // 2))
-    assert not one.put(small)
+    assert all(one.put(added_up([small])) for _ in range(MOST_WAITING // 2))
+    assert not one.put(added_up([small]))
     turn(one)
-    assert not one.put(small)
+    assert not one.put(added_up([small]))
     leave(one)
     assert sum(amounts.attempts for amounts in ledger_of(data).values()) == MOST_WAITING + 1
 
@@ -193,7 +198,7 @@ def test_what_cannot_be_written_at_the_end_is_counted_and_holds_nothing_up(
     told = Told()
     one = journal_of(data, told)
     for number in range(3):
-        one.put(entry(number))
+        one.put(added_up([entry(number)]))
     with locked(data / "state.db"):
         one.start()
         one.close()
@@ -213,7 +218,7 @@ def test_a_backlog_at_the_end_is_tried_though_the_stores_were_resting(
     monkeypatch.setattr(journal, "TURNS_OF_REST", 10**9)
     (data / "log").write_text("in the way")
     one.start()
-    one.put(entry(1))
+    one.put(added_up([entry(1)]))
     assert told.event.wait(20)
     (data / "log").unlink()
     one.close()
@@ -226,7 +231,7 @@ def test_a_file_with_more_rows_than_are_known_is_continued_after_them(data: Path
     write(data, *(entry(number) for number in range(5)))
     one = journal_of(data)
     one._numbers.clear()
-    one.put(entry(9))
+    one.put(added_up([entry(9)]))
     turn(one)
     leave(one)
     assert [row["number"] for row in rows_of(data)] == [1, 2, 3, 4, 5, 6]
@@ -240,10 +245,10 @@ def test_a_day_file_that_breaks_is_replaced_and_the_ledger_keeps_what_it_had(
     write(data, *(entry(number) for number in range(3)))
     one = journal_of(data, told)
     (data / "log" / "requests-20261123.db").write_bytes(b"not a database at all " * 500)
-    one.put(entry(3))
+    one.put(added_up([entry(3)]))
     turn(one)
     assert told == Told(["log"])
-    one.put(entry(4))
+    one.put(added_up([entry(4)]))
     turn(one, TURNS_OF_REST)
     leave(one)
     assert [row["id"] for row in rows_of(data)] == ids([entry(3), entry(4)])
@@ -258,7 +263,7 @@ def test_a_reader_finds_rows_soon(data: Path, caplog: pytest.LogCaptureFixture) 
     """Rows are written while the daemon runs, not at its end."""
     caplog.set_level(logging.WARNING)
     with writing(data) as one:
-        one.put(entry(1))
+        one.put(added_up([entry(1)]))
         while LogReader(data / "log").find(entry(1).id) is None:  # the time limit of the test bounds it
             pass
     assert caplog.text == ""

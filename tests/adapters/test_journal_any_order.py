@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from gateway.adapters import day_files
 from gateway.adapters.journal import TURNS_OF_REST
+from gateway.domain.alike import added_up
 from gateway.domain.attempt import Attempt
 from gateway.domain.entry import Entry
 from gateway.domain.usage import Usage
@@ -70,7 +71,7 @@ class World:
 
     def put(self) -> None:
         if self.count < MOST_ENTRIES:
-            self.journal.put(priced(self.count))
+            self.journal.put(added_up([priced(self.count)]))
             self.count += 1
 
     def batch(self) -> None:

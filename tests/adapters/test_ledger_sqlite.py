@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.adapters.ledger_sqlite import MOST, Dimension, Ledger, LedgerReader
+from gateway.domain.alike import added_up
 from gateway.domain.entry import Entry
 from gateway.domain.ledger import QUARTER_S, Account, Amounts, Posting, postings_of, quarter_of, summed
 from gateway.domain.problem import StoreError
@@ -25,7 +26,7 @@ from tests.strategies import entries
 TODAY = NOON.date()
 TOMORROW = TODAY + timedelta(days=1)
 EVER = (-(2**40), 2**40)
-SUMS = summed(postings_of(entry(1)))
+SUMS = summed(postings_of(added_up([entry(1)])))
 ACCOUNT = next(iter(SUMS))
 
 
@@ -127,7 +128,7 @@ def test_spend_is_the_sum_by_whatever_is_asked(
 ) -> None:
     """U-75: in any order of any dimensions; what has several tags is in the sum of each."""
     path = made(tmp_path_factory.mktemp("ledger"))
-    sums = summed(posting for one in some for posting in postings_of(one))
+    sums = summed(posting for one in some for posting in postings_of(added_up([one])))
     ledger = Ledger(path)
     ledger.book(sums, {TODAY: 1})
     ledger.close()
@@ -138,7 +139,7 @@ def test_spend_is_the_sum_by_whatever_is_asked(
 def test_spend_is_of_the_quarter_hours_that_are_asked_both_ends_included(ledger: Ledger, path: Path) -> None:
     """U-75: a window is a sum over quarter hours."""
     days = [entry(number, NOON + timedelta(minutes=15 * number)) for number in range(4)]
-    ledger.book(summed(posting for one in days for posting in postings_of(one)), {TODAY: 4})
+    ledger.book(summed(posting for one in days for posting in postings_of(added_up([one]))), {TODAY: 4})
     reader, noon = LedgerReader(path), quarter_of(NOON)
     for first, last in combinations(range(-1, 5), 2):
         found = reader.spend(noon + first * QUARTER_S, noon + last * QUARTER_S)

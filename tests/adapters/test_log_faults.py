@@ -15,6 +15,7 @@ import pytest
 
 from gateway.adapters import day_files, journal
 from gateway.adapters.log_sqlite import LogReader
+from gateway.domain.alike import added_up
 from tests.adapters.entries import entry
 from tests.adapters.journals import Told, journal_of, ledger_of, locked, made, rows_of, sums_of_rows, write
 
@@ -127,12 +128,12 @@ def test_what_cannot_be_written_waits_and_is_written_then(
 
     with fault(tmp_path):
         one.start()
-        assert one.put(entry(2))
+        assert one.put(added_up([entry(2)]))
         assert failed.wait(DEADLINE_S)
         failed.clear()
         assert failed.wait(DEADLINE_S)
         during = one.healthy
-        assert one.put(entry(3))
+        assert one.put(added_up([entry(3)]))
     assert again.event.wait(DEADLINE_S)
     one.close()
 
@@ -147,12 +148,13 @@ WRITES_UNTIL_KILLED = """
 import sys
 from itertools import count
 from pathlib import Path
+from gateway.domain.alike import added_up
 from tests.adapters.entries import entry
 from tests.adapters.journals import journal_of
 journal = journal_of(Path(sys.argv[1]))
 journal.start()
 for number in count(int(sys.argv[2])):
-    if journal.put(entry(number)):
+    if journal.put(added_up([entry(number)])):
         print(number, flush=True)
 """
 
@@ -192,6 +194,7 @@ FILLS_ITS_DISK = """
 import resource, signal, sys, threading
 from pathlib import Path
 from gateway.adapters import journal as module
+from gateway.domain.alike import added_up
 from tests.adapters.entries import NOON, entry
 from tests.adapters.journals import Told, journal_of
 from tests.adapters.test_log_faults import Heard
@@ -206,7 +209,7 @@ journal._rows._failed = journal._money._failed = lambda store: failed[store].set
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), hard))
 journal.start()
 for number in range(1_500):
-    assert journal.put(entry(number, team=f"team {number}"))
+    assert journal.put(added_up([entry(number, team=f"team {number}")]))
 for store in sys.argv[3:]:
     assert failed[store].wait(20)
 assert not journal.healthy

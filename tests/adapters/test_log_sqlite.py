@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.adapters.log_sqlite import LogReader, day_of, days_in, file_name
+from gateway.domain.alike import added_up
 from tests.adapters.entries import NOON, entry, id_at
 from tests.adapters.journals import ids, wait_for_row, write, writing
 
@@ -93,7 +94,7 @@ def test_a_file_without_rows_hides_no_other(
 def test_a_reader_sees_rows_while_they_are_written(data: Path, folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
     with writing(data) as writer:
-        writer.put(entry(1))
+        writer.put(added_up([entry(1)]))
         wait_for_row(folder, entry(1).id)
     assert caplog.text == ""
 

@@ -22,6 +22,7 @@ from gateway.adapters.load_gauges import Carried, LoadGauges
 from gateway.adapters.metrics import Metrics
 from gateway.adapters.model_states import ModelStates
 from gateway.adapters.series import Money
+from gateway.domain.alike import added_up
 from gateway.domain.attempt import Attempt, Skipped
 from gateway.domain.category import Category, Complexity, Table
 from gateway.domain.entry import Entry
@@ -123,8 +124,9 @@ def everything(metrics: Metrics) -> Metrics:
     """Let every series have a value."""
     metrics.reloaded(snapshot(), AT)
     metrics.began()
-    metrics.ended(entry(events=(*FALLEN_BACK, PAID_FOR_NOTHING, OVERTAKEN)))
-    metrics.ended(entry(events=(structs.replace(PAID_FOR_NOTHING, duration_s=0.25),), outcome=Outcome.FAILED))
+    metrics.ended(added_up([entry(events=(*FALLEN_BACK, PAID_FOR_NOTHING, OVERTAKEN))]))
+    slow = structs.replace(PAID_FOR_NOTHING, duration_s=0.25)
+    metrics.ended(added_up([entry(events=(slow,), outcome=Outcome.FAILED)]))
     metrics.dropped()
     return metrics
 
@@ -202,7 +204,7 @@ def test_an_entry_is_counted_once_everywhere(metrics: Metrics) -> None:
     """U-105: one request, its attempts, its tokens and its cost."""
     metrics.began()
     assert value(metrics, "in_flight_requests") == 1
-    metrics.ended(entry())
+    metrics.ended(added_up([entry()]))
     assert value(metrics, "in_flight_requests") == 0
     assert value(metrics, "requests_total", surface="chat", rule="code", outcome="answered_after_fallback") == 1
     assert value(metrics, "attempts_total", model="sonnet", failure="overloaded") == 1
@@ -228,25 +230,25 @@ def test_what_gave_no_answer_is_counted_by_what_it_was_for(metrics: Metrics) -> 
     )
     free = Attempt(2, "gpt", "openai", Failure.EMPTY, usage=Usage(output_tokens=1))
     for _ in range(2):
-        metrics.ended(entry(events=(PAID_FOR_NOTHING, free, broken), cost_nano_usd=1_007))
+        metrics.ended(added_up([entry(events=(PAID_FOR_NOTHING, free, broken), cost_nano_usd=1_007)]))
     assert value(metrics, "extra_cost_usd_total", kind="failed", rule="code") == 0.000002
     assert value(metrics, "cost_usd_total", rule="code", model="sonnet") == 0.000002
     assert value(metrics, "cost_usd_total", rule="code", model="gpt") == 0.000000014
-    metrics.ended(entry(events=(PAID_FOR_NOTHING,), rule="gone"))
+    metrics.ended(added_up([entry(events=(PAID_FOR_NOTHING,), rule="gone")]))
     assert value(metrics, "extra_cost_usd_total", kind="failed", rule="other") == 0.000001
 
 
 def test_an_answer_of_a_model_without_a_price_is_counted(metrics: Metrics) -> None:
     """U-67: once a request."""
-    metrics.ended(entry())
-    metrics.ended(entry(events=(PAID_FOR_NOTHING, structs.replace(FALLEN_BACK[2], unpriced=True))))
+    metrics.ended(added_up([entry()]))
+    metrics.ended(added_up([entry(events=(PAID_FOR_NOTHING, structs.replace(FALLEN_BACK[2], unpriced=True)))]))
     assert value(metrics, "unpriced_requests_total") == 1
 
 
 def test_an_entry_without_content_usage_or_cost_counts_none(metrics: Metrics) -> None:
     bare = entry(model="", usage=None, cost_nano_usd=0, first_content_s=None, events=(), outcome=Outcome.FAILED)
     before = {name for name, _ in series(metrics)}
-    metrics.ended(bare)
+    metrics.ended(added_up([bare]))
     assert value(metrics, "requests_total", surface="chat", rule="code", outcome="failed") == 1
     assert {name for name, _ in series(metrics)} == before
 
@@ -261,7 +263,7 @@ def test_requests_by_outcome_add_up_to_the_requests(ends: list[tuple[Outcome, st
     metrics.prepare(snapshot())
     for outcome, rule in ends:
         metrics.began()
-        metrics.ended(entry(outcome=outcome, rule=rule))
+        metrics.ended(added_up([entry(outcome=outcome, rule=rule)]))
     total = sum(
         sample.value
         for family in metrics.registry.collect()
@@ -303,7 +305,7 @@ def test_a_name_that_no_rule_file_has_is_other(
 ) -> None:
     """U-104: label values come from the configuration."""
     before = value(metrics, name, **labels) or 0
-    metrics.ended(entry(**changes))
+    metrics.ended(added_up([entry(**changes)]))
     assert (value(metrics, name, **labels) or 0) > before
 
 
@@ -313,7 +315,9 @@ def test_series_do_not_grow_with_what_callers_make_up(metrics: Metrics) -> None:
     def bogus(name: str) -> None:
         events = (Attempt(0, name, name, Failure.CONNECT, garbage=1), Skipped(0, name, Skip.FULL))
         metrics.ended(
-            entry(rule=name, model=name, category=name, requested_model=name, response_model=name, events=events)
+            added_up(
+                [entry(rule=name, model=name, category=name, requested_model=name, response_model=name, events=events)]
+            )
         )
 
     bogus("first")
@@ -325,9 +329,9 @@ def test_series_do_not_grow_with_what_callers_make_up(metrics: Metrics) -> None:
 
 def test_series_of_rules_that_were_removed_stay_and_still_count(metrics: Metrics) -> None:
     """U-87: a request that is in flight while its rule is removed ends under its own names."""
-    metrics.ended(entry(outcome=Outcome.ANSWERED))
+    metrics.ended(added_up([entry(outcome=Outcome.ANSWERED)]))
     metrics.prepare(snapshot(rules=("rest",), models=("sonnet",)))
-    metrics.ended(entry(outcome=Outcome.ANSWERED))
+    metrics.ended(added_up([entry(outcome=Outcome.ANSWERED)]))
     assert value(metrics, "requests_total", surface="chat", rule="code", outcome="answered") == 2
     assert value(metrics, "tokens_total", model="gpt", type="input") == 2400
 
@@ -367,7 +371,7 @@ def test_a_rehearsal_is_marked() -> None:
     [
         (Metrics.dropped, "log_rows_dropped_total", {}),
         (lambda metrics: metrics.store_failed("log"), "store_failures_total", {"store": "log"}),
-        (lambda metrics: metrics.ended(garbled("gpt")), "malformed_lines_total", {"model": "gpt"}),
+        (lambda metrics: metrics.ended(added_up([garbled("gpt")])), "malformed_lines_total", {"model": "gpt"}),
         (lambda metrics: metrics.store_failed("ledger"), "store_failures_total", {"store": "ledger"}),
     ],
 )
@@ -409,6 +413,6 @@ def test_money_shown_is_the_sum_rounded_once(amounts: list[tuple[str, int]]) -> 
 
 def test_usage_of_a_model_nobody_knows_the_price_of_is_counted(metrics: Metrics) -> None:
     used = Attempt(0, "gpt", "openai", None, usage=Usage(fresh_input_tokens=5))
-    metrics.ended(entry(events=(used,), cost_nano_usd=0))
+    metrics.ended(added_up([entry(events=(used,), cost_nano_usd=0)]))
     assert value(metrics, "tokens_total", model="gpt", type="input") == 5
     assert value(metrics, "cost_usd_total", rule="code", model="gpt") is None

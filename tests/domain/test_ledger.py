@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from gateway.domain.alike import added_up
 from gateway.domain.attempt import Attempt, Skipped
 from gateway.domain.entry import Entry
 from gateway.domain.ledger import QUARTER_S, Account, Amounts, postings_of, quarter_of, summed, unix_seconds
@@ -23,7 +24,7 @@ MOMENTS = st.datetimes(datetime(1900, 1, 1), datetime(9999, 12, 31, 23), timezon
 @given(entries)
 def test_the_postings_cost_what_the_entry_costs(one: Entry) -> None:
     """U-65: no attempt is left out and none is booked twice."""
-    postings = postings_of(one)
+    postings = postings_of(added_up([one]))
     assert sum(amounts.nano_usd for _, amounts in postings) == one.cost_nano_usd
     assert sum(amounts.output_tokens for _, amounts in postings) == (one.usage or Usage()).output_tokens
     assert all(amounts.estimated_nano_usd in {0, amounts.nano_usd} for _, amounts in postings)
@@ -32,7 +33,7 @@ def test_the_postings_cost_what_the_entry_costs(one: Entry) -> None:
 @given(st.lists(entries, max_size=6))
 def test_sums_by_account_lose_nothing(some: list[Entry]) -> None:
     """U-65: whatever falls together, every amount is there once."""
-    postings = [posting for one in some for posting in postings_of(one)]
+    postings = [posting for one in some for posting in postings_of(added_up([one]))]
     sums = summed(postings)
     assert set(sums) == {account for account, _ in postings}
     for place, _ in enumerate(Amounts._fields):
@@ -40,9 +41,8 @@ def test_sums_by_account_lose_nothing(some: list[Entry]) -> None:
 
 
 def test_a_posting_has_all_that_money_can_be_asked_by() -> None:
-    (posting,) = postings_of(
-        replace(ENTRY, events=(Attempt(0, "gpt", "openai", None, usage=USED, cost_nano_usd=7),), cost_nano_usd=7)
-    )
+    answer = Attempt(0, "gpt", "openai", None, usage=USED, cost_nano_usd=7)
+    (posting,) = postings_of(added_up([replace(ENTRY, events=(answer,), cost_nano_usd=7)]))
     assert posting.account == Account(
         quarter=int(ENTRY.at.timestamp()),
         kind=SpendKind.ANSWER,
@@ -79,7 +79,7 @@ ATTEMPTS = {
 @pytest.mark.parametrize(("attempt", "kind", "nano_usd"), ATTEMPTS.values(), ids=ATTEMPTS.keys())
 def test_what_answers_or_uses_something_is_booked(attempt: Attempt, kind: SpendKind, nano_usd: int) -> None:
     """U-36: what a caller holds a part of is an answer, however it ended."""
-    ((account, amounts),) = postings_of(entry(events=(attempt,)))
+    ((account, amounts),) = postings_of(added_up([entry(events=(attempt,))]))
     assert (account.kind, amounts.attempts, amounts.nano_usd) == (kind, 1, nano_usd)
 
 
@@ -92,14 +92,14 @@ def test_what_answers_or_uses_something_is_booked(attempt: Attempt, kind: SpendK
     ],
 )
 def test_what_uses_nothing_is_not_booked(event: Attempt | Skipped) -> None:
-    assert postings_of(entry(events=(event,))) == []
+    assert postings_of(added_up([entry(events=(event,))])) == []
 
 
 def test_money_for_a_guessed_usage_is_told_apart() -> None:
     """U-34: an estimate is never mixed silently with what a provider reported."""
     guessed = Attempt(0, "m", "p", None, usage=replace(USED, estimated=True), cost_nano_usd=7)
     exact = Attempt(1, "m", "p", Failure.EMPTY, usage=USED, cost_nano_usd=9)
-    amounts = [each.amounts for each in postings_of(entry(events=(guessed, exact)))]
+    amounts = [each.amounts for each in postings_of(added_up([entry(events=(guessed, exact))]))]
     assert [(each.nano_usd, each.estimated_nano_usd) for each in amounts] == [(7, 7), (9, 0)]
 
 

@@ -11,6 +11,7 @@ import pytest
 from msgspec import structs
 
 from gateway.domain.alert import AlertKind
+from gateway.domain.alike import added_up
 from gateway.domain.attempt import Attempt
 from gateway.domain.metric import Sample, Samples
 from gateway.domain.outbox import Changes, Instance
@@ -139,13 +140,13 @@ class Looking:
     def fails(self, count: int = 10) -> None:
         for _ in range(count):
             events = (Attempt(0, "large", "local", Failure.TIMEOUT),)
-            self.tally.note(entry(outcome=Outcome.FAILED, rule="rest", events=events))
+            self.tally.note(added_up([entry(outcome=Outcome.FAILED, rule="rest", events=events)]))
 
     def spends(self, nano_usd: int) -> None:
         attempt = Attempt(0, "large", "local", None, True, cost_nano_usd=nano_usd)
         noted = entry(outcome=Outcome.ANSWERED, rule="rest", events=(attempt,))
         self.book.book(spender_of(noted, attempt), self.world.time.at, nano_usd)
-        self.paces.note(structs.replace(noted, at=self.world.time.at))
+        self.paces.note(added_up([structs.replace(noted, at=self.world.time.at)]))
 
     def reload(self, rules: str) -> None:
         self.world.snapshot = self.world.compiled(rules)

@@ -11,6 +11,7 @@ from msgspec import structs
 
 from gateway.domain.alert import AlertKind, Severity
 from gateway.domain.alerting import AlertRule, OfBurning, Pair
+from gateway.domain.alike import added_up
 from gateway.domain.attempt import Attempt
 from gateway.domain.budget import Scope, Wanted
 from gateway.domain.ledger import Amounts, LedgerDimension, quarter_of, unix_seconds
@@ -113,7 +114,7 @@ class World:
     def spend(self, nano_usd: int, team: str = "growth", at: datetime | None = None) -> None:
         attempt = Attempt(0, "mini", "local", None, True, cost_nano_usd=nano_usd)
         noted = entry(outcome="answered", events=(attempt,))
-        self.paces.note(structs.replace(noted, team=team, at=at or self.time.at))
+        self.paces.note(added_up([structs.replace(noted, team=team, at=at or self.time.at)]))
 
 
 def amounts(nano_usd: int) -> Amounts:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from msgspec.structs import fields, replace
 
 from gateway.dialects.chat.dialect import OpenAIChat
+from gateway.domain.alike import Alike
 from gateway.domain.attempt import Attempt, ProviderError, Skipped
 from gateway.domain.caller import Caller
 from gateway.domain.decision import Locked, Unroutable
@@ -65,8 +66,8 @@ class Book:
     counted: list[Entry] = field(default_factory=list)
     lost: int = 0
 
-    def put(self, entry: Entry) -> bool:
-        self.rows.append(entry)
+    def put(self, alike: Alike) -> bool:
+        self.rows.extend(alike.entries)
         return self.takes
 
     def prepare(self, snapshot: Snapshot) -> None:
@@ -75,11 +76,11 @@ class Book:
     def began(self) -> None:
         raise NotImplementedError
 
-    def ended(self, entry: Entry) -> None:
-        self.counted.append(entry)
+    def ended(self, alike: Alike) -> None:
+        self.counted.extend(alike.entries)
 
-    def dropped(self) -> None:
-        self.lost += 1
+    def dropped(self, times: int = 1) -> None:
+        self.lost += times
 
     def reloaded(self, snapshot: Snapshot, at: datetime) -> None:
         raise NotImplementedError
@@ -367,6 +368,35 @@ def test_a_request_that_cannot_be_noted_takes_no_other_with_it(caplog: pytest.Lo
     assert len(book.rows) == 1
     assert CANARY not in caplog.text
     assert "noting a request met a bug, TypeError" in caplog.text
+
+
+def test_requests_that_are_alike_are_counted_together_and_a_bug_in_one_takes_no_other_with_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """U-99: where figures cannot be added up, each request is counted by itself."""
+    book, later = Book(), list[Callable[[], None]]()
+    heard: list[int] = []
+    spend = SpendBook(Clock())
+    books = Books(book, book, spend, (lambda alike: heard.append(alike.times),))
+    notes = Recorder(books, Clock(), KEY, later.append, simulated=False)
+    broken = replace(USED, output_tokens=None)
+    for usage in (USED, USED, broken, USED):
+        notes.ended(at_once(usage))
+        if usage is broken:
+            notes.note_waiting()
+    later[0]()
+    assert (heard, len(book.rows)) == ([1, 1, 1, 1], 4)
+    assert "noting a request met a bug, TypeError" in caplog.text
+    notes.ended(at_once(USED))
+    notes.ended(at_once(USED))
+    notes.note_waiting()
+    assert heard[4:] == [2]
+
+
+def at_once(usage: Usage) -> Exchange:
+    one = exchange(history=[replace(HISTORY[2], usage=usage)], outcome=Outcome.ANSWERED)
+    one.answered_by(one.active.snapshot.models["large"])
+    return one
 
 
 def test_a_name_that_nothing_answers_to_can_be_explained_from_its_row() -> None:

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 
+from gateway.domain.alike import added_up
 from gateway.domain.attempt import Attempt
 from gateway.domain.entry import Entry
 from gateway.domain.shift import Edit, SpendEvent
@@ -17,7 +18,7 @@ from gateway.engine.shifts import buckets
 from gateway.engine.shifts.edited import edits
 from gateway.engine.shifts.fold import Fold
 from gateway.engine.shifts.terms import DAY_S, Terms
-from gateway.runtime.shifts import ShiftWatch, event_of
+from gateway.runtime.shifts import ShiftWatch, events_of
 from tests.adapters.entries import entry
 from tests.fakes.shifts import KeptShifts
 from tests.fakes.values import snapshot_of
@@ -85,7 +86,7 @@ async def five_minutes(looking: Looking, traffic: Traffic) -> None:
             usage=usage,
             cost_nano_usd=cost,
         )
-        looking.shifts.note(noted)
+        looking.shifts.note(added_up([noted]))
     time.at += timedelta(seconds=BUCKET_S)
     await looking.tick()
 
@@ -194,6 +195,6 @@ def test_an_event_is_what_a_request_has_used_and_from_whom_it_fell_back() -> Non
         category="k",
         cost_nano_usd=9,
     )
-    ts = noted.at.timestamp()
-    assert event_of(noted) == SpendEvent(ts, ("t", "c", "r", "k", "large", "local"), 30, 20, 5, 9, "small")
-    assert event_of(entry(usage=None, model="")) is None
+    spent = SpendEvent(noted.at.timestamp(), ("t", "c", "r", "k", "large", "local"), 30, 20, 5, 9, "small")
+    assert events_of(added_up([noted])) == [spent]
+    assert events_of(added_up([entry(usage=None, model="")])) == []

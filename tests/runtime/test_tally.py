@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.domain.alike import added_up
 from gateway.domain.attempt import Attempt, Event, Skipped
 from gateway.domain.words import Failure, Outcome, Skip
 from gateway.engine.looks import EVERYTHING, NO_COUNTS, Counts
@@ -36,7 +37,7 @@ def attempt(model: str, failure: Failure | None = None) -> Attempt:
 
 def counted(outcome: Outcome, *events: Event, rule: str = "code") -> dict[tuple[str, str], Counts]:
     tally = Tally(Time())
-    tally.note(entry(outcome=outcome, events=events, rule=rule))
+    tally.note(added_up([entry(outcome=outcome, events=events, rule=rule)]))
     return tally.counts([300.0])[300.0]
 
 
@@ -97,7 +98,7 @@ def test_the_counts_are_those_of_the_window_and_at_most_a_slot_more(
             kept.append((time.at_s, rule, failed))
             outcome = Outcome.FAILED if failed else Outcome.ANSWERED
             events = (attempt("gpt", Failure.TIMEOUT),) if failed else ()
-            tally.note(entry(outcome=outcome, rule=rule, events=events))
+            tally.note(added_up([entry(outcome=outcome, rule=rule, events=events)]))
             continue
         found = tally.counts([window_s])[window_s]
         for name in ("a", "b"):
@@ -118,7 +119,7 @@ def test_what_is_older_than_an_hour_is_forgotten() -> None:
     tally = Tally(time)
     for _ in range(2_000):
         time.at_s += SLOT_S
-        tally.note(entry())
+        tally.note(added_up([entry()]))
     assert len(tally._slots) == LONGEST_S // SLOT_S + 1 + SPARE_SLOTS
     time.at_s += 2 * LONGEST_S
     assert tally.counts([LONGEST_S]) == {LONGEST_S: {}}
@@ -135,7 +136,7 @@ def test_who_answered_instead_is_known_for_an_hour_by_a_name_that_fits_a_line() 
         ("mini", "mini-1", False),
     ):
         one = Attempt(0, model, "acme", None, unpriced=unpriced)
-        tally.note(entry(events=(one,), response_model=answered))
+        tally.note(added_up([entry(events=(one,), response_model=answered)]))
     assert tally.unpriced() == {"gpt": "second??" + "x" * 92}
     time.at_s += LONGEST_S + 1
     assert tally.unpriced() == {}
