@@ -35,7 +35,7 @@ def all_at_once(patterns: Sequence[Pattern]) -> Scanner:
     if not patterns:
         return lambda _: ()
     together.Compile()
-    return lambda text: together.Match(text) or ()  # None stands for none
+    return lambda text: together.Match(text.encode()) or ()  # None stands for none
 
 
 _SET_BYTES = 64 * 1024 * 1024

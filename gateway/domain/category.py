@@ -48,8 +48,8 @@ class Category:
 
 Votes = tuple[tuple[str, float], ...]
 """Names of categories, each with the weight that a piece of evidence has there."""
-Evidence = tuple[str, float, Votes]
-"""A word, phrase or pattern that was found, how much its place makes it count, and its votes."""
+Evidence = tuple[str, Votes]
+"""A word, phrase or pattern, with its votes: where it stands at an edge of a text they count more."""
 Anchored = tuple[str, str, Evidence, Evidence]
 """A phrase in the form `" two words "`, its second longest word or nothing, and what it is evidence of: where it stands
 at an edge of the text, and elsewhere."""
@@ -74,12 +74,19 @@ class Classification(Struct, frozen=True, gc=False):
     def deciding(self) -> tuple[tuple[str, float], ...]:
         """The words, phrases and patterns that spoke for the category with the points each gave, strongest first."""
         spoke = [
-            (phrase.strip(), weight * factor)
-            for phrase, factor, votes in self.evidence
+            (phrase.strip(), weight)
+            for phrase, votes in self.evidence
             for category, weight in votes
             if category == self.category and weight > 0
         ]
         return tuple(sorted(spoke, key=lambda item: (-item[1], item[0]))[:DECIDING_SHOWN])
+
+
+class Demand(Struct, frozen=True, gc=False):
+    """What a text alone says: its part of the score, without length and category, and whether it asks for a proof."""
+
+    share: float
+    asks_reasoning: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,12 +94,12 @@ class Table:
     """Categories, indexed by what speaks for them; two tables are the same only when they are one object.
 
     `anchors` maps a word to the phrases of which it is the longest word. `substrings` are the phrases of scripts
-    without spaces.
+    without spaces, with what they are evidence of, as in `Anchored`.
     """
 
     categories: tuple[Category, ...]
     anchors: Mapping[str, tuple[Anchored, ...]]
-    substrings: tuple[tuple[str, Votes], ...]
+    substrings: tuple[tuple[str, Evidence, Evidence], ...]
     patterns: tuple[Evidence, ...]
     matching: Callable[[str], Iterable[int]]
     """Gives the positions in `patterns` of those that hold in a case-folded text."""

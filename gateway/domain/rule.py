@@ -255,6 +255,8 @@ class Rule:
     """The parts that stand in the file: all there is to ask of a request that leaves the choice to the rules."""
     for_embeddings: bool = field(init=False, repr=False, compare=False)
     """Whether it asks for the surface `embeddings`: it alone sees their requests, and it sees no others."""
+    heeds: bool = field(init=False, repr=False, compare=False)
+    """Whether it matters who answered before: there is a choice, and the rule does not opt out."""
 
     def __post_init__(self) -> None:
         parts = conjuncts(self.when)
@@ -266,6 +268,9 @@ class Rule:
         object.__setattr__(self, "written", parts[1:] if implied else parts)
         asked = (part.keys for part in parts if isinstance(part, Leaf) and part.feature == "surface")
         object.__setattr__(self, "for_embeddings", _EMBEDDINGS in asked)
+        places = self.route.places
+        chooses = len(places) > 1 or any(isinstance(place, Split) for place in places)
+        object.__setattr__(self, "heeds", chooses and self.affinity is not Affinity.NONE)
 
 
 _EMBEDDINGS = frozenset({Surface.EMBEDDINGS})

@@ -5,10 +5,11 @@ linear, and capped by what `gateway.engine.reading` considers. Nothing is learne
 the points of a category are the sum of weights that an operator can read in a file.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import fsum
 
-from gateway.domain.category import UNSURE, Anchored, Category, Classification, Evidence, Pattern, Table
+from gateway.domain.category import UNSURE, Anchored, Category, Classification, Evidence, Pattern, Table, Votes
 from gateway.engine.reading import Reading
 from gateway.engine.text import fold, is_spaceless, spaced, words_of
 
@@ -51,19 +52,23 @@ def compile_table(
             per_category[category.name] = max(weight, per_category.get(category.name, weight))
         for written, pattern, weight in category.patterns:
             patterns.setdefault(written, (pattern, []))[1].append((category.name, weight))
+    at_edge = {phrase: (phrase, _counted(votes, EDGE_FACTOR)) for phrase, votes in weights.items()}
+    elsewhere = {phrase: (phrase, _counted(votes, 1.0)) for phrase, votes in weights.items()}
     anchors: dict[str, list[Anchored]] = {}
     for phrase in sorted(weights.keys() - substrings):
         longest, second, *_ = [*sorted(phrase.split(), key=len, reverse=True), ""]
-        votes = tuple(weights[phrase].items())
-        anchored = (phrase, second, (phrase, EDGE_FACTOR, votes), (phrase, 1.0, votes))
-        anchors.setdefault(longest, []).append(anchored)
+        anchors.setdefault(longest, []).append((phrase, second, at_edge[phrase], elsewhere[phrase]))
     return Table(
         categories=tuple(categories),
         anchors={word: tuple(phrases) for word, phrases in anchors.items()},
-        substrings=tuple((phrase, tuple(weights[phrase].items())) for phrase in sorted(substrings)),
-        patterns=tuple((written, 1.0, tuple(votes)) for written, (_, votes) in patterns.items()),
+        substrings=tuple((phrase, at_edge[phrase], elsewhere[phrase]) for phrase in sorted(substrings)),
+        patterns=tuple((written, tuple(votes)) for written, (_, votes) in patterns.items()),
         matching=scanner([pattern for pattern, _ in patterns.values()]),
     )
+
+
+def _counted(weights: Mapping[str, float], factor: float) -> Votes:
+    return tuple((category, weight * factor) for category, weight in weights.items())
 
 
 def classify(reading: Reading, table: Table) -> Classification:
@@ -72,10 +77,10 @@ def classify(reading: Reading, table: Table) -> Classification:
     The confidence is the winner's share of the points of the two best and of `DOUBT`.
     """
     evidence = _evidence(reading, table)
-    parts: dict[str, list[float]] = {}
-    for _, factor, votes in evidence:
+    parts: dict[str, list[float]] = defaultdict(list)
+    for _, votes in evidence:
         for category, weight in votes:
-            parts.setdefault(category, []).append(weight * factor)
+            parts[category].append(weight)
     scores: dict[str, float] = {}
     winner, best, second = UNSURE, 0.0, 0.0
     for category in sorted(parts):
@@ -90,7 +95,7 @@ def classify(reading: Reading, table: Table) -> Classification:
 
 
 def _evidence(reading: Reading, table: Table) -> tuple[Evidence, ...]:
-    """Give what was found of the table, how much its place makes it count, and its votes; each once, at its best."""
+    """Give what was found of the table with its votes there; each once, where it counts most."""
     evidence: list[Evidence] = []
     words = reading.found
     if anchors := words & table.words:
@@ -105,10 +110,10 @@ def _evidence(reading: Reading, table: Table) -> tuple[Evidence, ...]:
                     evidence.append(elsewhere)
     if not reading.folded.isascii():
         edges, middle = reading.folded_stretches()
-        for phrase, votes in table.substrings:
+        for phrase, at_edge, elsewhere in table.substrings:
             if phrase in edges:
-                evidence.append((phrase, EDGE_FACTOR, votes))
+                evidence.append(at_edge)
             elif phrase in middle:
-                evidence.append((phrase, 1.0, votes))
+                evidence.append(elsewhere)
     evidence += [table.patterns[position] for position in table.matching(reading.folded)]
     return tuple(evidence)

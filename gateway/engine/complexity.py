@@ -7,9 +7,8 @@ steps. Hard words and formulas do not, since strong models fail there as well. P
 """
 
 from math import log2
-from typing import NamedTuple
 
-from gateway.domain.category import Classification, Complexity, Table
+from gateway.domain.category import Classification, Complexity, Demand, Table
 from gateway.engine.reading import Reading
 from gateway.engine.text import fold, words_of
 
@@ -56,23 +55,29 @@ RAISED_FROM = 0.60
 LOWERED_BELOW = 0.06
 REASONING_FROM = 0.70
 _LEVELS = (Complexity.LOW, Complexity.MEDIUM, Complexity.HIGH)
+_MOVED = (Complexity.LOW, *_LEVELS, Complexity.HIGH)
+"""The levels, with those at either end once more for what would be moved beyond them."""
 
 
-class Demand(NamedTuple):
-    """What a text alone says: its part of the score, without length and category, and whether it asks for a proof."""
+def _shares(share: float, enough: int, words: frozenset[str]) -> tuple[float, ...]:
+    """Give what is added to the score for each number of different words of a kind, from none to all."""
+    return tuple(share * min(count / enough, 1.0) for count in range(len(words) + 1))
 
-    share: float
-    asks_reasoning: bool
+
+_OF_NEGATIONS = _shares(NEGATIONS_SHARE, NEGATIONS_ENOUGH, NEGATIONS)
+_OF_CONDITIONS = _shares(CONDITIONS_SHARE, CONDITIONS_ENOUGH, CONDITIONS)
+_OF_PEOPLE = _shares(PEOPLE_SHARE, PEOPLE_ENOUGH, PEOPLE)
+_OF_STEPS = _shares(STEPS_SHARE, STEPS_ENOUGH, STEPS)
 
 
 def demand_of(reading: Reading) -> Demand:
     """Count the words that make strong and weak models part ways."""
     words = reading.words & _COUNTED
     share = (
-        NEGATIONS_SHARE * min(len(words & NEGATIONS) / NEGATIONS_ENOUGH, 1.0)
-        + CONDITIONS_SHARE * min(len(words & CONDITIONS) / CONDITIONS_ENOUGH, 1.0)
-        + PEOPLE_SHARE * min(len(words & PEOPLE) / PEOPLE_ENOUGH, 1.0)
-        + STEPS_SHARE * min(len(words & STEPS) / STEPS_ENOUGH, 1.0)
+        _OF_NEGATIONS[len(words & NEGATIONS)]
+        + _OF_CONDITIONS[len(words & CONDITIONS)]
+        + _OF_PEOPLE[len(words & PEOPLE)]
+        + _OF_STEPS[len(words & STEPS)]
     )
     return Demand(share, not REASONING_ASKED.isdisjoint(words))
 
@@ -90,7 +95,7 @@ def complexity_of(
     length = min(log2(1 + max(estimated_tokens, 0) / LENGTH_TOKENS) / LENGTH_DOUBLINGS, 1.0)
     score = min(LENGTH_SHARE * length + demand.share + CATEGORY_SHARE * own / 2, 1.0)
     moved = own + (score >= RAISED_FROM) - (score < LOWERED_BELOW)
-    return _LEVELS[min(max(moved, 0), 2)], score
+    return _MOVED[moved + 1], score
 
 
 def needs_reasoning_of(demand: Demand, classification: Classification, table: Table, score: float) -> bool:

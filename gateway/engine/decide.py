@@ -8,13 +8,15 @@ from gateway.domain.request import Request
 from gateway.domain.rule import Chain, Condition, Leaf, Route, Rule, Step
 from gateway.domain.snapshot import Snapshot
 from gateway.domain.words import Mode
-from gateway.engine.affinity import heeding, heeds
+from gateway.engine.affinity import heeding
 from gateway.engine.capable import at_model, unfit_of
 from gateway.engine.chain import Settled, settle, settle_again
 from gateway.engine.features import ARMS, AT_REST, PIN, Features, Live
 from gateway.engine.lock import locked
 from gateway.engine.match import describe, first_miss, misses
 from gateway.engine.plan import places_for
+
+_SHADOW = Mode.SHADOW  # looking a member up takes as long as looking at a condition
 
 
 def decide(snapshot: Snapshot, features: Features) -> Decided:
@@ -25,15 +27,18 @@ def decide(snapshot: Snapshot, features: Features) -> Decided:
     request are noted.
     """
     decision: Decided = _walk(snapshot, features)
-    if snapshot.callers.needed and isinstance(decision, Decision):
+    if not isinstance(decision, Decision):
+        return decision
+    pin: str | None = features[PIN] if decision.matched and decision.matched.heeds else None
+    if snapshot.callers.needed:
         caller = snapshot.callers.named(features["caller"])
-        pin = features[PIN] if heeds(decision.matched) else None
         decision = locked(decision, caller, lambda route: _settled(route, features, pin))
-    if isinstance(decision, Decision) and heeds(decision.matched):
-        decision = heeding(decision, features[PIN])
-    if isinstance(decision, Decision) and (unfit := unfit_of(decision.chain, features)):
-        return decision.noting(unfit)
-    return decision
+        if not isinstance(decision, Decision):
+            return decision
+    if pin is not None:
+        decision = heeding(decision, pin)
+    unfit = unfit_of(decision.chain, features)
+    return decision.noting(unfit) if unfit else decision
 
 
 def _walk(snapshot: Snapshot, features: Features) -> Decision | Unroutable:
@@ -49,7 +54,7 @@ def _walk(snapshot: Snapshot, features: Features) -> Decision | Unroutable:
             elif first_miss(part, features) is not None:
                 break
         else:
-            if rule.mode is not Mode.SHADOW:
+            if rule.mode is not _SHADOW:
                 return _matched(rules, position, features, missed, tuple(shadows))
             missed[position] = None
             shadows.append(rule.name)
@@ -62,7 +67,7 @@ def _matched(
     rules: tuple[Rule, ...], position: int, features: Features, missed: Misses, shadows: tuple[str, ...]
 ) -> Decision:
     rule = rules[position]
-    chain, taken = _settled(rule.route, features, features[PIN] if heeds(rule) else None)
+    chain, taken = _settled(rule.route, features, features[PIN] if rule.heeds else None)
     return Decision(
         rule=rule.name,
         matched=rule,

@@ -4,21 +4,21 @@ A feature has a key. Keys that read text end in where they look: `words@user`, `
 `Features.of` starts from a request; `Features.recorded` starts from the values of a log row.
 """
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from hashlib import blake2b
 from typing import Any, Self
 
-from gateway.domain.category import Classification, Table
+from gateway.domain.category import Classification, Demand, Table
 from gateway.domain.chat import Conversation, Role
 from gateway.domain.health import HealthState
 from gateway.domain.request import Request
 from gateway.domain.words import Prefer, Surface
 from gateway.engine.classify import classify
-from gateway.engine.complexity import Demand, complexity_of, demand_of, needs_reasoning_of
+from gateway.engine.complexity import complexity_of, demand_of, needs_reasoning_of
 from gateway.engine.estimate import estimate_tokens
 from gateway.engine.reading import Reading, considered
 from gateway.engine.text import count_words
@@ -54,6 +54,11 @@ CONVERSATION = "x-rulegate-conversation"
 """The header that names a conversation."""
 TURN_TOKENS = 4
 """What the framing of one message costs in the providers' chat templates."""
+
+
+_USER, _EMBEDDINGS = Role.USER, Surface.EMBEDDINGS  # looking a member up takes as long as noting a feature
+_WITHOUT_HISTORY = frozenset({Surface.EMBEDDINGS, Surface.EXECUTE})
+_FENCE = "```"
 
 
 def _well(_: str) -> HealthState:
@@ -177,19 +182,20 @@ def _listen(features: Features) -> str:
     conversation: Conversation = features["conversation"]
     turns = conversation.turns
     texts = [conversation.system, conversation.tools_text]
-    last, asked, fenced = "", 0, False
+    last, asked = "", 0
     for turn in turns:
         text, tool_text = turn.text, turn.tool_text
         texts += (text, tool_text)
-        fenced = fenced or "```" in text
-        if turn.role is Role.USER:
+        if turn.role is _USER:
             last = text or last
             asked += not tool_text
-    framing = 0 if features["surface"] == Surface.EMBEDDINGS else TURN_TOKENS * len(turns)
+    whole = "\n".join(filter(None, texts))
+    framing = 0 if features["surface"] == _EMBEDDINGS else TURN_TOKENS * len(turns)
     others = framing + ATTACHMENT_TOKENS * conversation.attachments + conversation.token_ids
-    features["turns"], features["fenced"] = asked, fenced
+    features["turns"] = asked
+    features["fenced"] = _FENCE in whole and any(_FENCE in turn.text for turn in turns)
     features["words@user"], features["characters@user"] = count_words(last), len(last)
-    features["estimated_tokens"] = estimate_tokens("\n".join(filter(None, texts))) + others
+    features["estimated_tokens"] = estimate_tokens(whole) + others
     return last
 
 
@@ -208,7 +214,8 @@ def _needs(features: Features) -> frozenset[str]:
 
 def _tags(features: Features) -> frozenset[str]:
     request: Request = features["request"]
-    return request.caller.tags | tags_of(request.headers)
+    asked = tags_of(request.headers)
+    return request.caller.tags | asked if asked else request.caller.tags
 
 
 def tags_of(headers: Mapping[str, str]) -> frozenset[str]:
@@ -227,7 +234,7 @@ def _first_user_message(request: Request) -> str:
 
 def goes_on(features: Features) -> bool:
     """Say whether a request is one of several of a conversation: it has turns before its own, or names it."""
-    if features["surface"] == Surface.EMBEDDINGS:
+    if features["surface"] == _EMBEDDINGS:
         return False
     conversation: Conversation = features["conversation"]
     return len(conversation.turns) > 1 or bool(features.request.headers.get(CONVERSATION))
@@ -235,7 +242,7 @@ def goes_on(features: Features) -> bool:
 
 def may_go_on(features: Features) -> bool:
     """Say whether a conversation may go on after a request: vectors are no answer, and prompts have no history."""
-    return goes_on(features) or features["surface"] not in {Surface.EMBEDDINGS, Surface.EXECUTE}
+    return features["surface"] not in _WITHOUT_HISTORY or goes_on(features)
 
 
 def _pin(features: Features) -> str | None:
@@ -250,18 +257,26 @@ def _conversation_hash(features: Features) -> int:
 
     A first user turn without text, such as one of images only, is named by the whole message.
     """
-    request = features.request
+    request: Request = features["request"]
     if named := request.headers.get(CONVERSATION):
-        parts = [request.caller.name, named]
+        framed = _framed(request.caller.name) + _framed(named)
     else:
         conversation: Conversation = features["conversation"]
-        first = next((turn.text for turn in conversation.turns if turn.role is Role.USER), "")
-        parts = [request.caller.name, conversation.system, first or _first_user_message(request)]
-    digest = hashlib.blake2b(digest_size=8)
-    for part in parts:
-        data = part.encode("utf-8", "surrogatepass")
-        digest.update(len(data).to_bytes(8, "big") + data)
-    return int.from_bytes(digest.digest(), "big")
+        first = _first_user_text(conversation) or _first_user_message(request)
+        framed = _framed(request.caller.name) + _framed(conversation.system) + _framed(first)
+    return int.from_bytes(blake2b(framed, digest_size=8).digest(), "big")
+
+
+def _first_user_text(conversation: Conversation) -> str:
+    for turn in conversation.turns:
+        if turn.role is _USER:
+            return turn.text
+    return ""
+
+
+def _framed(part: str) -> bytes:
+    data = part.encode("utf-8", "surrogatepass")
+    return len(data).to_bytes(8, "big") + data
 
 
 def _after(key: str, first: str) -> Callable[[Features], Any]:

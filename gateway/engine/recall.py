@@ -8,7 +8,6 @@ from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
-from operator import itemgetter
 from typing import Any, assert_never
 
 from gateway.domain.category import Classification
@@ -33,7 +32,7 @@ A bit is `1` for held and `0` for did not, by place in the rules.
 def facts_of(snapshot: Snapshot, features: Features, decided: Decided) -> dict[str, Any]:
     """Give what the row keeps: JSON values by feature key."""
     decision = unlocked(decided)
-    facts = dict(zip(STANDING, _standing(features), strict=True))
+    facts = {key: features[key] for key in STANDING}
     for key in WORD_SETS:
         facts[key] = sorted(features[key])
     facts[SCORES] = {name: round(score, 3) for name, score in features.classification().scores.items() if score}
@@ -51,9 +50,6 @@ def facts_of(snapshot: Snapshot, features: Features, decided: Decided) -> dict[s
     if isinstance(decision, Decision) and decision.pin:
         facts[PIN] = decision.pin
     return facts
-
-
-_standing = itemgetter(*STANDING)
 
 
 def _bits_of_rules(plan: Plan, features: Features, decision: Decision | Unroutable) -> str:

@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain.category import UNSURE, Category, Classification, Complexity, Table
+from gateway.domain.category import UNSURE, Category, Classification, Complexity, Demand, Table
 from gateway.engine import classify as classifier
 from gateway.engine import complexity
 from gateway.engine.classify import compile_table
-from gateway.engine.complexity import CATEGORY_SHARE, LENGTH_SHARE, Demand, complexity_of, needs_reasoning_of
+from gateway.engine.complexity import CATEGORY_SHARE, LENGTH_SHARE, complexity_of, needs_reasoning_of
 from gateway.engine.reading import Reading, considered
 from tests.engine.category_files import shipped_categories
 
