@@ -159,7 +159,7 @@ class Attempts:
                 if not 200 <= reply.status < 300:
                     self._refused(attempt, reply, await reply.read())
                     return None
-                if reply.headers.get("content-type", "").startswith("application/json"):
+                if reply.header("content-type").startswith("application/json"):
                     bad = _not_streamed(question.endpoint.read_answer(await reply.read()))
                     attempt.failed(bad, self._clock)
                     return None
