@@ -347,7 +347,12 @@ def _request(place: Place, call: Call) -> bytes:
 
 def fields_written(headers: Mapping[str, str]) -> bytes:
     """Write header fields; raises ValueError for one that would be two, or that has no bytes."""
-    lines = [f"{name}: {value}\r\n" for name, value in headers.items()]
+    return _fields_written(tuple(headers.items()))
+
+
+@lru_cache(maxsize=1024)
+def _fields_written(headers: tuple[tuple[str, str], ...]) -> bytes:
+    lines = [f"{name}: {value}\r\n" for name, value in headers]
     fields = "".join(lines)
     if fields.count("\n") != len(lines) or fields.count("\r") != len(lines) or "\0" in fields:
         raise ValueError("a header with a line end in it")
