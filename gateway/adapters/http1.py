@@ -156,6 +156,11 @@ class Connection(asyncio.Protocol):
         self.head = b""
 
     @property
+    def over(self) -> bool:
+        """Whether all content of the last reply has been given."""
+        return self._body is not None and self._body.done and not self._content
+
+    @property
     def open(self) -> bool:
         """Whether a request may be sent."""
         return self._transport is not None and not self._transport.is_closing()
@@ -163,7 +168,7 @@ class Connection(asyncio.Protocol):
     @property
     def reusable(self) -> bool:
         """Whether the last reply was read to its end and the peer keeps the connection."""
-        return self.open and self._keep and self._body is not None and self._body.done and not self._content
+        return self._keep and self.over and self.open
 
     def send(self, request: bytes) -> None:
         """Send a whole request, head and body."""
@@ -326,6 +331,19 @@ def _field(fields: bytes, name: bytes) -> bytes:
         at = fields.find(name, start)
         values.append(fields[start : fields.index(b"\r\n", start)].strip(b" \t"))
     return values[0] if len(set(values)) == 1 else b",".join(values)
+
+
+def field_of(head: bytes, name: str) -> str:
+    """Give a header field of a head by lower-case name, the last of that name, empty for none.
+
+    Of the many that a reply has, one or two are looked at.
+    """
+    line = b"\r\n%s:" % name.encode()
+    at = head.lower().rfind(line)
+    if at < 0:
+        return ""
+    start = at + len(line)
+    return head[start : head.index(b"\r\n", start)].strip(b" \t").decode("latin-1")
 
 
 def fields_of(head: bytes) -> dict[str, str]:

@@ -27,6 +27,7 @@ from gateway.domain.words import Failure
 
 FIRST_VERSION: Final = "bedrock-2023-05-31"
 EVENT_STREAM: Final = "application/vnd.amazon.eventstream"
+UNFRAMED: Final = "text/event-stream"
 ERRORS: Final = {
     "internalServerException": "api_error",
     "modelStreamErrorException": "api_error",
@@ -88,7 +89,7 @@ class BedrockAccount:
 
     def reply(self, reply: Reply) -> Reply:
         """Give a reply in the framing, or an error in the words, of Anthropic's own API."""
-        if reply.headers.get("content-type", "").startswith(EVENT_STREAM):
+        if reply.header("content-type").startswith(EVENT_STREAM):
             return Unframed(reply)
         return reply if reply.status < 400 else Refused(reply)
 
@@ -116,7 +117,11 @@ class Unframed:
     @property
     def headers(self) -> Mapping[str, str]:
         """The header fields by lower-case name."""
-        return {**self._reply.headers, "content-type": "text/event-stream"}
+        return {**self._reply.headers, "content-type": UNFRAMED}
+
+    def header(self, name: str) -> str:
+        """Give a header field by lower-case name, empty for none."""
+        return UNFRAMED if name == "content-type" else self._reply.header(name)
 
     async def read(self) -> bytes:
         """Give the whole body. Raises UpstreamError."""
@@ -167,6 +172,10 @@ class Refused:
     def headers(self) -> Mapping[str, str]:
         """The header fields by lower-case name."""
         return self._reply.headers
+
+    def header(self, name: str) -> str:
+        """Give a header field by lower-case name, empty for none."""
+        return self._reply.header(name)
 
     async def read(self) -> bytes:
         """Give the whole body. Raises UpstreamError."""

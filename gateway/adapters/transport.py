@@ -21,7 +21,7 @@ from weakref import WeakSet
 from aiohappyeyeballs import start_connection
 
 from gateway.adapters.clock import SystemClock
-from gateway.adapters.http1 import ClosedError, Connection, ProtocolError, fields_of
+from gateway.adapters.http1 import ClosedError, Connection, ProtocolError, field_of, fields_of
 from gateway.adapters.names import Names
 from gateway.adapters.proxy import Proxy, ProxyError, proxy_of, tunnel
 from gateway.adapters.tls import Contexts, TrustError
@@ -164,7 +164,10 @@ class HttpTransport:
         if self._closed:
             connection.abort()
             return
-        self._idle.setdefault(place.key, deque()).append((connection, self._loop.time()))
+        idle = self._idle.get(place.key)
+        if idle is None:
+            idle = self._idle[place.key] = deque()
+        idle.append((connection, self._loop.time()))
         if not self._sweeps:
             self._sweep_later()
 
@@ -271,7 +274,7 @@ class HttpTransport:
 class HttpReply:
     """A reply whose head has come."""
 
-    __slots__ = ("_connection", "_head", "_headers", "_place", "_provider", "_transport", "status")
+    __slots__ = ("_connection", "_head", "_place", "_provider", "_transport", "status")
 
     def __init__(self, connection: Connection, place: Place, transport: HttpTransport, provider: str) -> None:
         self._connection: Connection | None = connection
@@ -279,29 +282,32 @@ class HttpReply:
         self._transport = transport
         self._provider = provider
         self._head = connection.head
-        self._headers: Mapping[str, str] | None = None
         self.status = connection.status
 
     @property
     def headers(self) -> Mapping[str, str]:
         """The header fields by lower-case name."""
-        if self._headers is None:
-            self._headers = fields_of(self._head)
-        return self._headers
+        return fields_of(self._head)
+
+    def header(self, name: str) -> str:
+        """Give a header field by lower-case name, empty for none."""
+        return field_of(self._head, name)
 
     async def read(self) -> bytes:
         """Give the whole body. Raises UpstreamError, for a body that is too large too."""
         most = self._transport.largest_answer_bytes
-        first = await self.chunk()
-        body, size = bytearray(), len(first)
-        while size <= most and (piece := await self.chunk() if first else b""):
-            if not body:
-                body += first
-            body += piece  # in pieces of a few bytes each, a list of them would take ten times as much
-            size = len(body)
-        if size > most:
+        body: bytes | bytearray = await self.chunk()
+        if not self._over:
+            body = bytearray(body)
+            while len(body) <= most and (piece := await self.chunk()):
+                body += piece  # in pieces of a few bytes each, a list of them would take ten times as much
+        if len(body) > most:
             raise UpstreamError(Failure.MALFORMED, f"{self._provider} sent an answer of more than {most} bytes")
-        return bytes(body) if body else first
+        return bytes(body)
+
+    @property
+    def _over(self) -> bool:
+        return self._connection is None or self._connection.over
 
     async def chunk(self) -> bytes:
         """Give the bytes that came next, empty at the end. Raises UpstreamError."""
@@ -341,7 +347,12 @@ def _request(place: Place, call: Call) -> bytes:
 
 def fields_written(headers: Mapping[str, str]) -> bytes:
     """Write header fields; raises ValueError for one that would be two, or that has no bytes."""
-    lines = [f"{name}: {value}\r\n" for name, value in headers.items()]
+    return _fields_written(tuple(headers.items()))
+
+
+@lru_cache(maxsize=1024)
+def _fields_written(headers: tuple[tuple[str, str], ...]) -> bytes:
+    lines = [f"{name}: {value}\r\n" for name, value in headers]
     fields = "".join(lines)
     if fields.count("\n") != len(lines) or fields.count("\r") != len(lines) or "\0" in fields:
         raise ValueError("a header with a line end in it")

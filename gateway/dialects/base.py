@@ -1,7 +1,7 @@
 """What every dialect offers: to the caller's side, to the provider's side, or to both."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
 from typing import Any, Protocol
@@ -45,8 +45,7 @@ CUT_SHORT = Bad(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True, gc=False):
     """A whole answer that holds some content: what it says it used, and the JSON object itself, still to be read.
 
     `characters` counts all that the model wrote, tool arguments included, where the usage has to be
@@ -56,7 +55,7 @@ class Answer:
     model: str
     usage: Usage | None
     fields: Fields
-    characters: int = field(default=0, compare=False)
+    characters: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,10 @@ their whole. Whoever calls them decides what an absent usage object means.
 """
 
 from collections.abc import Mapping
+from typing import Annotated, TypeVar
+
+from msgspec import Meta, Struct, ValidationError, convert
+from msgspec.structs import fields
 
 from gateway.domain.usage import STANDARD, Usage
 
@@ -12,15 +16,68 @@ _STANDARD_NAMES = frozenset({"", "default", "standard", "auto", "on_demand"})
 MOST = 2**48
 """A count that no request reaches; what reports more is broken, and its row must still fit the log."""
 _NOTHING: Mapping[str, object] = {}
-_CHAT = ("prompt_tokens", "completion_tokens", "total_tokens", "cached_tokens", "prompt_cache_hit_tokens")
-_CHAT_PROMPT = ("cached_tokens", "cache_write_tokens", "audio_tokens")
-_MESSAGES = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens", "output_tokens")
-_LIFETIMES = ("ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens")
-_CHAT_COMPLETION = ("reasoning_tokens", "audio_tokens")
 OPENAI_COUNTERS = ("prompt_tokens", "completion_tokens")
 ANTHROPIC_COUNTERS = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
 OPENAI_OUTPUT, ANTHROPIC_OUTPUT = ("completion_tokens",), ("output_tokens",)
 """Without this counter an object says nothing of the output: https://github.com/livekit/agents/issues/6596."""
+
+_Count = Annotated[int, Meta(ge=0, le=MOST)]
+
+
+class _Prompt(Struct, frozen=True, gc=False):
+    """What is a part of the input, in both dialects of OpenAI."""
+
+    cached_tokens: _Count = 0
+    cache_write_tokens: _Count = 0
+    audio_tokens: _Count = 0
+
+
+class _Completion(Struct, frozen=True, gc=False):
+    """What is a part of the output there."""
+
+    reasoning_tokens: _Count = 0
+    audio_tokens: _Count = 0
+
+
+class _Chat(Struct, frozen=True, gc=False):
+    """The usage of a chat completion; the cache reads of Moonshot and of DeepSeek stand beside the others."""
+
+    prompt_tokens: _Count = 0
+    completion_tokens: _Count = 0
+    total_tokens: _Count = 0
+    cached_tokens: _Count = 0
+    prompt_cache_hit_tokens: _Count = 0
+    prompt_tokens_details: _Prompt = _Prompt()
+    completion_tokens_details: _Completion = _Completion()
+
+
+class _Response(Struct, frozen=True, gc=False):
+    """The usage of a response."""
+
+    input_tokens: _Count = 0
+    output_tokens: _Count = 0
+    input_tokens_details: _Prompt = _Prompt()
+    output_tokens_details: _Completion = _Completion()
+
+
+class _Lifetimes(Struct, frozen=True, gc=False):
+    """What was written to a cache, by how long it is kept."""
+
+    ephemeral_5m_input_tokens: _Count = 0
+    ephemeral_1h_input_tokens: _Count = 0
+
+
+class _Iteration(Struct, frozen=True, gc=False):
+    """The tokens of a message, or of one of its compactions."""
+
+    input_tokens: _Count = 0
+    cache_read_input_tokens: _Count = 0
+    cache_creation_input_tokens: _Count = 0
+    output_tokens: _Count = 0
+    cache_creation: _Lifetimes = _Lifetimes()
+
+
+Read = TypeVar("Read", bound=Struct)
 
 
 def counts(usage: Mapping[str, object], counters: tuple[str, ...]) -> bool:
@@ -38,15 +95,16 @@ def openai_chat(usage: Mapping[str, object], service_tier: object = None, web_se
     sellers leave reasoning out of `completion_tokens` (xAI); their `total_tokens` shows it. `service_tier` is the
     field of the response, beside its usage.
     """
-    prompt_tokens, completion_tokens, total_tokens, of_moonshot, of_deepseek = _counts(usage, _CHAT)
-    cached_tokens, cache_write_tokens, audio_input_tokens = _counts(usage.get("prompt_tokens_details"), _CHAT_PROMPT)
-    reasoning_tokens, audio_output_tokens = _counts(usage.get("completion_tokens_details"), _CHAT_COMPLETION)
-    if reasoning_tokens and total_tokens == prompt_tokens + completion_tokens + reasoning_tokens:
+    read = _read(usage, _Chat)
+    prompt, completion = read.prompt_tokens_details, read.completion_tokens_details
+    completion_tokens, reasoning_tokens = read.completion_tokens, completion.reasoning_tokens
+    if reasoning_tokens and read.total_tokens == read.prompt_tokens + completion_tokens + reasoning_tokens:
         completion_tokens += reasoning_tokens
+    cached_tokens = prompt.cached_tokens or read.cached_tokens or read.prompt_cache_hit_tokens
     return _inclusive(
-        (prompt_tokens, cached_tokens or of_moonshot or of_deepseek, cache_write_tokens),
+        (read.prompt_tokens, cached_tokens, prompt.cache_write_tokens),
         (completion_tokens, reasoning_tokens),
-        (audio_input_tokens, 0, audio_output_tokens),
+        (prompt.audio_tokens, 0, completion.audio_tokens),
         web_searches,
         _tier(service_tier),
     )
@@ -54,16 +112,12 @@ def openai_chat(usage: Mapping[str, object], service_tier: object = None, web_se
 
 def openai_responses(usage: Mapping[str, object], service_tier: object = None, web_searches: int = 0) -> Usage:
     """Read the usage of an OpenAI response; `web_searches` are its web search calls, which its usage does not count."""
-    input_details = _part(usage, "input_tokens_details")
-    output_details = _part(usage, "output_tokens_details")
+    read = _read(usage, _Response)
+    prompt, completion = read.input_tokens_details, read.output_tokens_details
     return _inclusive(
-        (
-            _count(usage, "input_tokens"),
-            _count(input_details, "cached_tokens"),
-            _count(input_details, "cache_write_tokens"),
-        ),
-        (_count(usage, "output_tokens"), _count(output_details, "reasoning_tokens")),
-        (_count(input_details, "audio_tokens"), 0, _count(output_details, "audio_tokens")),
+        (read.input_tokens, prompt.cached_tokens, prompt.cache_write_tokens),
+        (read.output_tokens, completion.reasoning_tokens),
+        (prompt.audio_tokens, 0, completion.audio_tokens),
         web_searches,
         _tier(service_tier),
     )
@@ -145,10 +199,10 @@ def _inclusive(
 
 def _anthropic_counters(usage: Mapping[str, object]) -> tuple[int, ...]:
     """Give the fresh input, cache reads, writes for five minutes, writes for an hour and output of one iteration."""
-    for_5m, for_1h = _counts(usage.get("cache_creation"), _LIFETIMES)
-    fresh, cache_read, cache_write, output = _counts(usage, _MESSAGES)
-    of_no_lifetime = max(cache_write - for_5m - for_1h, 0)
-    return fresh, cache_read, for_5m + of_no_lifetime, for_1h, output
+    read = _read(usage, _Iteration)
+    for_5m, for_1h = read.cache_creation.ephemeral_5m_input_tokens, read.cache_creation.ephemeral_1h_input_tokens
+    of_no_lifetime = max(read.cache_creation_input_tokens - for_5m - for_1h, 0)
+    return read.input_tokens, read.cache_read_input_tokens, for_5m + of_no_lifetime, for_1h, read.output_tokens
 
 
 def _compactions(usage: Mapping[str, object]) -> list[Mapping[str, object]]:
@@ -168,12 +222,21 @@ def _count(values: Mapping[str, object], name: str) -> int:
     return _whole(values.get(name, 0))
 
 
-def _counts(part: object, names: tuple[str, ...]) -> list[int]:
-    """Give several counters of a usage object or a part of it, zeros where it is none."""
-    if not isinstance(part, dict):
-        part = part if isinstance(part, Mapping) else _NOTHING
-    get = part.get
-    return [value if type(value := get(name, 0)) is int and 0 <= value <= MOST else _whole(value) for name in names]
+def _read(usage: object, kind: type[Read]) -> Read:
+    """Read the counters of a usage object, or of a part of it; one that is not as its provider says is read singly."""
+    try:
+        return convert(usage, kind)
+    except ValidationError:
+        return _read_singly(usage, kind)
+
+
+def _read_singly(usage: object, kind: type[Read]) -> Read:
+    values = usage if isinstance(usage, Mapping) else _NOTHING
+    read: dict[str, object] = {}
+    for each in fields(kind):
+        value, nothing = values.get(each.name), each.default
+        read[each.name] = _read_singly(value, type(nothing)) if isinstance(nothing, Struct) else _whole(value)
+    return kind(**read)
 
 
 def _whole(value: object) -> int:

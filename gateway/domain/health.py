@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from msgspec import Struct, structs
+
 from gateway.domain.words import Failure
 
 
@@ -26,8 +28,7 @@ Reason = Failure | Ailment
 """Why a model rests: the word in `/api/models` and in the daemon's own log."""
 
 
-@dataclass(frozen=True, slots=True)
-class Health:
+class Health(Struct, frozen=True, gc=False):
     """What is known of a model. Times are monotonic seconds.
 
     `seen`, `failed` and `slow` count attempts that say something of the model, each counting less the older it is; they
@@ -51,6 +52,14 @@ class Health:
     slow_in_a_row: int = 0
     past_seen: float = 0.0
     past_failed: float = 0.0
+
+    def on_trial(self, trial_s: float | None) -> "Health":
+        """Give the same with another moment at which a request was let through to find out."""
+        return structs.replace(self, trial_s=trial_s)
+
+    def at_rest(self, reason: Reason, until_s: float, spells: int, *, mild: bool) -> "Health":
+        """Give the same at rest, without a request that finds out."""
+        return structs.replace(self, reason=reason, until_s=until_s, spells=spells, trial_s=None, mild=mild)
 
 
 WELL = Health()

@@ -97,6 +97,10 @@ class Reply(Protocol):
         """The header fields by lower-case name."""
         ...
 
+    def header(self, name: str) -> str:
+        """Give a header field by lower-case name, empty for none."""
+        ...
+
     async def read(self) -> bytes:
         """Give the whole body. Raises UpstreamError."""
         ...

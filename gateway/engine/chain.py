@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import takewhile
 from typing import NamedTuple, assert_never
 
 from gateway.domain.attempt import Attempt, Event, Skipped
@@ -19,8 +18,7 @@ RECOVERED = Rest(Failure.OVERLOADED, 0.0, last_resort=True, mild=True)
 """A model that was passed over and may be asked by now."""
 
 
-@dataclass(frozen=True, slots=True)
-class Try:
+class Try(NamedTuple):
     """Make an attempt at this place of the chain, within what is left of the deadline."""
 
     position: int
@@ -125,9 +123,12 @@ def outcome_of(history: Sequence[Event], ended: Attempt) -> Outcome:
         return Outcome.CANCELLED
     if ended.failure is not None:
         return Outcome.INTERRUPTED  # the caller already holds part of this answer
-    before = takewhile(lambda event: event is not ended, history)
-    alone = all(_is_no_fallback(event, ended.position) for event in before)
-    return Outcome.ANSWERED if alone else Outcome.ANSWERED_AFTER_FALLBACK
+    for event in history:
+        if event is ended:
+            break
+        if not _is_no_fallback(event, ended.position):
+            return Outcome.ANSWERED_AFTER_FALLBACK
+    return Outcome.ANSWERED
 
 
 def next_hedge(

@@ -6,7 +6,6 @@ A model that answers, but far slower than it used to, or that fails far more oft
 only by requests that have a better one left.
 """
 
-from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -46,7 +45,7 @@ def state_of(health: Health, now_s: float) -> HealthState:
     """Give the word for how a model is doing."""
     if health.reason is not None:
         return HealthState.COOLING if now_s < health.until_s else HealthState.HALF_OPEN
-    many = health.seen * _fade(health, now_s) > FEW
+    many = health.seen * _fade(_age_s(health, now_s)) > FEW
     ailing = max(health.failed, health.slow) >= DEGRADED_SHARE * health.seen
     return HealthState.DEGRADED if many and ailing else HealthState.OK
 
@@ -70,7 +69,7 @@ def rest_of(health: Health, now_s: float) -> Rest | None:
 
 def tried(health: Health, now_s: float) -> Health:
     """Note that a request goes to a model although, or because, it was resting."""
-    return replace(health, trial_s=now_s)
+    return health.on_trial(now_s)
 
 
 def answered(health: Health, now_s: float, *, trial: bool, slow: bool = False) -> Health:
@@ -100,7 +99,7 @@ def failed(health: Health, failure: Failure, wait_s: float | None, now_s: float,
     What a request brought upon itself, or its caller ended, says nothing of the model.
     """
     if EFFECTS[failure].cools is Cools.NEVER:
-        return replace(health, trial_s=None) if trial else health
+        return health.on_trial(None) if trial else health
     counted = _counted(health, now_s, failed=True, slow=False)
     many = counted.in_a_row > FEW or (counted.seen > FEW and counted.failed >= COOLING_SHARE * counted.seen)
     asked = failure is Failure.OVERLOADED and wait_s is not None
@@ -109,7 +108,7 @@ def failed(health: Health, failure: Failure, wait_s: float | None, now_s: float,
         resting = _at_rest(counted, failure, wait_s, now_s, mild=False, again=trial)
         vain = trial and wait_s is not None  # who asks to be left alone is tried once and no more
         fresh = health.reason is None or trial or health.mild
-        return replace(resting, trial_s=(now_s if vain else None) if fresh else health.trial_s)
+        return resting.on_trial((now_s if vain else None) if fresh else health.trial_s)
     ends_trial = health.mild and trial and now_s >= health.until_s
     if ends_trial or (health.reason is None and _is_unusual(counted)):
         return _at_rest(counted, health.reason or failure, wait_s, now_s, mild=True)
@@ -136,7 +135,7 @@ def _at_rest(
     usual_s = min((ACCOUNT_REST_S if reason in _ACCOUNT else REST_S) * 2 ** min(spells - 1, 10), LONGEST_REST_S)
     rest_s = usual_s if wait_s is None else min(wait_s, LONGEST_ASKED_S)
     until_s = now_s + rest_s if fresh else max(health.until_s, now_s + rest_s)
-    return replace(health, reason=reason, until_s=until_s, spells=max(spells, 1), trial_s=None, mild=mild)
+    return health.at_rest(reason, until_s, max(spells, 1), mild=mild)
 
 
 def _is_unusual(health: Health) -> bool:
@@ -148,7 +147,8 @@ def _is_unusual(health: Health) -> bool:
 
 
 def _counted(health: Health, now_s: float, *, failed: bool, slow: bool) -> Health:
-    fades, past_fades = _fade(health, now_s), _fade(health, now_s, PAST_HALF_LIFE_S)
+    age_s = _age_s(health, now_s)
+    fades, past_fades = _fade(age_s), _fade(age_s, PAST_HALF_LIFE_S)
     return Health(
         health.seen * fades + 1.0,
         health.failed * fades + failed,
@@ -179,5 +179,9 @@ def _healed(health: Health, now_s: float, *, slow: bool) -> Health:
     )
 
 
-def _fade(health: Health, now_s: float, half_life_s: float = HALF_LIFE_S) -> float:
-    return float(0.5 ** (max(now_s - health.at_s, 0.0) / half_life_s))
+def _age_s(health: Health, now_s: float) -> float:
+    return max(now_s - health.at_s, 0.0)
+
+
+def _fade(age_s: float, half_life_s: float = HALF_LIFE_S) -> float:
+    return float(0.5 ** (age_s / half_life_s))

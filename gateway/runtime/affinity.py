@@ -7,6 +7,7 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Container, Mapping
 from datetime import timedelta
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 from gateway.domain.affinity import Pin
@@ -16,6 +17,8 @@ HOLDS_S = 3600.0
 """How long a conversation without another answer stays."""
 MOST_PINS = 100_000
 """Conversations that are remembered at once, about 25 MB; the one that was answered longest ago is forgotten first."""
+NUMBERS = 4096
+"""Numbers of conversations that are remembered: one is asked for when a model is chosen, and when that has answered."""
 KEPT_AGAIN_S = 300.0
 """How much later than what is kept a pin must end to be kept anew: a turn a second is no write a second."""
 
@@ -40,7 +43,7 @@ class Pins:
 
     def __init__(self, clock: Clock, key: bytes, keep: Keep = _for_now, most: int = MOST_PINS) -> None:
         self._clock = clock
-        self._key = key
+        self._number = lru_cache(maxsize=NUMBERS)(partial(_number, key))
         self._keep = keep
         self._most = most
         self._held: OrderedDict[int, _Held] = OrderedDict()
@@ -96,6 +99,7 @@ class Pins:
             del self._held[number]
             self._keep(number, None)
 
-    def _number(self, conversation_hash: int) -> int:
-        data = conversation_hash.to_bytes(8, "big")
-        return int.from_bytes(hashlib.blake2b(data, key=self._key, digest_size=8).digest(), "big", signed=True)
+
+def _number(key: bytes, conversation_hash: int) -> int:
+    data = conversation_hash.to_bytes(8, "big")
+    return int.from_bytes(hashlib.blake2b(data, key=key, digest_size=8).digest(), "big", signed=True)

@@ -38,7 +38,7 @@ class Spoken:
 
 
 class Asked(Struct, frozen=True, gc=False):
-    """What a provider is asked, and how its replies are read.
+    """What a provider is asked, and how its replies are read: what it says is in the caller's own dialect if `native`.
 
     `lost` names what of the request could not be carried over, and `defaulted` is the limit on the output that it was
     given because nobody gave one.
@@ -46,6 +46,7 @@ class Asked(Struct, frozen=True, gc=False):
 
     call: Call
     endpoint: Endpoint
+    native: bool
     lost: tuple[str, ...] = ()
     defaulted: int | None = None
 
@@ -58,58 +59,40 @@ class Unaskable:
     lost: tuple[str, ...] = ()
 
 
-def endpoint_of(exchange: Exchange, spoken: Spoken, model: Model) -> Endpoint:
-    """Give how a model is spoken to for this request."""
-    kind = exchange.active.snapshot.providers[model.provider].kind
-    own = spoken.apart.get(exchange.request.surface) if native(exchange, model) else None
-    return spoken.dialects[kind] if own is None else own(exchange.request)
-
-
 def asked(exchange: Exchange, spoken: Spoken, position: int, step: Step) -> Asked | Unaskable:
     """Write the call of one step, or say why it cannot carry the request."""
+    request = exchange.request
     model, provider, target = exchange.upstream_of(step)
-    endpoint = endpoint_of(exchange, spoken, model)
-    if native(exchange, model):
-        written = _passed_on(exchange, endpoint, model, step)
+    if words := unfit(model, provider.kind, request.surface):
+        return Unaskable(Refusal(RefusalKind.INVALID_REQUEST, words, "model"))
+    native = _is_native(request.surface, model, provider.kind)
+    dialect, apart = spoken.dialects[provider.kind], spoken.apart.get(request.surface) if native else None
+    endpoint = dialect if apart is None else apart(request)
+    if native:
+        written: Outgoing | Refusal = endpoint.pass_on(request, model, step.params, _most(model))
     else:
-        written = _translated(exchange, spoken.dialects[provider.kind], model, step)
+        written = _translated(exchange, dialect, model, step)
     if isinstance(written, Refusal):
         return Unaskable(written)
-    if exchange.decision.chain.strict and (dropped := (*exchange.request.dropped, *written.lost)):
+    if exchange.decision.chain.strict and (dropped := (*request.dropped, *written.lost)):
         return Unaskable(strict_refusal(step.model, dropped), written.lost)
-    written = _mended(exchange, endpoint, position, written)
-    headers = endpoint.headers(target.secret, exchange.request)
+    if exchange.history:
+        written = _mended(exchange, endpoint, position, written)
+    headers = endpoint.headers(target.secret, request)
     call = Call(provider.name, target.base_url + endpoint.path, headers, written.body, step.timeouts, target.way)
-    return Asked(call, endpoint, written.lost, written.defaulted)
+    return Asked(call, endpoint, native, written.lost, written.defaulted)
 
 
-def native(exchange: Exchange, model: Model) -> bool:
-    """Say whether a model takes the body as it is."""
-    surface = exchange.request.surface
-    if surface is Surface.RESPONSES:
-        return model.responses
-    return NATIVE.get(surface) is exchange.active.snapshot.providers[model.provider].kind
-
-
-def _unfit(exchange: Exchange, model: Model) -> Refusal | None:
-    kind, surface = exchange.active.snapshot.providers[model.provider].kind, exchange.request.surface
-    words = unfit(model, kind, surface)
-    return Refusal(RefusalKind.INVALID_REQUEST, words, "model") if words else None
+def _is_native(surface: Surface, model: Model, kind: Dialect) -> bool:
+    """Say whether a model at a provider of a kind takes the body as it is."""
+    return model.responses if surface is Surface.RESPONSES else NATIVE.get(surface) is kind
 
 
 def _most(model: Model) -> int:
     return model.max_output_tokens or UNKNOWN_MAX_OUTPUT_TOKENS
 
 
-def _passed_on(exchange: Exchange, endpoint: Endpoint, model: Model, step: Step) -> Outgoing | Refusal:
-    if refusal := _unfit(exchange, model):
-        return refusal
-    return endpoint.pass_on(exchange.request, model, step.params, _most(model))
-
-
 def _translated(exchange: Exchange, dialect: ProviderDialect, model: Model, step: Step) -> Outgoing | Refusal:
-    if refusal := _unfit(exchange, model):
-        return refusal
     chat = exchange.caller.chat(exchange.request.fields)
     if isinstance(chat, Refusal):
         return chat
@@ -126,7 +109,7 @@ def _named(exchange: Exchange, lost: Iterable[str]) -> tuple[str, ...]:
 
 def _mended(exchange: Exchange, endpoint: Endpoint, position: int, written: Outgoing) -> Outgoing:
     """Leave out of a request what the provider turned down when this step was asked before."""
-    last = exchange.history[-1] if exchange.history else None
+    last = exchange.history[-1]
     if not isinstance(last, Attempt) or last.position != position or not last.again or last.error is None:
         return written
     mended = endpoint.mended(written.body, last.error)

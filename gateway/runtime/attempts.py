@@ -3,18 +3,17 @@
 import asyncio
 from dataclasses import replace
 
-from gateway.dialects.base import Answer, Bad, Endpoint
+from gateway.dialects.base import Answer, Bad
 from gateway.dialects.relay import Relay
 from gateway.domain.attempt import ProviderError, Skipped
 from gateway.domain.budget import Unread
-from gateway.domain.registry import Model
 from gateway.domain.rule import Step
 from gateway.domain.upstream import Reply, UpstreamError
 from gateway.domain.words import Failure, Skip
 from gateway.engine.chain import Try
 from gateway.engine.failure import failure_of
 from gateway.engine.waits import wait_asked_s
-from gateway.runtime.asking import Spoken, Unaskable, asked, native
+from gateway.runtime.asking import Asked, Spoken, Unaskable, asked
 from gateway.runtime.exchange import Exchange
 from gateway.runtime.gates import GateBoard, Place
 from gateway.runtime.ports import Deadline, Timekeeper, Transport
@@ -159,11 +158,11 @@ class Attempts:
                 if not 200 <= reply.status < 300:
                     self._refused(attempt, reply, await reply.read())
                     return None
-                if reply.headers.get("content-type", "").startswith("application/json"):
+                if reply.header("content-type").startswith("application/json"):
                     bad = _not_streamed(question.endpoint.read_answer(await reply.read()))
                     attempt.failed(bad, self._clock)
                     return None
-                relay = attempt.relay = _relay(attempt.exchange, question.endpoint, attempt.model)
+                relay = attempt.relay = _relay(attempt.exchange, question)
                 first = await _first_content(reply, relay)
             if relay.bad is not None:
                 attempt.garbage = relay.garbage
@@ -186,8 +185,9 @@ class Attempts:
         attempt.failed(Bad(failure_of(error), replace(error, retry_after_s=wait_s)), self._clock)
 
 
-def _relay(exchange: Exchange, endpoint: Endpoint, model: Model) -> Relay:
-    if native(exchange, model):
+def _relay(exchange: Exchange, question: Asked) -> Relay:
+    endpoint = question.endpoint
+    if question.native:
         return Relay(endpoint.stream_reader(pieces=False), None, hide_usage=endpoint.hides_usage(exchange.request))
     writer = exchange.caller.stream_writer(exchange.request.fields, exchange.id)
     return Relay(endpoint.stream_reader(pieces=True), writer, hide_usage=False)

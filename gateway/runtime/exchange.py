@@ -144,12 +144,12 @@ class Exchange(Struct):
     @property
     def attempts(self) -> tuple[Attempt, ...]:
         """The attempts so far, without the steps that were passed over."""
-        return tuple(event for event in self.history if isinstance(event, Attempt))
+        return tuple([event for event in self.history if isinstance(event, Attempt)])
 
     @property
     def cost_nano_usd(self) -> int:
         """What all attempts so far have cost, the failed ones included."""
-        return sum(event.cost_nano_usd for event in self.history if isinstance(event, Attempt))
+        return sum([event.cost_nano_usd for event in self.history if isinstance(event, Attempt)])
 
     @property
     def about(self) -> About:

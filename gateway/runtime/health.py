@@ -73,8 +73,7 @@ class HealthBoard:
         if slow and before.reason is Ailment.SLOW and after.reason is None:
             del self._paces[model]
             logger.info("model '%s' has been slow for so long that it is taken to be no faster any more", model)
-        self._note(model, after)
-        self._say_if_new(model, before, after, "")
+        self._note(model, before, after)
 
     def failed(self, attempt: Attempt, failure: Failure, *, trial: bool) -> None:
         """Note that an attempt failed."""
@@ -82,9 +81,8 @@ class HealthBoard:
         wait_s = attempt.error.retry_after_s if attempt.error else None
         before = self._health(model)
         after = failed(before, failure, wait_s, now_s, trial=trial)
-        self._note(model, after)
         mend = f": see to the account at provider '{attempt.provider}'" if failure in OURS_TO_MEND else ""
-        self._say_if_new(model, before, after, mend)
+        self._note(model, before, after, mend)
 
     def overtaken(self, attempt: Attempt, took: Took | None, *, trial: bool) -> None:
         """Note that another model was faster; `took` is how long this one had been silent, None where that is unknown.
@@ -97,8 +95,7 @@ class HealthBoard:
             return
         before = self._health(attempt.model)
         after = answered(before, self._clock.monotonic(), trial=trial, slow=True)
-        self._note(attempt.model, after)
-        self._say_if_new(attempt.model, before, after, "")
+        self._note(attempt.model, before, after)
 
     def state(self, model: str) -> HealthState:
         """Give the word for how a model is doing."""
@@ -147,6 +144,30 @@ class HealthBoard:
         paces[took.kind] = learned(pace, took.seconds)
         return False
 
+    def _health(self, model: str) -> Health:
+        return self._known.get(model, WELL)
+
+    def _moment(self, monotonic_s: float) -> datetime:
+        return self._clock.now() + timedelta(seconds=monotonic_s - self._clock.monotonic())
+
+    def _note(self, model: str, before: Health, after: Health, mend: str = "") -> None:
+        """Remember how a model is doing now; keep and say aloud what is new of it, and what would mend it."""
+        self._known[model] = after
+        if after.reason is not None:
+            self._ailing.add(model)
+            self._keep_rest(model, before, after)
+            self._say_if_new(model, before, after, mend)
+        elif model in self._ailing:
+            self._ailing.discard(model)
+            self._keep(model, None)
+            logger.info("model '%s' answers again", model)
+
+    def _keep_rest(self, model: str, before: Health, after: Health) -> None:
+        if after.mild or not isinstance(after.reason, Failure):
+            return
+        if (before.reason, before.until_s, before.spells) != (after.reason, after.until_s, after.spells):
+            self._keep(model, Cooling(after.reason, self._moment(after.until_s), after.spells))
+
     def _say_if_new(self, model: str, before: Health, after: Health, mend: str) -> None:
         if after.reason is None or (before.reason is not None and before.mild is after.mild):
             return
@@ -154,23 +175,3 @@ class HealthBoard:
             mend = ": it does worse than usual, others are asked first"
         rest_s = after.until_s - self._clock.monotonic()
         logger.warning("model '%s' is left alone for %.0f s (%s)%s", model, rest_s, after.reason.value, mend)
-
-    def _health(self, model: str) -> Health:
-        return self._known.get(model, WELL)
-
-    def _moment(self, monotonic_s: float) -> datetime:
-        return self._clock.now() + timedelta(seconds=monotonic_s - self._clock.monotonic())
-
-    def _note(self, model: str, health: Health) -> None:
-        before = self._health(model)
-        self._known[model] = health
-        if health.reason is not None:
-            self._ailing.add(model)
-            if health.mild or not isinstance(health.reason, Failure):
-                return
-            if (before.reason, before.until_s, before.spells) != (health.reason, health.until_s, health.spells):
-                self._keep(model, Cooling(health.reason, self._moment(health.until_s), health.spells))
-        elif model in self._ailing:
-            self._ailing.discard(model)
-            self._keep(model, None)
-            logger.info("model '%s' answers again", model)

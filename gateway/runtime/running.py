@@ -81,7 +81,7 @@ class Running(Struct):
         Raises UpstreamError for an answer that is compressed: nobody asked for that, and it may unfold to anything.
         """
         self.status = reply.status
-        given = reply.headers.get(self.question.endpoint.id_header, "")
+        given = reply.header(self.question.endpoint.id_header)
         self.upstream_id = given if _ID.fullmatch(given) else ""
         if 200 <= reply.status < 300 and folded(reply):
             words = f"{self.model.provider} compressed its answer, which it was asked not to do"
@@ -195,7 +195,7 @@ class Running(Struct):
 
 def folded(reply: Reply) -> bool:
     """Say whether the body of a reply is compressed."""
-    return reply.headers.get("content-encoding", "").strip().lower() not in ("", "identity")
+    return reply.header("content-encoding").strip().lower() not in ("", "identity")
 
 
 def without(secret: str | None, error: ProviderError) -> ProviderError:

@@ -2,19 +2,22 @@
 
 from collections import deque
 
-from gateway.engine.hedges import usual_s
+from gateway.engine.hedges import FEWEST_TIMES, usual_s
 
 REMEMBERED_TIMES = 256
 RELEARN_EVERY = 16
-"""Times after which what is usual is learned anew: to learn it is to sort all that are remembered."""
+"""Times after which what is usual is learned anew."""
 
 
 class _Pace:
-    __slots__ = ("times_s", "unlearned", "usual_s")
+    """`lesson` are the times that what is usual is to be learned from, once somebody asks: that is to sort them all."""
+
+    __slots__ = ("lesson", "times_s", "unlearned", "usual_s")
 
     def __init__(self) -> None:
         self.times_s: deque[float] = deque(maxlen=REMEMBERED_TIMES)
         self.unlearned = 0
+        self.lesson: tuple[float, ...] = ()
         self.usual_s: float | None = None
 
 
@@ -36,11 +39,15 @@ class UsualTimes:
             pace = self._known[model, stream] = _Pace()
         pace.times_s.append(seconds)
         pace.unlearned += 1
-        if pace.unlearned == RELEARN_EVERY or pace.usual_s is None:
+        if pace.unlearned == RELEARN_EVERY or len(pace.times_s) <= FEWEST_TIMES:
             pace.unlearned = 0
-            pace.usual_s = usual_s(pace.times_s)
+            pace.lesson = tuple(pace.times_s)
 
     def usual_s(self, model: str, stream: bool) -> float | None:  # noqa: FBT001 - the kind of an answer
         """Give what nearly all answers of a model stay within, in seconds; None while too few are known."""
         pace = self._known.get((model, stream))
-        return None if pace is None else pace.usual_s
+        if pace is None:
+            return None
+        if pace.lesson:
+            pace.usual_s, pace.lesson = usual_s(pace.lesson), ()
+        return pace.usual_s

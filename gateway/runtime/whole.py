@@ -1,24 +1,22 @@
 """A whole answer that has come: it is given to the caller, or let go of."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from gateway.dialects.base import Answer
 from gateway.domain.chat import Stop
 from gateway.domain.usage import Usage
-from gateway.runtime.asking import Spoken, native
+from gateway.runtime.asking import Spoken
 from gateway.runtime.ports import Clock
 from gateway.runtime.running import Running, estimated_usage
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(Struct, frozen=True, gc=False):
     """A whole answer in the caller's dialect."""
 
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Whole:
+class Whole(Struct, frozen=True):
     """An answer as its provider gave it; one of `taken`, `overtaken` and `left` must follow."""
 
     running: Running
@@ -34,13 +32,13 @@ class Whole:
         usage = self._usage()
         running.answering(usage.output_tokens)
         running.ended(usage, None, self.clock)
-        as_it_is = native(exchange, running.model)
-        if as_it_is and exchange.defaulted is None:
+        native = running.question.native
+        if native and exchange.defaulted is None:
             return Answered(self.body)
         kind = exchange.active.snapshot.providers[running.model.provider].kind
         reply = self.spoken.dialects[kind].reply(answer)
         exchange.cut = reply.stop is Stop.LENGTH
-        if as_it_is:
+        if native:
             return Answered(self.body)
         # the caller is told what the provider reported: a guess of ours would look like that
         return Answered(exchange.caller.write_answer(reply, answer.usage, exchange.about, exchange.request.fields))

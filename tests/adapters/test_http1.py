@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.adapters.http1 import UNTIL_CLOSE, Body, ClosedError, Connection, ProtocolError, fields_of
+from gateway.adapters.http1 import UNTIL_CLOSE, Body, ClosedError, Connection, ProtocolError, field_of, fields_of
 
 Peer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -84,6 +84,14 @@ def test_the_end_of_the_connection_does_not_finish_a_body_with_a_length() -> Non
 
 def test_header_fields_have_lower_case_names_and_bare_values() -> None:
     assert fields_of(b"HTTP/1.1 200 OK\r\nRetry-After:  7 \r\nX-A:b:c\r\n") == {"retry-after": "7", "x-a": "b:c"}
+
+
+@given(st.lists(st.sampled_from([b"A", b"a", b"b", b":", b" ", b"\t", b"\r\n", b"\n", b"\r", b"\xc4"]), max_size=30))
+def test_a_field_that_is_looked_for_is_the_one_that_is_read(parts: list[bytes]) -> None:
+    """Whatever a head says: a name again, a colon in a value, a line that goes on, spaces before a colon."""
+    head = b"HTTP/1.1 200 OK\r\n%s\r\n" % b"".join(parts)
+    fields = fields_of(head)
+    assert [field_of(head, name) for name in ("a", "b", "ab")] == [fields.get(name, "") for name in ("a", "b", "ab")]
 
 
 @asynccontextmanager

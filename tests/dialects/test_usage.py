@@ -301,3 +301,45 @@ def test_no_input_token_is_lost_or_counted_twice(prompt: int, cached: int, writt
     assert gemini_generate_content(gemini).input_tokens == prompt
     anthropic = {"input_tokens": prompt, "cache_read_input_tokens": cached, "cache_creation_input_tokens": written}
     assert anthropic_messages(anthropic).input_tokens == prompt + cached + written
+
+
+def as_floats(value: dict[str, Any] | int) -> dict[str, Any] | float:
+    if isinstance(value, dict):
+        return {name: as_floats(each) for name, each in value.items()}
+    return float(value)
+
+
+def whole(names: str) -> st.SearchStrategy[dict[str, int]]:
+    return st.fixed_dictionaries({}, optional=dict.fromkeys(names.split(), st.integers(0, 999)))
+
+
+parts = whole("cached_tokens cache_write_tokens audio_tokens reasoning_tokens unknown_tokens")
+
+
+@given(
+    st.one_of(
+        st.tuples(
+            st.just(openai_chat),
+            whole("prompt_tokens completion_tokens total_tokens cached_tokens prompt_cache_hit_tokens"),
+            st.fixed_dictionaries({}, optional={"prompt_tokens_details": parts, "completion_tokens_details": parts}),
+        ),
+        st.tuples(
+            st.just(openai_responses),
+            whole("input_tokens output_tokens"),
+            st.fixed_dictionaries({}, optional={"input_tokens_details": parts, "output_tokens_details": parts}),
+        ),
+        st.tuples(
+            st.just(anthropic_messages),
+            whole("input_tokens output_tokens cache_read_input_tokens cache_creation_input_tokens"),
+            st.fixed_dictionaries(
+                {}, optional={"cache_creation": whole("ephemeral_5m_input_tokens ephemeral_1h_input_tokens")}
+            ),
+        ),
+    )
+)
+def test_a_count_is_the_same_however_the_number_is_written(
+    case: tuple[Callable[[Mapping[str, Any]], Usage], Mapping[str, Any], Mapping[str, Any]],
+) -> None:
+    reader, counters, details = case
+    written = {**counters, **details}
+    assert reader(written) == reader({name: as_floats(each) for name, each in written.items()})

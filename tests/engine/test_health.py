@@ -1,10 +1,9 @@
 """A model is judged by its own traffic alone: rests begin, last and end as promised, whatever order things come in."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from gateway.domain.health import WELL, Ailment, Health, HealthState
 from gateway.domain.words import Failure

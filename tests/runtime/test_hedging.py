@@ -436,6 +436,9 @@ class Ready:
         self._left = body
         self.closed = False
 
+    def header(self, name: str) -> str:
+        return self.headers.get(name, "")
+
     async def read(self) -> bytes:
         return self._left
 

@@ -109,11 +109,11 @@ class OpenAIChat(OpenAI):
             return NOT_JSON
         if answer.get("error"):
             return bad_of(answer["error"])
-        choices = [dict_of(choice) for choice in list_of(answer.get("choices"))] or [{}]
+        choices = [dict_of(choice) for choice in list_of(answer.get("choices"))]
         messages = [dict_of(choice.get("message")) for choice in choices]
         used = usage_of(reported_in(answer.get("usage")), answer.get("service_tier"))
-        if not (messages[0].get("content") or any(map(says_something, messages))):
-            refused = stop_of(choices[0].get("finish_reason")) is Stop.REFUSAL
+        if not any(map(says_something, messages)):
+            refused = bool(choices) and stop_of(choices[0].get("finish_reason")) is Stop.REFUSAL
             return replace(REFUSED if refused else NOTHING, usage=used)
         characters = 0 if used and not used.estimated else sum(map(characters_in, messages))
         return Answer(text_of(answer.get("model")), used, answer, characters)

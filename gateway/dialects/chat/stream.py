@@ -271,10 +271,11 @@ def stop_of(reason: Any) -> Stop:  # noqa: ANN401 - decoded JSON
 
 def usage_of(reported: Mapping[str, Any], tier: Any) -> Usage | None:  # noqa: ANN401 - decoded JSON
     """Give what a provider reported, None where it reported nothing; without an output it is a guess to be mended."""
-    if not usage.counts(reported, usage.OPENAI_COUNTERS):
-        return None
-    used = usage.openai_chat(reported, tier)
-    return used if usage.counts(reported, usage.OPENAI_OUTPUT) else replace(used, estimated=True)
+    if usage.counts(reported, usage.OPENAI_OUTPUT):
+        return usage.openai_chat(reported, tier)
+    if usage.counts(reported, usage.OPENAI_COUNTERS):
+        return replace(usage.openai_chat(reported, tier), estimated=True)
+    return None
 
 
 def usage_object(used: Usage) -> dict[str, Any]:

@@ -186,10 +186,11 @@ def stop_of(reason: Any) -> Stop:  # noqa: ANN401 - decoded JSON
 
 def usage_of(reported: Mapping[str, Any]) -> Usage | None:
     """Give what a provider reported, None where it reported nothing; without an output it is a guess to be mended."""
-    if not usage.counts(reported, usage.ANTHROPIC_COUNTERS):
-        return None
-    used = usage.anthropic_messages(reported)
-    return used if usage.counts(reported, usage.ANTHROPIC_OUTPUT) else replace(used, estimated=True)
+    if usage.counts(reported, usage.ANTHROPIC_OUTPUT):
+        return usage.anthropic_messages(reported)
+    if usage.counts(reported, usage.ANTHROPIC_COUNTERS):
+        return replace(usage.anthropic_messages(reported), estimated=True)
+    return None
 
 
 def usage_object(used: Usage) -> dict[str, Any]:

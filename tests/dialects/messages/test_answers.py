@@ -37,7 +37,7 @@ def test_an_answer_is_read() -> None:
     assert read == Answer("c", Usage(fresh_input_tokens=3, output_tokens=2), json.loads(body))
     assert ANTHROPIC.reply(read) == Reply("m1", "c", (Thinking("Hm", "s"), Text("Hi")), Stop.END)
     body = message(usage={"input_tokens": None})
-    assert ANTHROPIC.read_answer(body) == Answer("c", None, json.loads(body))
+    assert ANTHROPIC.read_answer(body) == Answer("c", None, json.loads(body), characters=4)
 
 
 @pytest.mark.parametrize(
