@@ -14,6 +14,7 @@ from functools import lru_cache
 from urllib.parse import unquote, urlsplit
 
 LONGEST_HEAD_BYTES = 64 * 1024
+_END = b"\r\n\r\n"
 
 
 class ProxyError(Exception):
@@ -66,12 +67,7 @@ async def tunnel(stream: socket.socket, proxy: Proxy, authority: str) -> None:
     loop = asyncio.get_running_loop()
     line = f"CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n".encode("ascii")
     await loop.sock_sendall(stream, line + proxy.authorization + b"\r\n")
-    head = b""
-    while b"\r\n\r\n" not in head:
-        data = await loop.sock_recv(stream, 4096)
-        head += data
-        if not data or len(head) > LONGEST_HEAD_BYTES:
-            raise ProxyError("answers with something that is not HTTP" if head else "closes the connection")
+    head = await _head(stream)
     words = head.split(b"\r\n", 1)[0].split(b" ", 2)
     if len(words) < 2 or not words[0].startswith(b"HTTP/1.") or not words[1].isdigit():
         raise ProxyError("answers with something that is not HTTP")
@@ -80,5 +76,18 @@ async def tunnel(stream: socket.socket, proxy: Proxy, authority: str) -> None:
         raise ProxyError("wants a user and a password that it accepts")
     if not 200 <= status < 300:
         raise ProxyError(f"does not lead there: it says {status}")
-    if not head.endswith(b"\r\n\r\n"):
+    if not head.endswith(_END):
         raise ProxyError("sends what nobody asked for")
+
+
+async def _head(stream: socket.socket) -> bytes:
+    """Read to the end of a head, and what comes with it; each byte is looked at once, however few come at a time."""
+    loop, head, end = asyncio.get_running_loop(), bytearray(), -1
+    while end < 0:
+        data = await loop.sock_recv(stream, 4096)
+        looked_at = max(0, len(head) - len(_END) + 1)
+        head += data
+        if not data or len(head) > LONGEST_HEAD_BYTES:
+            raise ProxyError("answers with something that is not HTTP" if head else "closes the connection")
+        end = head.find(_END, looked_at)
+    return bytes(head)

@@ -1,14 +1,17 @@
 """Which proxy leads to an address, and what a tunnel through one takes."""
 
 import asyncio
+import itertools
+import select
 import socket
 from base64 import b64encode
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.adapters.proxy import Proxy, ProxyError, is_here, proxy_for, proxy_of, tunnel
+from gateway.adapters.proxy import LONGEST_HEAD_BYTES, Proxy, ProxyError, is_here, proxy_for, proxy_of, tunnel
 
 WAYS = [
     ("https://hooks.example/x", "http://secure:3128"),
@@ -88,6 +91,7 @@ async def test_a_tunnel_is_asked_for_with_the_user_and_nothing_else() -> None:
     assert asked == b"CONNECT host:443 HTTP/1.1\r\nHost: host:443\r\nProxy-Authorization: Basic x\r\n\r\n"
 
 
+ANSWER = b"HTTP/1.1 200 OK\r\nVia: proxy\r\n\r\n"
 HEADS = st.builds(
     lambda version, status, rest, more: version + b" " + status + rest + more,
     st.sampled_from([b"HTTP/1.1", b"HTTP/1.0", b"HTTP/2", b"ICY"]),
@@ -109,3 +113,41 @@ def test_whatever_a_proxy_says_is_a_tunnel_or_an_error_of_the_proxy(said: bytes)
         assert not well
     else:
         assert well
+
+
+async def dripped(parts: Sequence[bytes]) -> None:
+    """Ask for a tunnel of a proxy that says this in parts, each after the one before was read, and then hangs up."""
+    loop = asyncio.get_running_loop()
+    ours, theirs = socket.socketpair()
+
+    async def say() -> None:
+        for part in parts:
+            await loop.sock_sendall(theirs, part)
+            while select.select([ours], [], [], 0)[0]:  # noqa: ASYNC110 - what is waited for is a socket
+                await asyncio.sleep(0)
+        theirs.shutdown(socket.SHUT_WR)
+
+    with ours, theirs:
+        ours.setblocking(False)
+        theirs.setblocking(False)
+        async with asyncio.TaskGroup() as tasks:
+            saying = tasks.create_task(say())
+            try:
+                await tunnel(ours, Proxy("proxy", 1), "host:443")
+            finally:
+                saying.cancel()
+
+
+@given(st.lists(st.integers(1, len(ANSWER) - 1), unique=True, max_size=8))
+def test_a_head_is_the_same_however_it_is_cut(cuts: list[int]) -> None:
+    at = [0, *sorted(cuts), len(ANSWER)]
+    asyncio.run(dripped([ANSWER[start:end] for start, end in itertools.pairwise(at)]))
+
+
+@pytest.mark.parametrize("size", [1, 4096])
+async def test_a_head_without_an_end_is_read_no_further_than_any_head_goes(size: int) -> None:
+    """U-113: and a byte at a time costs no more than many."""
+    head = b"HTTP/1.1 200 OK\r\nx: " + b"y" * LONGEST_HEAD_BYTES
+    parts = [head[at : at + size] for at in range(0, len(head), size)]
+    with pytest.RaisesGroup(pytest.RaisesExc(ProxyError, match="not HTTP")):
+        await dripped(parts)
