@@ -5,13 +5,11 @@ of an answer no more is read than anybody looks at. Proxies and trusted certific
 is said about a failure never holds the address: it is a secret.
 """
 
-import asyncio
 import errno
 import logging
 import os
 import socket
 import ssl
-import threading
 from collections import OrderedDict
 from contextlib import suppress
 from typing import Final
@@ -20,6 +18,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
+from gateway.adapters.names import Names
 from gateway.adapters.proxy import proxy_for
 from gateway.domain.alert import Alert, Receiver
 from gateway.domain.delivery import NoAnswer, Post, Response
@@ -41,7 +40,7 @@ class Webhooks:
         self._timeout_s = timeout_s
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
-                limit=0, force_close=True, use_dns_cache=False, resolver=OwnThreads(), ssl=ssl.create_default_context()
+                limit=0, force_close=True, use_dns_cache=False, resolver=Resolver(), ssl=ssl.create_default_context()
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=timeout_s),
@@ -99,48 +98,30 @@ async def _beginning(content: aiohttp.StreamReader) -> bytes:
     return b"".join(parts)
 
 
-class OwnThreads(AbstractResolver):
-    """Looks names up in threads of its own, which nobody waits for at the end.
+class Resolver(AbstractResolver):
+    """Looks names up as the way to providers does: beside the loop, with one thread for each name that hangs."""
 
-    The loop's threads are few, and the way to providers needs them: a name server that hangs must not take them.
-    """
+    def __init__(self) -> None:
+        self._names = Names()
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
         """Give the addresses of a host. Raises OSError."""
-        loop = asyncio.get_running_loop()
-        found: asyncio.Future[list[ResolveResult]] = loop.create_future()
-
-        def settle(result: list[ResolveResult] | OSError) -> None:
-            if found.done():
-                return
-            if isinstance(result, OSError):
-                found.set_exception(result)
-            else:
-                found.set_result(result)
-
-        def look_up() -> None:
-            result = _addresses(host, port, family)
-            with suppress(RuntimeError):  # the loop is closed, and nobody waits
-                loop.call_soon_threadsafe(settle, result)
-
-        threading.Thread(target=look_up, name="alerts-names", daemon=True).start()
-        return await found
+        try:
+            found = await self._names.find(host, port)
+        except UnicodeError as error:
+            raise OSError(str(error)) from error
+        return [
+            ResolveResult(
+                hostname=host, host=str(address[0]), port=int(address[1]), family=kind, proto=protocol, flags=0
+            )
+            for kind, _, protocol, _, address in found
+            if family in (socket.AF_UNSPEC, kind)
+        ]
 
     async def close(self) -> None:
         """Keep nothing."""
-
-
-def _addresses(host: str, port: int, family: int) -> list[ResolveResult] | OSError:
-    try:
-        infos = socket.getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        return error if isinstance(error, OSError) else OSError(str(error))
-    return [
-        ResolveResult(hostname=host, host=str(address[0]), port=int(address[1]), family=kind, proto=protocol, flags=0)
-        for kind, _, protocol, _, address in infos
-    ]
 
 
 class Printer:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.adapters.webhook import MOST_READ_BYTES, OwnThreads, Printer, Webhooks
+from gateway.adapters.webhook import MOST_READ_BYTES, Printer, Webhooks
 from gateway.domain.alert import ReceiverKind
 from gateway.domain.delivery import NoAnswer, Post, Response, Sending
 from gateway.receivers.formats import post_for
@@ -173,8 +173,10 @@ async def test_what_cannot_be_reached_is_said_without_the_address(webhooks: Webh
     assert await webhooks.send(OPS, FIRING, post(url)) == NoAnswer(words)
 
 
-async def test_names_are_looked_up_in_threads_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    """U-103: a name server that hangs takes no thread that the way to providers needs."""
+async def test_a_name_server_that_hangs_takes_one_thread_a_name_and_none_of_the_loops(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """U-103: however many messages wait for it, the way to providers goes on."""
     asked, let_go = threading.Event(), threading.Event()
     threads: list[threading.Thread] = []
 
@@ -185,13 +187,18 @@ async def test_names_are_looked_up_in_threads_of_their_own(monkeypatch: pytest.M
         raise socket.gaierror
 
     monkeypatch.setattr(socket, "getaddrinfo", hang)
-    async with asyncio.TaskGroup() as tasks:
-        lookups = [tasks.create_task(OwnThreads().resolve("slow.example", 80)) for _ in range(50)]
-        await asyncio.to_thread(asked.wait, 20)  # the loop's own threads are free
-        for lookup in lookups:
-            lookup.cancel()
-    assert all(thread.daemon for thread in threads)
-    let_go.set()
+    sender = Webhooks("9.9", 20)
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            sends = [tasks.create_task(sender.send(OPS, FIRING, post("http://slow.example/"))) for _ in range(50)]
+            await asyncio.to_thread(asked.wait, 20)  # the loop's own threads are free
+            for each in sends:
+                each.cancel()
+        assert len(threads) == 1
+        assert threads[0].daemon
+    finally:
+        let_go.set()
+        await sender.close()
 
 
 # -- TLS and proxies
