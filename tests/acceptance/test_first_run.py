@@ -37,11 +37,15 @@ def free_port() -> int:
 
 
 def environment(**more: str) -> dict[str, str]:
-    """Give a newcomer's environment: no key, no setting, and the commands of the environment that runs the tests."""
+    """Give a newcomer's environment: no key, no setting, and the commands of the environment that runs the tests.
+
+    They run the tree that the tests are of, whichever one that environment was installed from.
+    """
     kept = {
         name: value for name, value in os.environ.items() if not name.startswith(("RULEGATE_", "OPENAI", "ANTHROPIC"))
     }
-    return {**kept, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", **more}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return {**kept, "PATH": path, "PYTHONPATH": str(ROOT), **more}
 
 
 @contextmanager
