@@ -58,6 +58,7 @@ class Serving:
     process: asyncio.subprocess.Process
     url: str = ""
     said: list[str] = field(default_factory=list)
+    killed: bool = False
 
     @property
     def words(self) -> str:
@@ -86,6 +87,12 @@ class Serving:
         async with asyncio.timeout(LONGEST_S):
             return await self.process.wait()
 
+    def kill(self) -> None:
+        """End it at once, if it still runs; a second signal could take its exit code from whoever waits for it."""
+        if self.process.returncode is None and not self.killed:
+            self.process.kill()
+            self.killed = True
+
 
 @asynccontextmanager
 async def serving(
@@ -101,9 +108,7 @@ async def serving(
             try:
                 yield running
             finally:
-                if running.process.returncode is None:
-                    running.process.kill()
+                running.kill()
     finally:
-        if running.process.returncode is None:
-            running.process.kill()
-        await running.process.wait()
+        running.kill()
+        await process.wait()
