@@ -112,11 +112,11 @@ class Attempts:
             return await self._whole(attempt, deadline)
         except UpstreamError as error:
             attempt.hurried = error.ours
-            attempt.failed(Bad(error.failure, ProviderError(0, message=str(error))), self._clock)
+            attempt.failed(Bad(error.failure, ProviderError(0, message=str(error)), attempt.reported), self._clock)
         except TimeoutError:
             words = f"{attempt.model.name} did not answer in time"
             attempt.hurried = exchange.started_s + exchange.decision.chain.deadline_s <= self._clock.monotonic()
-            attempt.failed(Bad(Failure.TIMEOUT, ProviderError(0, message=words)), self._clock)
+            attempt.failed(Bad(Failure.TIMEOUT, ProviderError(0, message=words), attempt.reported), self._clock)
         except asyncio.CancelledError:
             if attempt.lost:
                 attempt.gives_way(self._clock)

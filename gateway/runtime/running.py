@@ -87,6 +87,11 @@ class Running(Struct):
             words = f"{self.model.provider} compressed its answer, which it was asked not to do"
             raise UpstreamError(Failure.MALFORMED, words)
 
+    @property
+    def reported(self) -> Usage | None:
+        """What its stream has reported of usage by now, before any content."""
+        return None if self.relay is None else self.relay.usage
+
     def waited(self, now_s: float) -> None:
         """Count the time since the start as time spent on the provider, but for what has been counted by now."""
         self.exchange.waited(self.started_s, now_s)
