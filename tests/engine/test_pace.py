@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from gateway.domain.pace import UNKNOWN, Pace
 from gateway.engine import pace as rules
-from gateway.engine.pace import is_slow, kind_of, learned
+from gateway.engine.pace import is_overtaken, is_slow, kind_of, learned
 
 seconds = st.floats(0, 600)
 
@@ -62,6 +62,28 @@ def test_what_is_usual_lies_among_what_was_seen(before: list[float]) -> None:
 def test_what_is_slower_than_a_slow_answer_is_slow(before: list[float], took: float, more: float) -> None:
     pace = pace_of(*before)
     assert is_slow(pace, took) <= is_slow(pace, took + more)
+
+
+OVERTAKEN: dict[str, tuple[list[float], float, bool]] = {
+    "silent for three times the usual": ([0.1] * 20, 0.3, True),
+    "silent for less than twice the usual": ([0.1] * 20, 0.19, False),
+    "too few to say": ([0.1] * 19, 10.0, False),
+    "slower than the other, and no slower than ever": ([5.0] * 20, 6.0, False),
+    "no time at all": ([0.1] * 20, 0.0, False),
+}
+
+
+@pytest.mark.parametrize(("before", "silent", "overtaken"), OVERTAKEN.values(), ids=OVERTAKEN.keys())
+def test_a_model_is_overtaken_by_its_own_past_alone(before: list[float], silent: float, *, overtaken: bool) -> None:
+    """To lose to a model that is faster anyway is no ailment."""
+    assert is_overtaken(pace_of(*before), silent) is overtaken
+
+
+@given(st.lists(seconds, min_size=20, max_size=40), seconds, seconds)
+def test_who_loses_is_judged_sooner_than_who_answers(before: list[float], silent: float, more: float) -> None:
+    """What would be a slow answer is enough to be overtaken, and a longer silence never speaks for a model."""
+    pace = pace_of(*before)
+    assert is_slow(pace, silent) <= is_overtaken(pace, silent) <= is_overtaken(pace, silent + more)
 
 
 def test_what_is_usual_follows_what_comes_later() -> None:

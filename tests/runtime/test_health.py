@@ -261,3 +261,26 @@ def test_a_clock_that_is_set_makes_no_rest_longer_or_shorter(days: int) -> None:
     assert board.state("small") is HealthState.COOLING
     time.passed_s = 30.0
     assert board.state("small") is HealthState.HALF_OPEN
+
+
+def overtaken(board: HealthBoard, silent_s: float, *, streams: bool = True) -> None:
+    for _ in range(FEW + 1):
+        attempt = Attempt(0, "small", "acme", Failure.CANCELLED, lost=True)
+        board.overtaken(attempt, Took(SHORT, silent_s) if streams else None, trial=False)
+
+
+def test_a_model_that_is_overtaken_again_and_again_is_slow_by_its_own_past() -> None:
+    """U-123: whoever is always cancelled gives no slow answer to be judged by; its silence speaks."""
+    board = HealthBoard(Time())
+    usual(board)
+    overtaken(board, 1.2)
+    assert board.checkup("small").reason is Ailment.SLOW
+    assert board.resting()["small"].mild
+
+
+@pytest.mark.parametrize(("silent_s", "streams"), [(0.9, True), (60.0, False)], ids=["as ever", "of unknown length"])
+def test_to_lose_to_a_model_that_is_faster_anyway_is_no_ailment(silent_s: float, *, streams: bool) -> None:
+    board = HealthBoard(Time())
+    usual(board)
+    overtaken(board, silent_s, streams=streams)
+    assert (board.state("small"), board.resting()) == (HealthState.OK, {})
