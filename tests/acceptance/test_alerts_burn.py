@@ -15,7 +15,9 @@ budgets:
   all: {limit: 100 USD, per: month, at: {100%: warn}}
 alerts:
   burning: {kind: burn_rate, budget: all, notify: [ops]}
+  looking: {kind: threshold, metric: catalogue_age_days, above: -1, notify: [looked]}
 """
+"""The second alert fires at the first look, from which on minutes are heard of; what was before, the ledger knows."""
 
 
 async def one_shift(running: Daemon) -> dict[str, Any] | None:
@@ -27,7 +29,8 @@ async def test_a_budget_that_burns_is_told_once_with_who_burns_it_and_until_when
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """U-80 U-82: the numbers are the ledger's, the incident is marked beside the chart, more of the same is no news."""
-    async with told(tmp_path, monkeypatch, BURNING, "ops") as (running, there):
+    async with told(tmp_path, monkeypatch, BURNING, "ops", "looked") as (running, there):
+        await there.until("looked", 1)
         await spend(running, "all", 4)
         (got,) = await there.until("ops", 1)
         values = got.data["values"]

@@ -4,7 +4,7 @@ from functools import reduce
 from math import exp, log
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from gateway.domain.pace import UNKNOWN, Pace
@@ -84,6 +84,15 @@ def test_who_loses_is_judged_sooner_than_who_answers(before: list[float], silent
     """What would be a slow answer is enough to be overtaken, and a longer silence never speaks for a model."""
     pace = pace_of(*before)
     assert is_slow(pace, silent) <= is_overtaken(pace, silent) <= is_overtaken(pace, silent + more)
+
+
+@given(st.lists(seconds, min_size=15, max_size=25), st.floats(0.5, 8))
+def test_to_be_overtaken_is_to_be_silent_for_twice_the_usual(before: list[float], times: float) -> None:
+    """By the geometric mean of what was learned, once that is enough."""
+    pace = pace_of(*before)
+    silent = times * exp(pace.mean)
+    assume(abs(times - 2) > 1e-6 and silent > rules.LEAST_S)
+    assert is_overtaken(pace, silent) is (pace.seen >= rules.ENOUGH and times > 2)
 
 
 def test_what_is_usual_follows_what_comes_later() -> None:

@@ -41,6 +41,17 @@ def read(surface: str, body: bytes, *, stream: bool) -> Said:
     return Said("".join(texts), models[0] if models else "", ended, errors[-1] if errors else None, len(events))
 
 
+def told(body: bytes, *, stream: bool) -> dict[str, int]:
+    """Give the counters that an answer tells its caller, by their names in its dialect: a stream's last ones."""
+    objects = [json.loads(data) for data in _data(body) if data != "[DONE]"] if stream else [json.loads(body)]
+    counters: dict[str, int] = {}
+    for each in objects:
+        for within in (each, each.get("message"), each.get("response")):
+            if isinstance(within, dict) and isinstance(usage := within.get("usage"), dict):
+                counters |= {name: count for name, count in usage.items() if isinstance(count, int)}
+    return counters
+
+
 def _data(body: bytes) -> list[str]:
     blocks = body.decode().split("\n\n")
     assert blocks[-1] == "", "a stream ends with a whole event"

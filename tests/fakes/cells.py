@@ -64,7 +64,7 @@ EXPECTED: Final = {
     "headers_slowly": alike("timeout"),
     "pings_only": alike("timeout"),
     "endless": Expected("timeout", BROKEN + "timeout"),
-    "endless_event": alike("timeout"),
+    "endless_event": Expected("timeout", "malformed"),
     "gzip_bomb": alike("malformed"),
     "half_closed": Expected("truncated", BROKEN + "truncated"),
     "slow": alike(WELL),
@@ -75,20 +75,23 @@ EXPECTED: Final = {
 }
 WINDOW: Final = {"openai": 2, "anthropic": 1}
 """How the windows of the models here compare: what is too long for the smaller may go on to the larger."""
-STATUS: Final = {
-    "bad_request": {400},
-    "context_length": {400},
-    "rate_limited": {429},
-    "overloaded": {503, 529},
-    "timeout": {504},
-}
+STATUS: Final = {"bad_request": 400, "context_length": 400, "rate_limited": 429, "overloaded": 503, "timeout": 504}
 """What the caller gets where no step answered and one failed so, what he can do most about first; else 502."""
 COOLS: Final = {"rate_limited", "auth", "quota"}
 """What makes a model rest after a single failure."""
-TALKATIVE: Final = {"stall_after_headers", "pings_only", "endless_event", "malformed_line", "error_in_stream"}
-"""Faults before which a stream of Anthropic's has reported what was read."""
-
-
+OURS: Final = {"auth", "quota", "not_found"}
+"""Failures of the gateway's own account, of which the caller hears no word of the provider's."""
+TIMEOUTS: Final = {
+    "stall": "{headers: 200ms, total: 200ms}",
+    "headers_slowly": "{headers: 200ms, total: 200ms}",
+    "stall_after_headers": "{first_content: 500ms, total: 500ms}",
+    "pings_only": "{first_content: 500ms, total: 500ms}",
+    "endless": "{total: 200ms}",
+    "endless_event": "{total: 200ms}",
+}
+"""The limits of steps that only a limit ends: longer where something must have come by then. No others have any."""
+ENDLESS: Final = "{total: 1s}"
+"""The limit of a stream whose content must have come by then."""
 PASSED_OVER: Final = "incapable"
 """Why steps are passed over whose windows are no larger than one that was too small."""
 
@@ -109,15 +112,26 @@ class Cell:
 
     @property
     def steps(self) -> tuple[str, ...]:
-        """The kinds of the providers of its chain: the one with the fault, and others after and before it."""
-        if self.surface == "embeddings":
-            return ("openai",) * 3
+        """The kinds of the providers of its chain: the one with the fault, and others after and before it.
+
+        Where all have the fault, all are of one kind.
+        """
+        if self.surface == "embeddings" or self.place == "all":
+            return (self.kind,) * 3
         other = OTHER[self.kind]
         return (other, self.kind, other) if self.place == "middle" else (self.kind, other, self.kind)
 
     def upstream(self, step: int) -> str:
         """Give what a step asks its provider for."""
         return VECTORS if self.surface == "embeddings" else UPSTREAM[self.steps[step]][step // 2]
+
+    def limits(self, step: int, fault: str) -> str:
+        """Give the limits of a step as a rule has them: an honest one has all the time there is."""
+        here = self.fault_of(step, fault)
+        failure = EXPECTED[here].of(self.steps[step], stream=self.stream) if here else WELL
+        if failure.removeprefix(BROKEN) != "timeout":
+            return ""
+        return f", timeout: {ENDLESS if failure.startswith(BROKEN) else TIMEOUTS[here]}"
 
     def fault_of(self, step: int, fault: str) -> str:
         """Give the fault of a step, empty for none."""
@@ -141,31 +155,34 @@ CELLS: Final = [
 class Fate:
     """What must come of a request: what is said of each step, which one served, and how it ended.
 
-    `steps` are by place: how it failed, empty for not at all, or why it was passed over. `paid_in_vain` says that a
-    step failed and had reported usage.
+    `steps` are by place: how it failed, empty for not at all, or why it was passed over.
     """
 
     steps: tuple[tuple[int, str], ...]
     served: int | None
     outcome: str
-    paid_in_vain: bool = False
 
     @property
-    def tried(self) -> tuple[str, ...]:
-        """How each step failed that was tried."""
-        return tuple(failure for _, failure in self.steps if failure != PASSED_OVER)
+    def tried(self) -> tuple[tuple[int, str], ...]:
+        """The steps that were tried, and how each failed."""
+        return tuple((step, failure) for step, failure in self.steps if failure != PASSED_OVER)
 
     @property
-    def statuses(self) -> set[int]:
-        """What the caller may get: what he can do most about decides."""
-        decisive = next((failure for failure in STATUS if failure in self.tried), "")
-        return {200} if self.served is not None else STATUS.get(decisive, {502})
+    def broken(self) -> bool:
+        """Whether the answer broke off."""
+        return self.outcome == "interrupted"
+
+    @property
+    def decisive(self) -> tuple[int, str]:
+        """The step whose failure the caller is told: the last of what he can do most about."""
+        worst = next((failure for failure in STATUS if failure in {each for _, each in self.tried}), None)
+        return [each for each in self.tried if worst in (None, each[1])][-1]
 
 
 def fate(cell: Cell, fault: str) -> Fate:
     """Walk a chain: the next step answers as long as there is no content, unless none could do any better."""
     steps: list[tuple[int, str]] = []
-    too_small, paid = 0, False
+    too_small = 0
     for step, kind in enumerate(cell.steps):
         here = cell.fault_of(step, fault)
         failure = EXPECTED[here].of(kind, stream=cell.stream) if here else WELL
@@ -174,12 +191,11 @@ def fate(cell: Cell, fault: str) -> Fate:
             continue
         steps.append((step, failure.removeprefix(BROKEN)))
         if failure == WELL:
-            return Fate(tuple(steps), step, "answered" if step == 0 else "answered_after_fallback", paid)
+            return Fate(tuple(steps), step, "answered" if step == 0 else "answered_after_fallback")
         if failure.startswith(BROKEN):
-            return Fate(tuple(steps), step, "interrupted", paid)
-        paid = paid or here == "empty" or (here in TALKATIVE and cell.stream and kind == "anthropic")
+            return Fate(tuple(steps), step, "interrupted")
         if here == "context_length":
             too_small = WINDOW[kind]
         if here == "bad_request":
             break
-    return Fate(tuple(steps), None, "failed", paid)
+    return Fate(tuple(steps), None, "failed")

@@ -284,3 +284,42 @@ def test_to_lose_to_a_model_that_is_faster_anyway_is_no_ailment(silent_s: float,
     usual(board)
     overtaken(board, silent_s, streams=streams)
     assert (board.state("small"), board.resting()) == (HealthState.OK, {})
+
+
+def test_an_answer_of_another_kind_says_nothing_of_how_long_a_model_may_be_silent() -> None:
+    """What is usual for short questions is no measure for a long one, of which nothing is known."""
+    board = HealthBoard(Time())
+    usual(board)
+    attempt = Attempt(0, "small", "acme", Failure.CANCELLED, lost=True)
+    for _ in range(FEW + 1):
+        board.overtaken(attempt, Took(kind_of(100_000, None, thinks=False), 60.0), trial=False)
+    assert (board.state("small"), board.resting()) == (HealthState.OK, {})
+
+
+def test_a_model_that_is_overtaken_all_the_time_is_said_to_be_slow_once(caplog: pytest.LogCaptureFixture) -> None:
+    board = HealthBoard(Time())
+    usual(board)
+    with caplog.at_level(logging.WARNING):
+        for _ in range(10):
+            overtaken(board, 1.2)
+    assert caplog.text.count("model 'small' is left alone") == 1
+
+
+@pytest.mark.parametrize(
+    ("silent_s", "state"),
+    [(1.2, HealthState.COOLING), (0.9, HealthState.HALF_OPEN)],
+    ids=["still slow", "as ever"],
+)
+def test_a_trial_that_is_overtaken_finds_out_by_what_was_usual_before(silent_s: float, state: HealthState) -> None:
+    """Nothing is learned from silence. Who still is slow rests again; else the next request finds out, at once."""
+    time = Time()
+    board = HealthBoard(time)
+    usual(board)
+    for _ in range(10):
+        overtaken(board, 1.2)
+    time.passed_s = REST_S + 1.0
+    assert board.began("small"), "its rest is over"
+    attempt = Attempt(0, "small", "acme", Failure.CANCELLED, lost=True)
+    board.overtaken(attempt, Took(SHORT, silent_s), trial=True)
+    assert board.checkup("small").reason is Ailment.SLOW
+    assert (board.state("small"), "small" in board.resting()) == (state, state is HealthState.COOLING)

@@ -1,6 +1,6 @@
 """How fast budgets are spent: by minutes that are heard of, by quarter hours that the ledger has, and never twice."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -76,9 +76,11 @@ class Books:
     broken: bool = False
     asked: list[list[Wanted]] = field(default_factory=list)
     summed: list[tuple[int, int, Sequence[LedgerDimension]]] = field(default_factory=list)
+    meanwhile: Callable[[], object] = field(default=lambda: None)
 
     async def spent(self, wanted: Sequence[Wanted]) -> dict[str, Mapping[int, int]]:
         self.asked.append(list(wanted))
+        self.meanwhile()
         if self.broken:
             raise StoreError("the ledger cannot be read")
         return self.sums
@@ -134,6 +136,17 @@ async def test_what_the_ledger_has_and_what_is_heard_of_are_one_sum() -> None:
     seen = await world.look()
     assert (seen.stretches["growth", 3_600].nano_usd, seen.stretches["growth", 300].nano_usd) == (6 * USD, USD)
     assert len(world.books.asked) == 1
+
+
+async def test_what_is_spent_before_the_first_look_is_the_ledgers_and_what_comes_while_it_is_read_is_heard_of() -> None:
+    """U-79: the long stretch has both, once; the short one knows no more than what it heard."""
+    world = World()
+    world.spend(4 * USD)
+    world.books.sums = {"growth": {quarter_of(NOON): 4 * USD}}
+    world.books.meanwhile = lambda: world.spend(USD)
+    seen = await world.look()
+    assert (seen.stretches["growth", 3_600].nano_usd, seen.stretches["growth", 300].nano_usd) == (5 * USD, USD)
+    assert (seen.stretches["growth", 3_600].whole, seen.stretches["growth", 300].whole) == (True, False)
 
 
 async def test_between_two_looks_nothing_is_summed_up_and_what_is_not_watched_is_not_kept() -> None:

@@ -67,7 +67,7 @@ class Reader(EventReader):
                 self.bad = bad_of(self._last.get("error") or {})
                 return Block(raw, Kind.ERROR)
             case "error":
-                self.bad = bad_of(said.get("error") or said)
+                self.bad = bad_of(said.get("error") or {**said, "type": None})  # its type is that of the event
                 return Block(raw, Kind.ERROR)
             case _ if said.get("error"):
                 self.bad = bad_of(said["error"])

@@ -127,6 +127,14 @@ def test_a_stream_that_fails_is_bad_and_its_failure_is_no_callers_event(
     assert not broken.closed
 
 
+def test_the_type_of_an_error_event_is_no_type_of_an_error() -> None:
+    """U-61: the event's own type says that it is one, and nothing of what went wrong."""
+    broken = relay()
+    passed(broken, [b"".join(OPENING) + event("error", code="server_error", message="x")])
+    assert broken.bad is not None
+    assert (broken.bad.error.type, broken.bad.error.code, broken.bad.error.message) == ("", "server_error", "x")
+
+
 @pytest.mark.parametrize(
     ("reason", "kind", "failure"),
     [
