@@ -9,6 +9,9 @@ import click
 
 COMMANDS = ("init", "serve", "check", "test", "explain", "prices", "report", "alerts", "simulate", "keys")
 
+_CALLED_ELSEWHERE = {"validate": "check", "lint": "check", "run": "serve", "start": "serve", "replay": "alerts replay"}
+"""What commands are called in other programs, or one level up."""
+
 
 class Lazy(click.Group):
     """A group that brings in a command by its name, so that one command does not load what another needs."""
@@ -28,8 +31,9 @@ class Lazy(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command that is called; for a misspelt one, name the nearest."""
-        if args[0] not in COMMANDS and (near := get_close_matches(args[0], COMMANDS, n=1)):
-            ctx.fail(f"there is no command '{args[0]}': did you mean '{near[0]}'?")
+        near = (_CALLED_ELSEWHERE.get(args[0]), *get_close_matches(args[0], COMMANDS, n=1))
+        if args[0] not in COMMANDS and (meant := next(filter(None, near), None)):
+            ctx.fail(f"there is no command '{args[0]}': did you mean '{meant}'?")
         return super().resolve_command(ctx, args)
 
 

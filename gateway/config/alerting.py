@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Final
 
 from gateway.config.burning import of_burning, of_prices, of_shifts
@@ -220,8 +221,14 @@ def _metric(node: Node, findings: Findings) -> Metric | None:
         hint = "watch quantiles in Prometheus, a gauge or a counter here"
         findings.add(written.problem(f"'{written.value}' is a histogram, which has no one value", hint))
     elif metric is None:
-        findings.missing(written, "metric", name, METRICS)
+        findings.missing(written, "metric", name, METRICS, _meant(name))
     return metric
+
+
+def _meant(name: str) -> str:
+    """Name the nearest metric by what differs: all begin alike, so that whole names are never far from each other."""
+    near = get_close_matches(name.removeprefix(PREFIX), (each.removeprefix(PREFIX) for each in METRICS), n=1)
+    return f"did you mean '{PREFIX}{near[0]}'?" if near else "GET /metrics and docs/metrics.md have all there are"
 
 
 def _window_s(node: Node, findings: Findings, default_s: float = DEFAULT_WINDOW_S) -> float:

@@ -14,6 +14,7 @@ from gateway.config.node import Findings, Node
 from gateway.config.quantities import percent
 from gateway.config.zones import zone_of
 from gateway.domain.category import Complexity
+from gateway.domain.request import CREDENTIALS
 from gateway.domain.rule import ALWAYS, AllOf, AnyOf, Condition, Leaf, Not
 from gateway.engine.reading import Finder
 from gateway.engine.text import needle
@@ -98,6 +99,7 @@ def condition_of(node: Node | None, findings: Findings, named: Named) -> Conditi
                     findings.missing(child["model"], "model", child["model"].value, named.models)
                 parts.append(_leaf(key, child, look, findings))
             case _:
+                _check_header(key, child, findings)
                 parts.append(_leaf(key, child, look, findings))
     return parts[0] if len(parts) == 1 else AllOf(tuple(parts))
 
@@ -151,6 +153,13 @@ def _bounds(value: Any) -> tuple[float, float] | None:  # noqa: ANN401 - a value
 
 def _feature(key: str) -> str:
     return key.lower() if key.startswith("header.") else key
+
+
+def _check_header(key: str, node: Node, findings: Findings) -> None:
+    """A credential is never seen, so that a condition on one would be as if none had been sent."""
+    if _feature(key).removeprefix("header.") in CREDENTIALS:
+        hint = "who asks is seen by the conditions caller and team"
+        findings.add(node.problem(f"no rule ever sees '{key}': it is a credential", hint, at_key=True))
 
 
 def _check_categories(node: Node, findings: Findings, categories: Collection[str]) -> None:

@@ -55,10 +55,11 @@ def _dead(live: Sequence[Rule], shapes: Mapping[str, Every]) -> Iterator[Problem
         wider = (each for each in before if demands[each.name] <= mine and holds_at(shapes[each.name], examples))
         cover = next((each for each in wider if implies(shapes[rule.name], shapes[each.name])), None)
         if cover is not None:
+            where = f"'{cover.name}' ({cover.file}:{cover.mark.line})"
             yield _at(
                 rule,
-                f"rule '{rule.name}' can never match: '{cover.name}' is tried first and takes all it would",
-                f"raise its priority above {cover.priority}, or remove it ({cover.file}:{cover.mark.line})",
+                f"rule '{rule.name}' can never match: {where} is tried first and takes all it would",
+                f"raise its priority above {cover.priority}, or remove it",
             )
 
 

@@ -76,10 +76,12 @@ def read(directory: Path) -> tuple[RuleFile, ...] | Unreadable:
 
 
 def _trouble(name: str, path: Path) -> Problem | None:
-    """A pipe would never end, and a name that is no text could be told to nobody."""
+    """A pipe would never end, a link may lead nowhere, and a name that is no text could be told to nobody."""
     if not name.isprintable():
         shown = name.encode("ascii", "backslashreplace").decode()
         return Problem(shown, 1, 1, "the name of this file is not readable text", "rename it")
+    if path.is_symlink() and not path.exists():
+        return Problem(name, 1, 1, "this is a link that leads nowhere", "remove it, or put back what it leads to")
     if path.exists() and not path.is_file():
         return Problem(name, 1, 1, "this is not a file", "move it away: a rule file is an ordinary file")
     return None

@@ -26,8 +26,9 @@ _TYPES = {
     "array": "a list",
     "object": "a map",
 }
-_WITH_UNIT = re.compile(r"(?:a duration|a size|a percentage|a rate|an amount) such as ([^\s,]+)")
+_WITH_UNIT = re.compile(r"(?:a duration|a size|a percentage|a rate|an amount) such as ([^\s,]+(?: USD)?)")
 _FEW = 30
+_FEW_FIELDS = 6
 _SHORTEST_TYPO, _LONGEST_TYPO = 2, 100
 _NOT_BUILT = "remove it; see CHANGELOG for what this version has"
 
@@ -188,6 +189,8 @@ def _retype(misfit: Misfit) -> str:
             return ""
         case None:
             return "write a value, or remove the field"
+        case bool() | int() | float() | str() if types == {"object"}:
+            return _spelled_out(schema)
         case str() as text:
             return _unquote(text, types)
         case bool() | int() | float() if "string" in types:
@@ -201,6 +204,16 @@ def _retype(misfit: Misfit) -> str:
             return "write `name: value` instead of '- '"
         case _:
             return ""
+
+
+def _spelled_out(schema: Mapping[str, Any]) -> str:
+    """Show how a map is written, by the fields that it must have or else all of them, where these are few."""
+    names = schema.get("required") or schema.get("properties", ())
+    return (
+        f"write a map such as {{{', '.join(f'{name}: ...' for name in names)}}}"
+        if 0 < len(names) <= _FEW_FIELDS
+        else ""
+    )
 
 
 def _unquote(instance: str, types: set[object]) -> str:
@@ -220,7 +233,8 @@ def _wrong_word(misfit: Misfit) -> tuple[str, str]:
         return f"expected {noun(schema)}, found {_found(misfit.instance)}", words
     near = nearest(misfit.instance, allowed)
     message = f"unknown {noun(schema).partition(' ')[2]} {shorten(misfit.instance)}"
-    return message, f"did you mean '{near}'? {words}" if near else words
+    comment = schema.get("$comment")
+    return message, f"did you mean '{near}'? {words}" if near else f"{words}; {comment}" if comment else words
 
 
 def _wrong_key(misfit: Misfit) -> Finding:
@@ -241,7 +255,10 @@ def _stray(misfit: Misfit, key: str) -> Finding:
     near = nearest(key, [name for name in known if name not in misfit.instance])
     if near is not None:
         return Finding(path, message, f"did you mean '{near}'?", at_key=True, guess=(*misfit.path, near))
-    if "patternProperties" in misfit.schema and key.startswith(("header", "metadata")):
+    patterns = misfit.schema.get("patternProperties", ())
+    if any(re.search(pattern, f"{key}%") for pattern in patterns):
+        return Finding(path, message, f"write {key}%", at_key=True)
+    if patterns and key.startswith(("header", "metadata")):
         return Finding(path, message, "write header.NAME or metadata.NAME", at_key=True)
     built = (name for name, part in known.items() if "x-not-built" not in part)
     return Finding(path, message, _listed("fields", built), at_key=True)

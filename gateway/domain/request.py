@@ -13,6 +13,10 @@ AUTO = "auto"
 """The model name that leaves the choice to the rules."""
 
 
+CREDENTIALS = frozenset({"authorization", "x-api-key", "cookie", "proxy-authorization"})
+"""Headers that no request here has, by lower-case name: they are for the door alone."""
+
+
 class Request(Struct, frozen=True, gc=False):
     """One call on an inference surface.
 

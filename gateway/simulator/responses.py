@@ -4,13 +4,15 @@ Shapes: the API reference of `POST /v1/responses`; errors are those of the chat 
 Pure: no input or output, no clock. Ids and `created_at` follow from the request.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from gateway.simulator import openai
 from gateway.simulator.faults import Fault
 from gateway.simulator.wire import JSON_TYPE, Reply, encode
+from gateway.simulator.wishes import Tool, Wishes, called
 from gateway.simulator.world import (
     Answer,
+    Call,
     Finish,
     Question,
     Telling,
@@ -23,6 +25,7 @@ from gateway.simulator.world import (
 
 NAME = "responses"
 
+_EVENTS_BEFORE_ITEMS = 2
 _EVENTS_BEFORE_CONTENT = 4
 _LEAST_OUTPUT_TOKENS = 16
 
@@ -64,11 +67,41 @@ def read(document: Mapping[str, object], _header_names: frozenset[str]) -> Quest
         stream=document.get("stream") is True,
         stream_usage=True,
         digest=digest_of(document),
+        wishes=_wishes(document),
     )
 
 
-def _missing(name: str) -> Reply:
-    return openai.complaint(f"Missing required parameter: '{name}'.", param=name, code="missing_required_parameter")
+def _wishes(document: Mapping[str, object]) -> Wishes:
+    """Read tools that must be called and a schema of the answer; thoughts are shown to nobody here."""
+    listed = document.get("tools")
+    tools = tuple(
+        Tool(each["name"], each.get("parameters"))
+        for each in (listed if isinstance(listed, list) else [])
+        if isinstance(each, dict) and each.get("type") == "function" and isinstance(each.get("name"), str)
+    )
+    choice = document.get("tool_choice")
+    name = _named(choice)
+    parallel = document.get("parallel_tool_calls") is not False
+    return Wishes(
+        calls=called(tools, must=name is not None or choice == "required", name=name, parallel=parallel),
+        output=_output(document.get("text")),
+    )
+
+
+def _named(choice: object) -> str | None:
+    match choice:
+        case {"type": "function", "name": str(name)}:
+            return name
+        case _:
+            return None
+
+
+def _output(text: object) -> object:
+    match text:
+        case {"format": {"type": "json_schema", "schema": dict(schema)}}:
+            return schema
+        case _:
+            return None
 
 
 def _unknown(asked: object) -> int | None:
@@ -106,8 +139,15 @@ def opening(question: Question, answer: Answer) -> tuple[bytes, ...]:
     return (
         _event(0, "response.created", response=begun),
         _event(1, "response.in_progress", response=begun),
-        _event(2, "response.output_item.added", output_index=0, item=_message(question, "in_progress", [])),
-        _event(3, "response.content_part.added", **_place(question), part=_text("")),
+        *(() if answer.calls else _beginning_of_text(question)),
+    )
+
+
+def _beginning_of_text(question: Question) -> tuple[bytes, ...]:
+    item = _message(question, "in_progress", [])
+    return (
+        _event(_EVENTS_BEFORE_ITEMS, "response.output_item.added", output_index=0, item=item),
+        _event(_EVENTS_BEFORE_ITEMS + 1, "response.content_part.added", **_place(question), part=_text("")),
     )
 
 
@@ -118,8 +158,11 @@ def piece(question: Question, text: str, place: int) -> bytes:
 
 
 def closing(question: Question, answer: Answer) -> tuple[bytes, ...]:
-    """Give the events after the text, all but the last."""
-    first, part = _after(answer), _text(answer.text)
+    """Give the events of the calls, or else those after the text; all but the last."""
+    if answer.calls:
+        told = enumerate(_of_calls(answer.calls), _EVENTS_BEFORE_ITEMS)
+        return tuple(_event(number, kind, **fields) for number, (kind, fields) in told)
+    first, part = _EVENTS_BEFORE_CONTENT + len(pieces(answer.text)), _text(answer.text)
     item = _message(question, _status(answer), [part])
     return (
         _event(first, "response.output_text.done", **_place(question), text=answer.text, logprobs=[]),
@@ -133,7 +176,21 @@ def marker(question: Question, answer: Answer) -> bytes:
     response = _ended(question, answer)
     if answer.telling is Telling.SPLIT and answer.usage is not None:
         response["usage"] = dict.fromkeys(_usage(answer.usage)) | {"output_tokens": answer.usage.output_tokens}
-    return _event(_after(answer) + 3, f"response.{_status(answer)}", response=response)
+    before = opening(question, answer), pieces(answer.text), closing(question, answer)
+    return _event(sum(map(len, before)), f"response.{_status(answer)}", response=response)
+
+
+def _of_calls(calls: Sequence[Call]) -> Iterator[tuple[str, dict[str, object]]]:
+    """Give the kind and the fields of each event of each call: its name first, then its arguments a word at a time."""
+    for index, call in enumerate(calls):
+        place: dict[str, object] = {"item_id": _call_id(call), "output_index": index}
+        begun = {**_call(call), "arguments": "", "status": "in_progress"}
+        yield "response.output_item.added", {"output_index": index, "item": begun}
+        for text in pieces(call.arguments):
+            yield "response.function_call_arguments.delta", {**place, "delta": text}
+        ended = {"name": call.name, "arguments": call.arguments}
+        yield "response.function_call_arguments.done", {**place, **ended}
+        yield "response.output_item.done", {"output_index": index, "item": _call(call)}
 
 
 def error_event() -> bytes:
@@ -155,10 +212,6 @@ def ping() -> bytes:
 def models(names: Sequence[str]) -> Reply:
     """List models as GET /v1/models does."""
     return openai.models(names)
-
-
-def _after(answer: Answer) -> int:
-    return _EVENTS_BEFORE_CONTENT + len(pieces(answer.text))
 
 
 def _event(number: int, kind: str, **fields: object) -> bytes:
@@ -187,6 +240,15 @@ def _message(question: Question, status: str, content: list[dict[str, object]]) 
     }
 
 
+def _call(call: Call) -> dict[str, object]:
+    said = {"call_id": call.id, "name": call.name, "arguments": call.arguments}
+    return {"id": _call_id(call), "type": "function_call", "status": "completed", **said}
+
+
+def _call_id(call: Call) -> str:
+    return call.id.replace("call_", "fc_", 1)
+
+
 def _status(answer: Answer) -> str:
     return "incomplete" if answer.finish in (Finish.LENGTH, Finish.FILTERED) else "completed"
 
@@ -198,7 +260,7 @@ def _ended(question: Question, answer: Answer) -> dict[str, object]:
         **_frame(question),
         "status": status,
         "incomplete_details": None if reason is None else {"reason": reason},
-        "output": [_message(question, status, [_text(answer.text)])],
+        "output": [_call(call) for call in answer.calls] or [_message(question, status, [_text(answer.text)])],
         "service_tier": "default",
         "usage": None if answer.usage is None else _told(answer.usage, answer.telling),
     }

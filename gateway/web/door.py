@@ -12,9 +12,6 @@ from datetime import datetime
 from gateway.domain.caller import NOBODY, Caller, Callers
 from gateway.domain.refusal import Refusal, RefusalKind
 
-CREDENTIALS = frozenset({"authorization", "x-api-key", "cookie", "proxy-authorization"})
-"""Headers that are for nobody behind this door, by lower-case name."""
-
 
 @dataclass(frozen=True, slots=True)
 class Door:

@@ -13,7 +13,7 @@ from gateway.dialects.base import Blame, CallerDialect
 from gateway.domain.caller import NOBODY, Caller
 from gateway.domain.load import Shed
 from gateway.domain.refusal import Refusal, RefusalKind
-from gateway.domain.request import Request
+from gateway.domain.request import CREDENTIALS, Request
 from gateway.domain.snapshot import Defaults
 from gateway.domain.words import Outcome, Surface
 from gateway.runtime import bugs
@@ -27,7 +27,6 @@ from gateway.runtime.streamer import Stream
 from gateway.runtime.whole import Answered
 from gateway.web.answers import answered
 from gateway.web.connections import SlowBodyError, is_spare
-from gateway.web.door import CREDENTIALS
 from gateway.web.errors import BROKEN, Handler
 from gateway.web.ids import new_id
 from gateway.web.keys import PARTS, Parts

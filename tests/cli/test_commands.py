@@ -60,7 +60,7 @@ def spoil(rules: Path, old: str, new: str) -> None:
         *((name,) for name in COMMANDS),
         ("keys", "add"),
         *(("prices", each) for each in ("show", "compare", "cost")),
-        *(("alerts", each) for each in ("test", "silence")),
+        *(("alerts", each) for each in ("test", "silence", "accept", "replay")),
     ],
     ids=" ".join,
 )
@@ -70,10 +70,13 @@ def test_every_command_has_help(command: tuple[str, ...]) -> None:
     assert "Usage:" in result.stdout
 
 
-def test_a_misspelt_command_is_told_the_nearest() -> None:
-    result = run("chek")
+@pytest.mark.parametrize(
+    ("typed", "meant"), [("chek", "check"), ("validate", "check"), ("run", "serve"), ("replay", "alerts replay")]
+)
+def test_a_command_by_a_wrong_name_is_told_the_one_that_is_meant(typed: str, meant: str) -> None:
+    result = run(typed)
     assert result.exit_code == 2
-    assert "there is no command 'chek': did you mean 'check'?" in result.stderr
+    assert f"there is no command '{typed}': did you mean '{meant}'?" in result.stderr
 
 
 # check

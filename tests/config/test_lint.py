@@ -110,8 +110,8 @@ def test_a_covered_rule_is_named_with_the_one_that_covers_it(earlier: str, later
         )
     )
     assert (
-        "1.yaml:3:12: rule 'second' can never match: 'first' is tried first and takes all it would "
-        "(raise its priority above 0, or remove it (1.yaml:2))"
+        "1.yaml:3:12: rule 'second' can never match: 'first' (1.yaml:2) is tried first and takes all it would "
+        "(raise its priority above 0, or remove it)"
     ) in told(text)
 
 
@@ -314,7 +314,7 @@ VECTORS = "when: {surface: embeddings}, route: [small]"
                 f"name: vectors, priority: 3, {VECTORS}",
                 "name: long, when: {surface: embeddings, words: {gt: 9}}, route: [large]",
             ],
-            ["rule 'long' can never match: 'vectors' is tried first and takes all it would"],
+            ["rule 'long' can never match: 'vectors' (1.yaml:3) is tried first and takes all it would"],
         ),
     ],
     ids=["a catch-all above it", "alone", "under another for embeddings"],

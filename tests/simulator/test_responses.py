@@ -126,3 +126,39 @@ def test_the_text_of_the_last_user_turn_is_the_prompt() -> None:
     assert isinstance(asked, Question)
     assert asked.prompt == "one"
     assert asked.input_characters > 4000
+
+
+CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+TOOLS = [{"type": "function", "name": name, "parameters": CITY, "strict": True} for name in "fg"]
+
+
+@pytest.mark.parametrize(
+    ("choice", "names"), [("required", ["f", "g"]), ({"type": "function", "name": "g"}, ["g"]), ("auto", [])]
+)
+async def test_tools_that_must_be_called_are(simulated: Simulated, choice: object, names: list[str]) -> None:
+    """The same calls whole and streamed, each named before its arguments and with all of them at its end."""
+    response = await whole(simulated, tools=TOOLS, tool_choice=choice)
+    streamed = await events(simulated, tools=TOOLS, tool_choice=choice)
+    calls = [item for item in response.output if item.type == "function_call"]
+    assert [(call.name, json.loads(call.arguments)) for call in calls] == [
+        (name, {"city": "simulated"}) for name in names
+    ]
+    assert response.status == "completed"
+    assert [event.sequence_number for event in streamed] == list(range(len(streamed)))
+    ended = [event.item for event in streamed if event.type == "response.output_item.done"]
+    assert ended == response.output
+    for call in calls:
+        told = [event for event in streamed if getattr(event, "item_id", None) == call.id]
+        assert "".join(event.delta for event in told if event.type == "response.function_call_arguments.delta") == (
+            call.arguments
+        )
+        done = [event.arguments for event in told if event.type == "response.function_call_arguments.done"]
+        assert done == [call.arguments]
+    last = streamed[-1]
+    assert last.type == "response.completed"
+    assert last.response == response
+
+
+async def test_an_answer_has_the_form_that_was_asked_for(simulated: Simulated) -> None:
+    form = {"format": {"type": "json_schema", "name": "city", "schema": CITY, "strict": True}}
+    assert json.loads((await whole(simulated, text=form)).output_text) == {"city": "simulated"}
