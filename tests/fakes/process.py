@@ -46,7 +46,7 @@ async def fails(*arguments: str, directory: Path, env: Mapping[str, str] | None 
     finally:
         if process.returncode is None:
             process.kill()
-            await process.wait()
+            await running.process.wait()
     assert process.returncode is not None
     return process.returncode, said.decode()
 
@@ -111,4 +111,4 @@ async def serving(
                 running.kill()
     finally:
         running.kill()
-        await process.wait()
+        await running.process.wait()
