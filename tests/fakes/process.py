@@ -46,7 +46,7 @@ async def fails(*arguments: str, directory: Path, env: Mapping[str, str] | None 
     finally:
         if process.returncode is None:
             process.kill()
-            await running.process.wait()
+            await process.wait()
     assert process.returncode is not None
     return process.returncode, said.decode()
 
