@@ -75,7 +75,7 @@ class Chaos:
             (self._rules / name).write_text(text)
         self._stalled = Stalled()
         folders = ["--rules", str(self._rules), "--data", str(work / "data")]
-        arguments = ["-m", "gateway", "serve", "--listen", "127.0.0.1:0", *folders]
+        arguments = [*self.program(), "--listen", "127.0.0.1:0", *folders]
         hook = {"RULEGATE_BENCH_HOOK": f"http://127.0.0.1:{self._stalled.port}/"}
         self._gateway = Process.of_python(arguments, work / "gateway.log", core, {**SECRET, **hook})
         stack.callback(self._gateway.stop)
@@ -86,6 +86,10 @@ class Chaos:
             "webhook stalled": self.webhook_stalled,
             "1,000 slow callers": self.slow_callers,
         }
+
+    def program(self) -> list[str]:
+        """Give the command that serves."""
+        return ["-m", "gateway", "serve"]
 
     def drive(self, connections: int, warmup_s: float, seconds: float) -> dict[str, float]:
         """Give what the driver saw of a steady load; RuntimeError where a request was not answered."""
