@@ -63,6 +63,7 @@ def _wants_vectors(fields: Mapping[str, object]) -> bool:
     return not items and fields.keys() <= _OF_EMBEDDINGS
 
 
+_FOR_CALLERS = "/v1/"
 _OF_EMBEDDINGS = frozenset({"model", "input", "encoding_format", "dimensions", "user"})
 
 
@@ -78,12 +79,14 @@ def unless_stopping(handler: Handler, surfaces: Mapping[Surface, CallerDialect])
     return handle
 
 
-def nothing_here(dialect: CallerDialect, paths: tuple[str, ...]) -> Handler:
-    """Give the handler for every other path: a 404 that says what exists."""
+def nothing_here(surfaces: Mapping[Surface, CallerDialect], paths: tuple[str, ...]) -> Handler:
+    """Give the handler for every other path: a 404 that says what exists beside it, or else what there is at all."""
 
     async def handle(http: web.Request) -> web.StreamResponse:
-        words = f"there is no {http.method} {http.path[:100]} here; there is {', '.join(paths)}"
-        parts = http.app[PARTS]
-        return refuse(dialect, Refusal(RefusalKind.NOT_FOUND, words), new_id(parts.clock.now()))
+        beside = [each for each in paths if each.partition(" ")[2].startswith(_FOR_CALLERS)]
+        shown = beside if beside and http.path.startswith(_FOR_CALLERS) else paths
+        words = f"there is no {http.method} {http.path[:100]} here; there is {', '.join(shown)}"
+        dialect = surfaces[client_of(http.headers)]
+        return refuse(dialect, Refusal(RefusalKind.NOT_FOUND, words), new_id(http.app[PARTS].clock.now()))
 
     return handle

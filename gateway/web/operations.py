@@ -223,6 +223,10 @@ async def reload(http: web.Request) -> web.Response:
 
 async def log(http: web.Request) -> web.Response:
     """Give rows of the log, newest first; `next` is the `before` of the next page."""
+    if strange := http.query.keys() - {"limit", "before"}:
+        return answer(
+            {"error": {"message": f"there is no parameter '{min(strange)[:100]}'; there is limit, before"}}, 400
+        )
     written = http.query.get("limit", "100")
     if not (
         written.isascii() and written.isdecimal() and len(written) <= MOST_DIGITS and 1 <= int(written) <= MOST_ROWS

@@ -97,5 +97,5 @@ def build_web(parts: Parts, daemon: Daemon, routes: Sequence[web.RouteDef]) -> w
     app[PARTS], app[DAEMON] = parts, daemon
     app.add_routes(routes)
     there = tuple(f"{route.method} {route.resource.canonical}" for route in app.router.routes() if route.resource)
-    app.router.add_route("*", "/{path:.*}", nothing_here(OPENAI, tuple(each for each in there if "HEAD" not in each)))
+    app.router.add_route("*", "/{path:.*}", nothing_here(SURFACES, tuple(each for each in there if "HEAD" not in each)))
     return app

@@ -164,9 +164,26 @@ async def test_execute_refuses_what_it_does_not_take(shipped: Daemon) -> None:
 
 @pytest.mark.parametrize(("method", "path"), [("POST", "/v1/audio/speech"), ("GET", "/v1/chat/completions")])
 async def test_a_path_that_is_not_here_says_what_is(shipped: Daemon, method: str, path: str) -> None:
-    """A 404 in OpenAI's shape that lists what exists."""
+    """A 404 in OpenAI's shape that lists what there is for callers, and not what is for operators."""
     async with shipped.http.request(method, shipped.url + path) as response:
         error = (await response.json())["error"]
     assert (response.status, error["code"]) == (404, "unknown_url")
     for there in ("POST /v1/chat/completions", "POST /v1/messages", "GET /v1/models", "POST /v1/execute"):
+        assert there in error["message"]
+    assert "/api/" not in error["message"]
+
+
+async def test_a_path_that_is_not_here_is_told_to_anthropics_client_in_its_own_shape(shipped: Daemon) -> None:
+    """U-61: its exception has the type and the id, as of any other error."""
+    async with anthropic.AsyncAnthropic(base_url=shipped.url, api_key="any", max_retries=0) as client:
+        with pytest.raises(anthropic.NotFoundError, match="there is no GET /v1/messages/batches here") as caught:
+            await client.messages.batches.list()
+    assert (caught.value.type, bool(caught.value.request_id)) == ("not_found_error", True)
+
+
+async def test_a_path_for_operators_that_is_not_here_says_all_there_is(shipped: Daemon) -> None:
+    async with shipped.http.get(f"{shipped.url}/api/lgo") as response:
+        error = (await response.json())["error"]
+    assert response.status == 404
+    for there in ("GET /api/log", "GET /metrics", "POST /v1/messages"):
         assert there in error["message"]

@@ -1,9 +1,10 @@
-"""What probes are told, from the start to the stop."""
+"""What probes are told, from the start to the stop, and operators who ask for the log."""
 
 import shutil
 from pathlib import Path
 
 import aiohttp
+import pytest
 
 from gateway.app import running
 from gateway.config.settings import Address, Settings
@@ -66,3 +67,24 @@ async def test_what_asks_no_model_is_turned_away_too_in_the_shape_of_the_client(
         for each in (one, other, count):
             assert (each.status, each.headers["Connection"], each.headers["Retry-After"]) == (503, "close", "2")
         assert (error["type"], body["type"]) == ("server_error", "error")
+
+
+@pytest.mark.parametrize(
+    ("question", "told"),
+    [
+        ("limit=none", "limit is a number from 1 to 1000"),
+        ("limit=1001", "limit is a number from 1 to 1000"),
+        ("rule=code&limit=5", "there is no parameter 'rule'; there is limit, before"),
+    ],
+)
+async def test_a_question_about_the_log_that_cannot_be_answered_is_told(
+    tmp_path: Path, question: str, told: str
+) -> None:
+    """A filter that there is not must not look as if it had been used."""
+    settings = Settings(None, tmp_path, Address("127.0.0.1", 0), simulate=True, simulate_speed=0.0)
+    async with (
+        running(settings) as daemon,
+        aiohttp.ClientSession() as http,
+        http.get(f"{daemon.address}/api/log?{question}") as response,
+    ):
+        assert (response.status, (await response.json())["error"]["message"]) == (400, told)
