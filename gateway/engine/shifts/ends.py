@@ -5,7 +5,7 @@ short time it is known badly and soon, at a long one well and late: the first ti
 """
 
 from collections.abc import Sequence
-from math import hypot, inf, sqrt
+from math import hypot, inf, isfinite, sqrt
 from typing import Final, NamedTuple
 
 from gateway.domain.shift import Cause, Channel, Direction
@@ -24,6 +24,10 @@ LEFT: Final = {1: 0.1, 2: 0.25, 3: 0.25}
 """Below which part of its height an effect is over, by scale: over a short time it comes and goes by itself."""
 EDITED: Final = 2
 """The scale whose part holds for the time since an edit."""
+FILLED: Final = 2
+"""How many times as long as a scale an incident must have lasted for that to tell of its end."""
+LEAST_MISSED: Final = 12.0
+"""How many calls must have gone the usual way that would have gone the other one before the edit."""
 SURE: Final = 3.0
 """By how many standard errors it must be below."""
 CLEARED: Final = 0.3
@@ -34,10 +38,15 @@ FELL_SHARE: Final = 0.1
 
 
 class Effect(NamedTuple):
-    """How far a series is off in the direction of an incident, and the standard error of that."""
+    """How far a series is off in the direction of an incident, and the standard error of that.
+
+    `of` are the calls that it was seen in, `share` those of them that went another way, 0 where nothing is told by it.
+    """
 
     size: float
     error: float
+    of: float
+    share: float
 
 
 class Off(NamedTuple):
@@ -64,7 +73,8 @@ def _effect(state: State, incident: Incident, scale: int, off: Off) -> Effect | 
     root = max(1.0, sqrt(state.wandering.spread_of(incident.cause.channel, scale)))
     size = off.by / off.of
     error = hypot(root * sqrt(off.variance) / off.of, size / sqrt(max(off.moved, 1.0)))
-    return Effect(size if incident.direction is Direction.UP else -size, error)
+    share = off.moved / off.of if isfinite(off.moved) else 0.0
+    return Effect(size if incident.direction is Direction.UP else -size, error, off.of, share)
 
 
 def _off(state: State, cause: Cause, scale: int, expected: Expected) -> Off | None:
@@ -111,13 +121,14 @@ def is_over(incident: Incident, state: State, expected: Expected, terms: Terms, 
         case Channel.HEDGES | Channel.RETRIES:
             return not state.wastes.is_high(cause, bucket, terms)
         case _:
-            if _is_edited_away(incident, state, terms):
+            if _is_edited_away(incident, state):
                 return True
-            young = (bucket + 1) * terms.bucket_s - incident.fired < LEAST_OPEN_S
-            return not (bucket + 1) % LOOK_BUCKETS and not young and _has_fallen(incident, state, expected)
+            now = float((bucket + 1) * terms.bucket_s)
+            young = now - incident.fired < LEAST_OPEN_S
+            return not (bucket + 1) % LOOK_BUCKETS and not young and _has_fallen(incident, state, expected, now)
 
 
-def _is_edited_away(incident: Incident, state: State, terms: Terms) -> bool:
+def _is_edited_away(incident: Incident, state: State) -> bool:
     """Say whether one more edit of its rule has ended an incident: no time before an edit blurs the time since it."""
     edit, sums = state.watches.edits.get(incident.cause.value, NO_EDIT)
     if edit is None or incident.cause.channel is not Channel.CHOICE:
@@ -125,12 +136,12 @@ def _is_edited_away(incident: Incident, state: State, terms: Terms) -> bool:
     calls = sums[3]
     effect = _effect(state, incident, EDITED, _off_way(incident.cause, sums))
     if edit.ts > incident.fired:  # without a variance all of them went the usual way
-        return calls >= terms.least_calls and (effect is None or _is_gone(incident, effect, EDITED))
+        return calls * incident.share >= LEAST_MISSED and (effect is None or _is_gone(incident, effect, EDITED))
     _grow(incident, effect)
     return False
 
 
-def _has_fallen(incident: Incident, state: State, expected: Expected) -> bool:
+def _has_fallen(incident: Incident, state: State, expected: Expected, now: float) -> bool:
     scale = _scale_of(incident)
     impact = impact_of(state, incident.cause, scale, expected)
     if impact is None:
@@ -142,18 +153,26 @@ def _has_fallen(incident: Incident, state: State, expected: Expected) -> bool:
     if incident.height <= 0:
         then = incident.impact if incident.direction is Direction.UP else -incident.impact
         return share_of(impact) / share_of(then) < CLEARED
-    return any(_is_gone(incident, effects[at], at) for at in LEFT)
+    filled = [at for at in LEFT if now - incident.since >= FILLED * SCALES_S[at]]
+    return any(_is_gone(incident, effects[at], at) for at in filled)
 
 
 def _grow(incident: Incident, effect: Effect | None) -> None:
     """Take an effect for the height of an incident where it is surely higher."""
-    if effect is not None:
-        incident.height = max(incident.height, effect.size - 2 * effect.error)
+    if effect is not None and effect.size - 2 * effect.error > incident.height:
+        incident.height, incident.share = effect.size - 2 * effect.error, effect.share
 
 
 def _is_gone(incident: Incident, effect: Effect | None, scale: int) -> bool:
-    """Say whether an effect is surely below what must be left of the incident's at a scale."""
-    return effect is not None and effect.size + SURE * effect.error < LEFT[scale] * incident.height
+    """Say whether an effect is surely below what must be left of the incident's at a scale.
+
+    Few calls say little, also where none of them went the other way: as many might not if it were as it was.
+    """
+    if effect is None:
+        return False
+    missed = incident.share * effect.of
+    chance = incident.height / sqrt(max(missed, 1.0)) if incident.share else 0.0
+    return effect.size + SURE * hypot(effect.error, chance) < LEFT[scale] * incident.height
 
 
 def _scale_of(incident: Incident) -> int:

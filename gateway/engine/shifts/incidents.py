@@ -18,7 +18,8 @@ SLOW_S: Final = DAY_S
 class Incident:
     """An incident that is open. `impact` is what it was when it was told, `last_impact` what it was seen to be last.
 
-    `height` is how large its effect was at least, see `ends`; `symptoms` are the channels in which it showed as well.
+    `height` is how large its effect was at least, and `share` that of the calls it was in, see `ends`; `symptoms`
+    are the channels in which it showed as well.
     """
 
     number: int
@@ -35,6 +36,7 @@ class Incident:
     edit: Edit | None = None
     last_impact: float = 0.0
     height: float = 0.0
+    share: float = 0.0
     symptoms: list[Channel] = field(default_factory=list)
 
     @property
@@ -60,6 +62,7 @@ class Incident:
             [edit.ts, edit.rule, edit.generation, edit.place] if edit else None,
             self.last_impact,
             self.height,
+            self.share,
             [channel.value for channel in self.symptoms],
         ]
 
@@ -68,7 +71,7 @@ class Incident:
         """Read what `to_plain` gave."""
         number, (dimension, value, channel), since, fired, severity, direction, *rest = kept
         cause = Cause(dimension, value, Channel(channel))
-        impact, window_s, nano, per_day, detail, edit, last, height, symptoms = rest
+        impact, window_s, nano, per_day, detail, edit, last, height, share, symptoms = rest
         return cls(
             number,
             cause,
@@ -84,6 +87,7 @@ class Incident:
             Edit(*edit) if edit else None,
             last,
             height,
+            share,
             [Channel(each) for each in symptoms],
         )
 
