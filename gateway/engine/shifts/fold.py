@@ -31,7 +31,7 @@ from gateway.engine.shifts.slots import Against, Slot, slot_of
 from gateway.engine.shifts.state import State, from_plain, to_plain
 from gateway.engine.shifts.terms import DAY_S, SCALES_S, Terms
 from gateway.engine.shifts.usual import Expected, expected
-from gateway.engine.shifts.watches import after_edits, repriced, storms
+from gateway.engine.shifts.watches import EDITED, after_edits, repriced, storms
 
 OTHERS: Final = "(others)"
 """The name of all values beyond the most that are told apart."""
@@ -240,6 +240,8 @@ class Fold:
         edit = self._edit_of(finding.cause)
         if edit is not None:
             since = edit.ts
+            exact = next((each for each in found if each.cause == finding.cause and each.detail == EDITED), finding)
+            chosen = replace(chosen, finding=replace(finding, before=exact.before, after=exact.after))
         direction = Direction.UP if finding.usd > 0 else Direction.DOWN
         state.number += 1
         per_day = finding.impact * self._expected.nano_a_day

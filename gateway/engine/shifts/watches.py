@@ -15,6 +15,8 @@ from gateway.engine.shifts.slots import Slot
 from gateway.engine.shifts.terms import DAY_S, Terms
 from gateway.engine.shifts.usual import Expected
 
+EDITED: Final = "edit"
+"""The detail of a finding that goes by the calls since an edit alone."""
 EDIT_WATCHED_S: Final = 3 * DAY_S
 FALLBACK_SPANS: Final = (4, 12, 36)
 """Over how many buckets fallbacks are looked at."""
@@ -117,7 +119,7 @@ def after_edits(watches: Watches, now: float, terms: Terms, expected: Expected) 
             continue
         cause = Cause(terms.dimensions.rule, rule, Channel.CHOICE)
         elapsed = max(now - edit.ts, float(terms.bucket_s))
-        found.append(Finding(cause, score, needed, usd, impact, elapsed, 0.0, excess / calls, "edit"))
+        found.append(Finding(cause, score, needed, usd, impact, elapsed, 0.0, excess / calls, EDITED))
     return found
 
 
