@@ -103,7 +103,7 @@ async def serve(rules: Path, data: Path, cells: int) -> None:
     store = Shifts(apart)
 
     def keep() -> None:
-        store.save(fold.to_plain(), (), 0)
+        store.save(fold.to_plain(), ())
 
     def close(number: int) -> None:
         fold.add_cells(number, samples[number % len(samples)])

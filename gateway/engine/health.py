@@ -62,7 +62,7 @@ def rest_of(health: Health, now_s: float) -> Rest | None:
     if now_s < health.until_s:
         last_resort = health.mild or health.trial_s is None
         return Rest(health.reason, health.until_s - now_s, last_resort, health.mild)
-    if health.trial_s is None or health.trial_s < health.until_s or now_s - health.trial_s >= TRIAL_S:
+    if health.trial_s is None or health.trial_s < health.until_s or now_s >= health.trial_s + TRIAL_S:
         return None
     return Rest(health.reason, health.trial_s + TRIAL_S - now_s, last_resort=health.mild, mild=health.mild)
 

@@ -18,7 +18,7 @@ pytestmark = [
 
 def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [sys.executable, str(ROOT / "bench/chaos.py"), "--quick", "--seconds", "0.2", *arguments],
+        [sys.executable, str(ROOT / "bench/chaos.py"), "--quick", "--seconds", "0.4", *arguments],
         capture_output=True,
         text=True,
         check=False,

@@ -29,7 +29,7 @@ def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
 def test_requests_are_answered_while_buckets_are_folded(tmp_path: Path) -> None:
     """U-97: the table has the ratio of the round, and how long a bucket takes."""
     out = tmp_path / "folding.json"
-    done = run("--cells", "50", "--seconds", "0.2", "--out", str(out))
+    done = run("--cells", "50", "--seconds", "0.4", "--out", str(out))
     assert done.returncode == 0, done.stderr
     rounds: dict[str, list[dict[str, dict[str, Any]]]] = json.loads(out.read_text())
     assert list(rounds) == ["folding"]

@@ -306,6 +306,7 @@ def test_whatever_happens_a_mild_rest_keeps_nobody_from_a_last_resort(
         else:
             health, failures = failed(health, failure, wait_s, now_s, trial=trial), failures + 1
         rest = rest_of(health, now_s)
+        assert rest is None or rest.recovers_in_s > 0
         assert rest is None or not rest.mild or rest.last_resort
         assert health.mild <= (health.reason is not None)
         assert health.reason is None or health.mild or failures
