@@ -142,7 +142,7 @@ class Fold:
         gather(state, slot)
         found = list(judged(state, frame, bucket, slot))
         state.watches.take(bucket, now, slot)
-        state.wastes.take(bucket, slot)
+        state.wastes.take(bucket, slot, terms)
         found += after_edits(state.watches, now, terms, self._expected)
         found += storms(state.watches, bucket, terms, self._spend_a_bucket())
         found += repriced(state.watches, bucket, terms, self._expected)

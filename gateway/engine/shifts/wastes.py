@@ -31,20 +31,20 @@ class Wastes:
     rows: dict[str, list[list[float]]] = field(default_factory=dict)
     usual: Table = field(default_factory=dict)
 
-    def take(self, bucket: int, slot: Slot) -> None:
+    def take(self, bucket: int, slot: Slot, terms: Terms) -> None:
         """Add a bucket; what is usual is that of the rows that are looked at no longer."""
         for (rule,), sums in slot.wastes.items():
             self.rows.setdefault(rule, []).append([float(bucket), *sums])
         for rule in list(self.rows):
             rows = self.rows[rule]
             while rows and rows[0][0] <= bucket - SPANS[-1]:
-                self._learn(rule, rows.pop(0))
+                self._learn(rule, rows.pop(0), terms.bucket_s)
             if not rows:
                 del self.rows[rule]
 
-    def _learn(self, rule: str, row: list[float]) -> None:
+    def _learn(self, rule: str, row: list[float], bucket_s: int) -> None:
         held = self.usual.setdefault((rule,), [row[0], 0.0, 0.0, 0.0, 0.0])
-        kept = exp((held[0] - row[0]) * 300.0 / USUAL_S)
+        kept = exp((held[0] - row[0]) * bucket_s / USUAL_S)
         held[:] = row[0], *(old * kept + new for old, new in zip(held[1:], row[1:], strict=True))
 
     def usual_of(self, cause: Cause) -> float:
