@@ -22,7 +22,8 @@ class Account:
 
     `at_risk` is by how much those may pass what is held for them; `rungs` are the places of the rungs that hold;
     `overridden` is the limit that an operator has set for a while. `unread` while it is not known what had been spent
-    of the window before; `unread_attempts` counts those that were decided upon then.
+    of the window before; `unread_attempts` counts those that were decided upon then. For a clock that is set back there
+    are the window that was left last, if its spend was known, and the moment from which nothing can have been spent.
     """
 
     budget: Budget
@@ -35,6 +36,11 @@ class Account:
     overridden: Override | None = None
     unread: bool = False
     unread_attempts: int = 0
+    left: tuple[Window, dict[int, int]] | None = None
+    unspent_from: datetime = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.unspent_from = self.window.end
 
     def limit_at(self, now: datetime) -> int:
         """Give the limit that holds now."""
@@ -49,27 +55,48 @@ class Account:
     def add(self, at: datetime, nano_usd: int, now: datetime) -> None:
         """Add what was spent on a request that came at a moment."""
         self.roll(now)
+        if at >= self.unspent_from:  # it came when the clock was ahead
+            self.unspent_from = window_at(self.budget.period, self.budget.zone, at).end
+        grain = grain_s(self.budget.period)
+        start = int(at.timestamp()) // grain * grain
         if at in self.window:
-            grain = grain_s(self.budget.period)
-            self._put({int(at.timestamp()) // grain * grain: nano_usd}, now)
+            self._put({start: nano_usd}, now)
+        if self.left is not None and at in self.left[0]:
+            self.left[1][start] = self.left[1].get(start, 0) + nano_usd
 
     def load(self, sums: Sums, now: datetime) -> None:
         """Add what the ledger has of the present window."""
         self.roll(now)
         self._put(self._within(sums), now)
 
+    def take(self, fresh: "Account", now: datetime) -> None:
+        """Go on with what an account knows that was begun when the ledger was asked."""
+        self.roll(now)
+        fresh.roll(now)
+        self.window, self.spent, self.unread = fresh.window, fresh.spent, False
+        self.spent_nano_usd = fresh.spent_nano_usd
+        self.climb(now)
+
     def roll(self, now: datetime) -> None:
         """Go on to the window of now; what lies before it is let go of, what lies in both stays.
 
-        All that is spent in a new window of the calendar has been heard of, whatever was not known of the last one.
+        All that is spent in a new window of the calendar has been heard of, whatever was not known of the last one. A
+        clock that is set back leads to windows that were left: of the last one it is known what was spent, of others
+        it must be read again.
         """
         if now in self.window:
             return
-        self.unread = self.unread and isinstance(self.budget.period, Rolling)
-        self.window = window_at(self.budget.period, self.budget.zone, now)
-        kept = self._within(self.spent)
+        window, spent = window_at(self.budget.period, self.budget.zone, now), self.spent
+        left, self.left = self.left, None if self.unread else (self.window, self.spent)
+        if left is not None and left[0] == window:
+            spent, self.unread = left[1], False
+        elif window.start < self.window.start or self.window.end < self.unspent_from:
+            self.unread = True
+        else:
+            self.unread = self.unread and isinstance(self.budget.period, Rolling)
+        self.window, self.unspent_from = window, max(self.unspent_from, window.end)
         self.spent, self.spent_nano_usd = {}, 0
-        self._put(kept, now)
+        self._put(self._within(spent), now)
 
     def _within(self, sums: Sums) -> Sums:
         first, last = buckets(self.window, grain_s(self.budget.period))

@@ -58,6 +58,7 @@ class Outbox:
         self._boxes: dict[str, dict[str, _Letters]] = {}
         self._mailboxes = {each.receiver: each for each in mailboxes}
         self._flying: dict[str, dict[str, str]] = {}
+        self._looked: datetime | None = None
         for letter in letters:
             self.put(letter)
 
@@ -93,6 +94,9 @@ class Outbox:
 
     def due(self, places: Places, now: datetime) -> Due:
         """Give the letters to be sent now, and mark them as under way."""
+        if self._looked is not None and now < self._looked:
+            self._set_back(self._looked - now)
+        self._looked = now
         due: list[Letter] = []
         let_go: list[tuple[Letter, str]] = []
         rests_s = [LOOK_EVERY_S]
@@ -114,6 +118,16 @@ class Outbox:
         for letter, _ in let_go:
             self.remove(letter)
         return Due(tuple(due), tuple(let_go), min(rests_s))
+
+    def _set_back(self, by: timedelta) -> None:
+        """Have what waits go on waiting as long as it had to, now that the clock was set back."""
+        for box in self._boxes.values():
+            for letters in box.values():
+                for message, letter in letters.items():
+                    letters[message] = replace(letter, due=letter.due - by)
+        for name, mailbox in self._mailboxes.items():
+            if mailbox.not_before is not None:
+                self._mailboxes[name] = replace(mailbox, not_before=mailbox.not_before - by)
 
     def _sorted_out(self, name: str, now: datetime, *, wanted: bool) -> tuple[list[Letter], list[tuple[Letter, str]]]:
         """Give what is left to be sent to a receiver, and what is let go of; all of it where nobody wants it."""

@@ -88,6 +88,7 @@ class Paces:
         self._paces: dict[str, Pace] = {}
         self._heard: dict[tuple[int, int, Spender], int] = {}
         self._seen = Seen()
+        self._opened_s = 0
         self._seen_s = float("-inf")
         self._wanted: dict[str, tuple[Scope, frozenset[int]]] = {}
         self._spenders: dict[str, tuple[float, Sequence[Spent]]] = {}
@@ -152,6 +153,9 @@ class Paces:
         """
         self._take()
         now_s = unix_seconds(self._clock.now())
+        if now_s < self._opened_s - MINUTE_S:
+            self._paces = {}  # the clock was set back: to minutes of which some are forgotten, and some are to come
+        self._opened_s = now_s
         paces = {}
         for name, budget in budgets.items():
             pace, longest_s = self._paces.get(name), max(needed[name])

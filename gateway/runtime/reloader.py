@@ -86,35 +86,38 @@ class Reloader:
         self.rejection: Rejection | None = None
         self.looked = False
 
-    async def reload(self) -> Active | Rejection:
+    async def reload(self, *, asked: bool = True) -> Active | Rejection:
         """Read, compile and test the files off the loop, then swap by one assignment, or change nothing.
 
-        Whoever asked may leave: a reload that has begun goes on to its end, and only then the next one begins.
+        Whoever asked may leave: a reload that has begun goes on to its end, and only then the next one begins. One that
+        nobody `asked` for says that something was mended only where something is another.
         """
-        return await asyncio.shield(self._reload())
+        return await asyncio.shield(self._reload(asked=asked))
 
-    async def _reload(self) -> Active | Rejection:
+    async def _reload(self, *, asked: bool) -> Active | Rejection:
         async with self._one_at_a_time:
             with self._around():
-                return await self._look()
+                return await self._look(asked=asked)
 
-    async def _look(self) -> Active | Rejection:
+    async def _look(self, *, asked: bool) -> Active | Rejection:
         result = await asyncio.to_thread(prepare, self._parts, self.active)
         self.looked = True
         match result:
             case Snapshot():
-                return await self._accept(result)
+                return await self._accept(result, asked=asked)
             case Rejected():
                 return self._reject(result)
 
-    async def _accept(self, snapshot: Snapshot) -> Active | Rejection:
+    async def _accept(self, snapshot: Snapshot, *, asked: bool) -> Active | Rejection:
         """Run a snapshot; the one that runs already has its secrets read anew, for a key file may have changed."""
         before = self.active.snapshot
         if snapshot is before:
             targets = await asyncio.to_thread(self._parts.resolve, before)
             addresses = await asyncio.to_thread(self._parts.addresses, before)
+            same = (targets, addresses) == (self.active.targets, self.active.addresses)
             self.active = replace(self.active, targets=targets, addresses=addresses)
-            self._parts.mended()
+            if asked or not same:
+                self._parts.mended()
             if self.rejection is not None:
                 self._clear()
                 logger.info("rules are as they run again: %s", before.label)
@@ -218,16 +221,19 @@ async def follow(reloader: Reloader, changed: asyncio.Event, stamp: Callable[[],
     """Reload whenever the directory has changed and then kept still for a moment; never ends.
 
     The first reload does not wait for a change: it notices files that were saved while the daemon started, and notes
-    the rejection of those on disk where others run instead.
+    the rejection of those on disk where others run instead. Nobody has asked for it: what providers have said since the
+    start holds.
     """
+    asked = False
     while True:
         try:
             await _settled(stamp, clock)
-            await reloader.reload()
+            await reloader.reload(asked=asked)
         except Exception:  # a bug must not end the following: the rules that run go on, and the next change is tried
             logger.exception("reloading met a bug; the rules that run go on")
         await changed.wait()
         changed.clear()
+        asked = True
 
 
 async def _settled(stamp: Callable[[], object], clock: Clock) -> None:

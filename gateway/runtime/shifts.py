@@ -113,7 +113,9 @@ class ShiftWatch:
             self._edits += edits(self._seen, snapshot, self._now_s())
         self._seen = snapshot
         now = self._bucket_now()
-        if now > self._bucket:
+        if now < self._bucket:
+            self._cells = {}  # the clock was set back: to time that has been folded, and is not folded again
+        elif now > self._bucket:
             await self._close(now)
         return tuple(self._said.values())
 

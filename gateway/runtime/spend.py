@@ -106,9 +106,7 @@ class SpendBook:
         for name, (account, fresh) in rereading.items():
             if self._accounts.get(name) is account and account.unread:
                 fresh.load(sums.get(name, {}), now)
-                account.roll(now)
-                account.spent, account.spent_nano_usd, account.unread = fresh.spent, fresh.spent_nano_usd, False
-                account.climb(now)
+                account.take(fresh, now)
 
     def _kept(self, budget: Budget) -> Account | None:
         """Give the account of a budget whose spend is still the sum it was."""

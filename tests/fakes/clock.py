@@ -92,3 +92,17 @@ class LeapingClock(SystemClock):
     def leap(self, seconds: float) -> None:
         """Let time pass at once; limits of what is under way end sooner by that."""
         self._ahead_s += seconds
+
+
+class SetClock(SystemClock):
+    """The system's clock, but for the time of day, which somebody sets; seconds go on as they do."""
+
+    def __init__(self, now: datetime) -> None:
+        self._ahead = now - super().now()
+
+    def now(self) -> datetime:
+        return super().now() + self._ahead
+
+    def set(self, by: timedelta) -> None:
+        """Set the time of day, forward or back."""
+        self._ahead += by

@@ -18,12 +18,13 @@ DOWN = NoAnswer("cannot be reached")
 
 @dataclass
 class Time:
-    """A clock that the test moves."""
+    """A clock that the test moves; `set_by` is by how much somebody has set its time of day."""
 
     at: datetime = NOW
+    set_by: timedelta = timedelta()
 
     def now(self) -> datetime:
-        return self.at
+        return self.at + self.set_by
 
     def monotonic(self) -> float:
         return self.at.timestamp()

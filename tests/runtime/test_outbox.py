@@ -190,3 +190,17 @@ def test_every_incident_ends_with_its_newest_message_and_none_overtakes_another(
 @pytest.mark.parametrize("receiver", ["ops", "nobody"])
 def test_a_receiver_that_nothing_was_tried_with_has_an_empty_mailbox(receiver: str) -> None:
     assert outbox().mailbox(receiver) == Mailbox(receiver)
+
+
+@pytest.mark.parametrize("back", [timedelta(seconds=3), timedelta(hours=2), timedelta(days=1)], ids=str)
+def test_a_clock_that_was_set_back_makes_no_wait_longer(back: timedelta) -> None:
+    """U-82: an Alertmanager must hear every minute of what goes on, whatever becomes of the time of day."""
+    box = outbox(
+        Letter("ops", FIRING, LATER),
+        *letters(FIRING, receiver="slow"),
+        mailboxes=(Mailbox("slow", not_before=LATER),),
+    )
+    both = {**HERE, "slow": place("slow")}
+    assert box.due(both, NOW).letters == ()
+    assert (box.due(both, NOW - back).letters, box.due(both, NOW - back).rest_s) == ((), 10.0)
+    assert {each.receiver for each in box.due(both, LATER - back).letters} == {"ops", "slow"}

@@ -107,7 +107,7 @@ class World:
 
     @property
     def stands(self) -> Stand:
-        return standing(100 * USD, self.time.at, limit=self.limit)
+        return standing(100 * USD, self.time.now(), limit=self.limit)
 
     async def look(self, *rules: AlertRule, stands: Sequence[Stand] | None = None) -> Seen:
         self.time.at += timedelta(seconds=LOOK_EVERY_S)
@@ -116,7 +116,7 @@ class World:
     def spend(self, nano_usd: int, team: str = "growth", at: datetime | None = None) -> None:
         attempt = Attempt(0, "mini", "local", None, True, cost_nano_usd=nano_usd)
         noted = entry(outcome="answered", events=(attempt,))
-        self.paces.note(added_up([structs.replace(noted, team=team, at=at or self.time.at)]))
+        self.paces.note(added_up([structs.replace(noted, team=team, at=at or self.time.now())]))
 
 
 def amounts(nano_usd: int) -> Amounts:
@@ -243,3 +243,20 @@ async def test_a_ledger_that_does_not_say_who_spends_most_keeps_no_alarm_back() 
     world.spend(100 * USD)
     seen = await world.look()
     assert (seen.spenders, seen.stretches["growth", 300].nano_usd) == ({"growth": ()}, 100 * USD)
+
+
+async def test_a_clock_that_was_set_back_begins_to_hear_anew_and_reads_the_ledger_again() -> None:
+    """U-72: of the minutes that it went back to some are forgotten, so none of them is called whole."""
+    world = World()
+    world.spend(USD)
+    await world.look()
+    world.time.set_by = timedelta(days=1)
+    world.spend(4 * USD)
+    seen = await world.look()
+    assert seen.stretches["growth", 300] == Stretch(4 * USD, 300 + 40, whole=True)
+    world.time.set_by = timedelta(hours=22)
+    world.books.sums = {"growth": {quarter_of(world.time.now()): 3 * USD}}
+    seen = await world.look()
+    assert (seen.stretches["growth", 300].nano_usd, seen.stretches["growth", 300].whole) == (0, False)
+    assert (seen.stretches["growth", 3_600].nano_usd, seen.stretches["growth", 3_600].whole) == (3 * USD, True)
+    assert len(world.books.asked) == 2

@@ -4,6 +4,7 @@ import asyncio
 import shutil
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from hypothesis import given, settings
@@ -16,6 +17,7 @@ from gateway.adapters.state_sqlite import State
 from gateway.config import catalogue, sources
 from gateway.config.compile import Compiler
 from gateway.domain.snapshot import Snapshot
+from gateway.runtime.ports import Target
 from gateway.runtime.reloader import Parts, Rejection, Reloader, activate, prepare
 from gateway.wiring.rules import gate, nothing_lacking, simulated_targets
 from tests.fakes.rule_files import MODELS, to_model
@@ -74,6 +76,21 @@ def visible(files: Mapping[str, str]) -> dict[str, bytes]:
     return {name: text.encode() for name, text in files.items() if sources.counts(name)}
 
 
+def parts_of(rules: Path, state: State, metrics: Metrics) -> Parts:
+    return Parts(
+        read=lambda: sources.read(rules),
+        compiler=COMPILER,
+        gate=gate,
+        lacking=nothing_lacking,
+        resolve=simulated_targets("http://127.0.0.1:1"),
+        generations=state,
+        meters=metrics,
+        mended=lambda: None,
+        budgets=NoBudgets(),
+        clock=SystemClock(),
+    )
+
+
 async def walk(directory: Path, names: list[str]) -> None:
     rules = directory / "rules.d"
     last = GOOD["one file"]
@@ -81,18 +98,7 @@ async def walk(directory: Path, names: list[str]) -> None:
     metrics = Metrics(CollectorRegistry(), "0", simulated=True)
     state = State(directory / "state.db")
     try:
-        parts = Parts(
-            read=lambda: sources.read(rules),
-            compiler=COMPILER,
-            gate=gate,
-            lacking=nothing_lacking,
-            resolve=simulated_targets("http://127.0.0.1:1"),
-            generations=state,
-            meters=metrics,
-            mended=lambda: None,
-            budgets=NoBudgets(),
-            clock=SystemClock(),
-        )
+        parts = parts_of(rules, state, metrics)
         first = prepare(parts, None)
         assert isinstance(first, Snapshot)
         reloader = Reloader(parts, activate(parts, first))
@@ -124,3 +130,34 @@ def test_after_any_sequence_of_sets_the_last_good_one_is_active(names: list[str]
     """U-86 U-87 U-90: all or nothing, over files that are right and files that are wrong in every way."""
     with tempfile.TemporaryDirectory() as directory:
         asyncio.run(walk(Path(directory), names))
+
+
+async def test_a_look_that_nobody_asked_for_mends_only_where_something_is_another(tmp_path: Path) -> None:
+    """U-16 U-87: what a provider said of an account in the first second of a daemon holds like what it says later."""
+    rules, mended = tmp_path / "rules.d", list[str]()
+    write(rules, GOOD["one file"])
+    secret = ["old"]
+    state = State(tmp_path / "state.db")
+    try:
+        parts = replace(
+            parts_of(rules, state, Metrics(CollectorRegistry(), "0", simulated=True)),
+            resolve=lambda snapshot: {name: Target("http://127.0.0.1:1", secret[0]) for name in snapshot.providers},
+            mended=lambda: mended.append(secret[0]),
+        )
+        first = prepare(parts, None)
+        assert isinstance(first, Snapshot)
+        reloader = Reloader(parts, activate(parts, first))
+        await reloader.reload(asked=False)
+        assert mended == []
+        secret[0] = "new"
+        await reloader.reload(asked=False)
+        assert mended == ["new"]
+        await reloader.reload(asked=False)
+        assert mended == ["new"]
+        await reloader.reload()
+        assert mended == ["new", "new"]
+        write(rules, GOOD["another model"])
+        await reloader.reload(asked=False)
+        assert mended == ["new"] * 3
+    finally:
+        state.close()

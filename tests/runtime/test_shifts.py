@@ -41,10 +41,11 @@ class Traffic:
 
     chance: random.Random
     dear: float = 0.0
+    requests: int = PER_BUCKET
 
     def entries(self, at_s: float) -> Iterator[tuple[str, str, str, int]]:
         """Give team, rule, model and tokens of the requests of a bucket."""
-        for _ in range(int(self.chance.gauss(PER_BUCKET, 10))):
+        for _ in range(int(self.chance.gauss(self.requests, self.requests / 10))):
             team = "growth" if self.chance.random() < 0.6 else "core"
             rule = "chat" if self.chance.random() < 0.9 else "rest"
             model = "large" if rule == "rest" or self.chance.random() < self.dear else "small"
@@ -140,6 +141,29 @@ async def test_an_edit_that_makes_traffic_cheaper_is_information() -> None:
     assert world.letters == [("ops", "firing")]
     told = world.store.told[0].alert
     assert (told.severity, told.data["cause"], told.data["direction"]) == ("info", "rule=chat", "down")
+
+
+async def test_the_time_that_a_clock_was_set_back_by_is_not_taken_for_one_bucket() -> None:
+    """U-82: what comes in time that has been folded is left out, for it would be one bucket of two hours."""
+    kept = []
+    for requests in (PER_BUCKET, 0):
+        world, traffic = World(ALERT + CHAT), Traffic(random.Random(3))
+        world.shifts = history(traffic, world.time.at.timestamp())
+        looking = await world.begin()
+        await five_minutes(looking, traffic)
+        world.time.set_by = -timedelta(hours=2)
+        traffic.chance, traffic.requests = random.Random(4), requests
+        for _ in range(23):
+            await five_minutes(looking, traffic)
+        traffic.requests = 0
+        await five_minutes(looking, traffic)
+        assert world.shifts.saves == 1
+        traffic.chance, traffic.requests = random.Random(5), PER_BUCKET
+        for _ in range(3):
+            await five_minutes(looking, traffic)
+        assert world.shifts.saves == 4
+        kept.append(world.shifts.load())
+    assert kept[0] == kept[1]
 
 
 async def test_what_cannot_be_read_is_no_end_and_what_cannot_be_kept_is_counted(
