@@ -116,18 +116,19 @@ class Bench:
 
     def _first_answer(self, name: str, process: Process) -> float:
         port = self._ports[name] = process.port("listens on" if name == "gateway" else "")
-        self._expect_rule(process, port, CELLS["chat-1"], workload.CATCH_ALL)
+        self._expect(process, port, "chat-1")
         elapsed_s = process.since_start_s()
-        self._expect_rule(process, port, CELLS["messages-64"], workload.CATCH_MESSAGES)
-        self._expect_rule(process, port, CELLS["translated-64"], workload.BY_NAME)
+        for cell in reversed(workload.ROUTES):
+            self._expect(process, port, cell)
         return elapsed_s
 
-    def _expect_rule(self, process: Process, port: int, cell: Cell, rule: str) -> None:
-        """Ask once; RuntimeError unless the answer is a good one that came by the rule it should."""
-        status, headers, body = ask(port, cell.path, (self._work / "bodies" / cell.body).read_bytes())
-        by = headers.get("x-rulegate-rule", "none")
-        if status != 200 or by != (rule if process is self._live.get("gateway") else "none"):
-            raise RuntimeError(f"{process.name} answered {status} by rule {by}: {body[:300]!r}\n{process.last_words()}")
+    def _expect(self, process: Process, port: int, cell: str) -> None:
+        """Ask once; RuntimeError unless the answer is a good one, of the model and by the rule that it should be."""
+        asked = CELLS[cell]
+        status, headers, body = ask(port, asked.path, (self._work / "bodies" / asked.body).read_bytes())
+        by = tuple(headers.get(name, "none") for name in ("x-rulegate-rule", "x-rulegate-model"))
+        if status != 200 or by != (workload.ROUTES[cell] if process is self._live.get("gateway") else ("none", "none")):
+            raise RuntimeError(f"{process.name} answered {status} by {by}: {body[:300]!r}\n{process.last_words()}")
 
     def drive(self, target: str, cell: Cell, seconds: float) -> dict[str, float]:
         """Drive one cell against one target; give what the driver saw, and the CPU milliseconds per request."""

@@ -10,6 +10,13 @@ CATCH_ALL = "everything-else"
 CATCH_MESSAGES = "messages-elsewhere"
 BY_NAME = "requested-model"
 """What an answer says that came by no rule: the request named its model."""
+ROUTES = {
+    "chat-1": (CATCH_ALL, "mini"),
+    "messages-64": (CATCH_MESSAGES, "haiku"),
+    "translated-64": (BY_NAME, "haiku"),
+    "stream-1": (CATCH_ALL, "mini"),
+}
+"""The rule and the model that answer in some cells."""
 RULES_IN_A_FILE = 20
 SERIAL = "########"
 """Where the driver writes the number of the request."""
@@ -23,10 +30,8 @@ CONFIRMATION = (
     "I am sorry to hear that. Could you tell me the order number, please? It starts with two letters and stands at "
     "the top of the confirmation that we sent you by mail."
 )
-TURNS = (
-    ("user", "Hello, I ordered three books last Tuesday and only two arrived. The atlas is missing. What do I do now?"),
-    ("assistant", CONFIRMATION),
-)
+OPENING = "Hello, I ordered three {} last Tuesday and only two arrived. The biggest is missing. What do I do now?"
+"""The first turn tells conversations apart: each body is one of its own, or it would go to the model of another."""
 LAST = (
     f"It is BK-{SERIAL}. The parcel came on Friday with the tape torn on one side, so the atlas may have fallen out on "
     "its way. I would rather have the book than the money, because it is a present for my father's birthday on the "
@@ -59,12 +64,16 @@ def numbered(prompt: str, number: int) -> str:
     return prompt.replace(SERIAL, f"{number:08d}") if SERIAL in prompt else f"{prompt} (No. {number})"
 
 
-def chat_body(last: str = LAST, *, model: str = "auto", stream: bool = False) -> dict[str, Any]:
+def _turns(about: str, last: str) -> list[dict[str, Any]]:
+    turns = (("user", OPENING.format(about)), ("assistant", CONFIRMATION), ("user", last))
+    return [{"role": role, "content": text} for role, text in turns]
+
+
+def chat_body(last: str = LAST, *, about: str = "books", model: str = "auto", stream: bool = False) -> dict[str, Any]:
     """Give a chat completions request of about 1.2 KB."""
-    turns = [("system", SYSTEM), *TURNS, ("user", last)]
     body: dict[str, Any] = {
         "model": model,
-        "messages": [{"role": role, "content": text} for role, text in turns],
+        "messages": [{"role": "system", "content": SYSTEM}, *_turns(about, last)],
         "temperature": 0.2,
         "max_tokens": 256,
     }
@@ -73,13 +82,7 @@ def chat_body(last: str = LAST, *, model: str = "auto", stream: bool = False) ->
 
 def messages_body() -> dict[str, Any]:
     """Give the same as a messages request."""
-    turns = [*TURNS, ("user", LAST)]
-    return {
-        "model": "auto",
-        "max_tokens": 256,
-        "system": SYSTEM,
-        "messages": [{"role": role, "content": text} for role, text in turns],
-    }
+    return {"model": "auto", "max_tokens": 256, "system": SYSTEM, "messages": _turns("globes", LAST)}
 
 
 def write_bodies(directory: Path) -> None:
@@ -87,8 +90,8 @@ def write_bodies(directory: Path) -> None:
     bodies = {
         "chat": chat_body(),
         "chat.stream": chat_body(stream=True),
-        "chat.other": chat_body(model="haiku"),
-        "chat.other.stream": chat_body(model="haiku", stream=True),
+        "chat.other": chat_body(about="maps", model="haiku"),
+        "chat.other.stream": chat_body(about="maps", model="haiku", stream=True),
         "messages": messages_body(),
     }
     directory.mkdir()
