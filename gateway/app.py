@@ -54,12 +54,12 @@ from gateway.web.operations import Daemon
 from gateway.wiring.alerts import Around, alerts_of
 from gateway.wiring.load import bounded, bounds_of
 from gateway.wiring.rules import (
+    Reader,
     addresses,
     gate,
     lacking,
     nothing_lacking,
     open_to_anybody,
-    reader,
     simulated_targets,
 )
 from gateway.wiring.serving import beside, followed, served, simulator, supervised
@@ -125,8 +125,9 @@ async def running(
         bounds = bounds_of(clock, metrics, lambda: reloader.active.snapshot.defaults)
         recorder = Recorder(books, clock, kept.hash_key, _a_moment_later, simulated=settings.simulate)
         openings = Openings(spend, recorder, kept.sums, lambda: metrics.store_failed("ledger"))
+        read = Reader(settings.rules)
         reload_parts = ReloadParts(
-            read=reader(settings),
+            read=read,
             compiler=compiler,
             gate=gate,
             lacking=lambda snapshot: (
@@ -201,7 +202,7 @@ async def running(
             ledger=kept.ledger,
             booked=kept.sums.booked,
         )
-        await stack.enter_async_context(followed(settings.rules, reloader, clock))
+        await stack.enter_async_context(followed(settings.rules, read, reloader, clock))
         await stack.enter_async_context(beside(openings.run(clock)))
         await stack.enter_async_context(bounded(bounds, snapshot, metrics))
         main, ops = await stack.enter_async_context(served(parts, daemon, metrics, settings, bounds.connections))

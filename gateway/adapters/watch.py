@@ -19,12 +19,24 @@ _READING = ("opened", "closed_no_write")
 
 
 class DirectoryWatch:
-    """A thread that calls back, from itself, after each change of the stamp."""
+    """A thread that calls back, from itself, once for each change of the stamp.
 
-    def __init__(self, directory: Path, stamp: Callable[[], object], changed: Callable[[], None]) -> None:
+    `read` gives the stamp at which the files were read last, by whomever: a change that is taken back before it is
+    seen here, and was read in between, is one as well.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        stamp: Callable[[], object],
+        changed: Callable[[], None],
+        read: Callable[[], object] | None = None,
+    ) -> None:
         self._directory = directory
         self._stamp = stamp
         self._changed = changed
+        self._read = read or (lambda: self._before)
+        self._told: object = None
         self._wake = threading.Event()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="rules-watch", daemon=True)
@@ -46,9 +58,9 @@ class DirectoryWatch:
             while not self._stop.is_set():
                 self._wake.wait(POLL_S)
                 self._wake.clear()
-                now = self._stamp()
-                if now != self._before and not self._stop.is_set():
-                    self._before = now
+                change = (self._read(), now := self._stamp())
+                if change[0] != now and change != self._told and not self._stop.is_set():
+                    self._before, self._told = now, change
                     self._changed()
         finally:
             if observer is not None:

@@ -70,10 +70,18 @@ def addresses(snapshot: Snapshot) -> Addresses:
     return {name: secrets.address_of(each, os.environ) for name, each in snapshot.receivers.items()}
 
 
-def reader(settings: Settings) -> Callable[[], tuple[RuleFile, ...] | sources.Unreadable]:
-    """Give what reads the rule files: those of the directory, or the shipped ones."""
-    if settings.rules is None:
-        files = shipped_rules()
-        return lambda: files
-    directory: Path = settings.rules
-    return lambda: sources.read(directory)
+class Reader:
+    """Reads the rule files, those of a directory or the shipped ones; `stood` is how it stood just before."""
+
+    def __init__(self, directory: Path | None) -> None:
+        self._directory = directory
+        self.stood: object = None
+
+    def stamp(self) -> object:
+        """Say how the directory stands now."""
+        return None if self._directory is None else sources.stamp(self._directory)
+
+    def __call__(self) -> tuple[RuleFile, ...] | sources.Unreadable:
+        """Read them."""
+        self.stood = self.stamp()
+        return shipped_rules() if self._directory is None else sources.read(self._directory)

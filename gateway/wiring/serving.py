@@ -15,7 +15,6 @@ from gateway.adapters.clock import SystemClock
 from gateway.adapters.metrics import Metrics
 from gateway.adapters.systemd import Systemd
 from gateway.adapters.watch import DirectoryWatch
-from gateway.config import sources
 from gateway.config.settings import Address, Settings
 from gateway.runtime.connections import Connections
 from gateway.runtime.drain import Drain
@@ -26,6 +25,7 @@ from gateway.simulator.server import start as start_simulator
 from gateway.web.connections import WatchedRunner
 from gateway.web.keys import Parts
 from gateway.web.operations import Daemon
+from gateway.wiring.rules import Reader
 from gateway.wiring.stores import StartError
 from gateway.wiring.surfaces import build_web, inference_routes, operations_routes
 
@@ -44,13 +44,12 @@ async def simulator(speed: float) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def followed(directory: Path | None, reloader: Reloader, clock: SystemClock) -> AsyncIterator[None]:
+async def followed(
+    directory: Path | None, read: Reader, reloader: Reloader, clock: SystemClock
+) -> AsyncIterator[None]:
     """Follow the directory's changes while the daemon runs; the shipped rules, which have none, reload on SIGHUP."""
     loop = asyncio.get_running_loop()
     changed = asyncio.Event()
-
-    def stamp() -> object:
-        return None if directory is None else sources.stamp(directory)
 
     def wake() -> None:
         loop.call_soon_threadsafe(changed.set)
@@ -59,10 +58,10 @@ async def followed(directory: Path | None, reloader: Reloader, clock: SystemCloc
     async with AsyncExitStack() as stack:
         stack.callback(loop.remove_signal_handler, signal.SIGHUP)
         if directory is not None:
-            watch = DirectoryWatch(directory, stamp, wake)
+            watch = DirectoryWatch(directory, read.stamp, wake, lambda: read.stood)
             watch.start()
             stack.push_async_callback(asyncio.to_thread, watch.close)
-        await stack.enter_async_context(beside(follow(reloader, changed, stamp, clock)))
+        await stack.enter_async_context(beside(follow(reloader, changed, read.stamp, clock)))
         yield
 
 

@@ -214,6 +214,18 @@ async def test_a_hundred_streams_finish_on_the_generation_they_began_with(tmp_pa
         assert {(rows[end[3]]["generation"], rows[end[3]]["outcome"]) for end in ends} == {(1, "answered")}
 
 
+async def test_a_file_that_was_read_by_hand_and_taken_back_at_once_does_not_run_on(tmp_path: Path) -> None:
+    """U-86: between two looks at the directory there was a change that neither of them sees."""
+    async with daemon(tmp_path, {"rules.yaml": to_model("mini")}) as running:
+        for place in range(5):
+            running.write("more.yaml", "rules: [{name: more, priority: 9, route: [haiku]}]\n")
+            async with running.http.post(f"{running.url}/api/reload") as response:
+                assert response.status == 200
+            (running.rules / "more.yaml").unlink()
+            await running.generation(2 * place + 2)
+            assert (await served(running))[0] == "mini"
+
+
 async def test_many_saves_in_a_row_end_with_the_last(tmp_path: Path) -> None:
     """U-85 U-87: whatever was seen on the way, what stands on disk runs in the end."""
     async with daemon(tmp_path, {"rules.yaml": to_model("nano")}) as running:

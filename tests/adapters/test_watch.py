@@ -243,6 +243,30 @@ class Recording(_Waker):
             self.file_was_read.set()
 
 
+def test_a_change_that_is_taken_back_is_one_where_it_was_read_in_between(rules: Path) -> None:
+    """U-86: what runs is what is on disk. It is told once, and again when it was read anew."""
+    read, told = ["as it was"], threading.Semaphore(0)
+    looked = threading.Semaphore(0)
+
+    def look() -> object:
+        looked.release()
+        return "as it was"
+
+    watched = DirectoryWatch(rules, look, told.release, lambda: read[0])
+    watched.start()
+    try:
+        for number in range(2):
+            assert not told.acquire(blocking=False)
+            read[0] = f"changed {number}"
+            assert told.acquire(timeout=DEADLINE_S)
+            while looked.acquire(blocking=False):
+                pass
+            for _ in range(2):
+                assert looked.acquire(timeout=DEADLINE_S)
+    finally:
+        watched.close()
+
+
 def test_reading_the_files_never_wakes(rules: Path) -> None:
     """A watch that wakes for what it does itself would never sleep again."""
     wake = threading.Event()
