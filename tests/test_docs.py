@@ -487,7 +487,7 @@ def test_the_words_of_a_case_are_described() -> None:
 def test_every_endpoint_is_described() -> None:
     """The table of endpoints is the application's router; whatever a script asks for is among them."""
     metrics = Metrics(CollectorRegistry(), "0", simulated=False)
-    routes = [*inference_routes(), *operations_routes(metrics)]
+    routes = [*inference_routes(cast("Parts", None)), *operations_routes(metrics)]
     app = build_web(cast("Parts", None), cast("Daemon", None), routes)
     found = {(route.method, route.resource.canonical) for route in app.router.routes() if route.resource is not None}
     there = {f"{method} {path}" for method, path in found if method not in {"HEAD", "*"}}

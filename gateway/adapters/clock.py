@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Protocol
 
+from gateway.adapters.tasks import Tasks
+
 
 class Alarm(Protocol):
     """A call that is to come."""
@@ -25,10 +27,11 @@ class Deadline:
     such as the caller's leaving, goes on as what it is.
     """
 
-    __slots__ = ("_alarm", "_clock", "_others", "_passed", "_rings_s", "_task", "when_s")
+    __slots__ = ("_alarm", "_clock", "_others", "_passed", "_rings_s", "_task", "_tasks", "when_s")
 
-    def __init__(self, clock: "SystemClock") -> None:
+    def __init__(self, clock: "SystemClock", tasks: Tasks) -> None:
         self._clock = clock
+        self._tasks = tasks
         self._alarm: Alarm | None = None
         self._rings_s = 0.0
         self._task: asyncio.Task[Any] | None = None
@@ -50,10 +53,8 @@ class Deadline:
             self._alarm = None
 
     def __enter__(self) -> None:
-        task: asyncio.Task[Any] | None = asyncio.current_task()
-        if task is None:
-            raise RuntimeError("a task waits, nobody else")
-        self._task, self._others = task, task.cancelling()
+        self._task = task = self._tasks.current()
+        self._others = task.cancelling()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -82,8 +83,34 @@ class Deadline:
         self._task.cancel()
 
 
+FAR_S = 2.0
+"""What is to be called later than in this time is called a little before; whoever it is looks again."""
+
+
+class _Far:
+    """A call that is to come in some second, with others."""
+
+    __slots__ = ("_others", "call")
+
+    def __init__(self, call: Callable[[], object], others: "set[_Far]") -> None:
+        self.call = call
+        self._others = others
+        others.add(self)
+
+    def cancel(self) -> None:
+        """Let it not come."""
+        self._others.discard(self)
+
+
 class SystemClock:
-    """Time as this machine has it."""
+    """Time as this machine has it.
+
+    Nearly all limits on waiting are minutes away and are taken back at once: those of one second share a timer.
+    """
+
+    def __init__(self) -> None:
+        self._tasks = Tasks()
+        self._far: dict[int, set[_Far]] = {}
 
     def now(self) -> datetime:
         """Give the time of day in UTC."""
@@ -98,8 +125,21 @@ class SystemClock:
 
     def call_at(self, when_s: float, call: Callable[[], object]) -> Alarm:
         """Have the running loop call something at a moment of the monotonic seconds, or a little before."""
-        return asyncio.get_running_loop().call_later(when_s - self.monotonic(), call)
+        left_s = when_s - self.monotonic()
+        if left_s < FAR_S:
+            return self._tasks.loop().call_later(left_s, call)
+        second = int(when_s)
+        others = self._far.get(second)
+        if others is None:
+            others = self._far[second] = set()
+            self._tasks.loop().call_later(second - when_s + left_s, self._ring, second)
+        return _Far(call, others)
+
+    def _ring(self, second: int) -> None:
+        others = self._far.pop(second)
+        while others:
+            others.pop().call()
 
     def deadline(self) -> Deadline:
         """Give the deadline of a task of the running loop, which has no moment yet."""
-        return Deadline(self)
+        return Deadline(self, self._tasks)

@@ -137,11 +137,12 @@ def _plain_size(line: bytes) -> int:
 class Connection(asyncio.Protocol):
     """One connection, used for one request at a time.
 
-    `reply` waits for the head of a reply; `chunk` for the content that comes next. When `reusable`, the reply was read
-    to its end and another request may follow.
+    `reply` waits for the head of a reply; `chunk` for the content that comes next. `lower` is the head in lower case.
+    When `reusable`, the reply was read to its end and another request may follow.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
+        self._loop = loop
         self._transport: asyncio.Transport | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._partial = bytearray()
@@ -153,7 +154,7 @@ class Connection(asyncio.Protocol):
         self._keep = False
         self._paused = False
         self.status = 0
-        self.head = b""
+        self.head = self.lower = b""
 
     @property
     def over(self) -> bool:
@@ -205,7 +206,7 @@ class Connection(asyncio.Protocol):
     async def _wait(self) -> None:
         if self._error is not None:
             raise self._error
-        self._waiter = asyncio.get_running_loop().create_future()
+        self._waiter = (self._loop or asyncio.get_running_loop()).create_future()
         try:
             await self._waiter
         finally:
@@ -283,8 +284,8 @@ class Connection(asyncio.Protocol):
             raise ProtocolError("another protocol than was asked for")
         if self.status < 200:
             return False
-        fields = self.head.lower()
-        self._keep = status[1] == b"1" and b"close" not in _field(fields, b"\r\nconnection:")
+        fields = self.lower = self.head.lower()
+        self._keep = status[1] == b"1" and _field(fields, b"\r\nconnection:").find(b"close") < 0
         self._body = self._framing(fields)
         return True
 
@@ -333,13 +334,13 @@ def _field(fields: bytes, name: bytes) -> bytes:
     return values[0] if len(set(values)) == 1 else b",".join(values)
 
 
-def field_of(head: bytes, name: str) -> str:
+def field_of(head: bytes, lower: bytes, name: str) -> str:
     """Give a header field of a head by lower-case name, the last of that name, empty for none.
 
-    Of the many that a reply has, one or two are looked at.
+    `lower` is the head in lower case. Of the many fields that a reply has, one or two are looked at.
     """
     line = b"\r\n%s:" % name.encode()
-    at = head.lower().rfind(line)
+    at = lower.rfind(line)
     if at < 0:
         return ""
     start = at + len(line)

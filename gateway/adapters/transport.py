@@ -233,7 +233,7 @@ class HttpTransport:
             connection = None
             try:
                 _, connection = await self._loop.create_connection(
-                    Connection,
+                    lambda: Connection(self._loop),
                     sock=stream,
                     ssl=self._contexts.of(place.trust) if place.tls else None,
                     server_hostname=place.host if place.tls else None,
@@ -274,14 +274,14 @@ class HttpTransport:
 class HttpReply:
     """A reply whose head has come."""
 
-    __slots__ = ("_connection", "_head", "_place", "_provider", "_transport", "status")
+    __slots__ = ("_connection", "_head", "_lower", "_place", "_provider", "_transport", "status")
 
     def __init__(self, connection: Connection, place: Place, transport: HttpTransport, provider: str) -> None:
         self._connection: Connection | None = connection
         self._place = place
         self._transport = transport
         self._provider = provider
-        self._head = connection.head
+        self._head, self._lower = connection.head, connection.lower
         self.status = connection.status
 
     @property
@@ -291,7 +291,7 @@ class HttpReply:
 
     def header(self, name: str) -> str:
         """Give a header field by lower-case name, empty for none."""
-        return field_of(self._head, name)
+        return field_of(self._head, self._lower, name)
 
     async def read(self) -> bytes:
         """Give the whole body. Raises UpstreamError, for a body that is too large too."""

@@ -13,6 +13,7 @@ import msgspec
 from gateway.dialects.base import Outgoing
 from gateway.dialects.carry import Lost
 from gateway.dialects.fields import UNREADABLE
+from gateway.dialects.sse import BACKSLASH
 from gateway.domain.refusal import Refusal, RefusalKind
 from gateway.domain.registry import Model
 from gateway.domain.request import Request
@@ -206,7 +207,7 @@ def _only_key(body: bytes) -> int | None:
     if len(body) > _SMALL_BYTES:
         return None
     place = body.rfind(_MODEL)  # from the end and for a lone backslash first: each is twice as quick as the other way
-    if place < 0 or place != body.find(_MODEL) or (b"\\" in body and _ESCAPED in body):
+    if place < 0 or place != body.find(_MODEL) or (BACKSLASH in body and _ESCAPED in body):
         return None
     return place + len(_MODEL)
 

@@ -56,14 +56,14 @@ class Alike:
         start, end = len(before), -len(after)
         texts = [event[start:end] for event in alike]
         said = b"".join(texts)
-        if not all(texts) or b'"' in said or b"\n" in said:
+        if not all(texts) or sse.QUOTE in said or sse.LF in said:
             return b"", 0, 0
         return b"".join(alike), len(alike), text_length(said)
 
 
 def text_length(text: bytes) -> int:
     """Count the characters of what stands between the quotation marks of a JSON string."""
-    if text.isascii() and b"\\" not in text:
+    if text.isascii() and sse.BACKSLASH not in text:
         return len(text)
     try:
         return len(msgspec.json.decode(b'"%s"' % text, type=str))

@@ -13,7 +13,6 @@ from gateway.domain.entry import Entry
 from gateway.domain.usage import Usage, total_of
 from gateway.domain.words import Outcome
 
-_MINUTE_S = 60
 _kind_of = attrgetter("surface", "caller", "team", "tags", "rule", "category", "model", "provider", "usage.estimated")
 
 
@@ -51,7 +50,8 @@ def kinds(entries: Iterable[Entry]) -> list[list[Entry]]:
     """Part entries by kind: those that came in one minute and have one answer, else each one by itself."""
     parted: dict[object, list[Entry]] = {}
     for entry in entries:
-        key = (_kind_of(entry), entry.at.timestamp() // _MINUTE_S) if _is_plain(entry) else id(entry)
+        at = entry.at
+        key = (_kind_of(entry), at.toordinal(), at.hour, at.minute) if _is_plain(entry) else id(entry)
         found = parted.get(key)
         if found is None:
             parted[key] = [entry]

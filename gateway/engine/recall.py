@@ -8,6 +8,7 @@ from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
+from operator import itemgetter
 from typing import Any, assert_never
 
 from gateway.domain.category import Classification
@@ -29,10 +30,13 @@ A bit is `1` for held and `0` for did not, by place in the rules.
 """
 
 
+_standing = itemgetter(*STANDING)
+
+
 def facts_of(snapshot: Snapshot, features: Features, decided: Decided) -> dict[str, Any]:
     """Give what the row keeps: JSON values by feature key."""
     decision = unlocked(decided)
-    facts = {key: features[key] for key in STANDING}
+    facts = dict(zip(STANDING, _standing(features), strict=True))
     for key in WORD_SETS:
         facts[key] = sorted(features[key])
     facts[SCORES] = {name: round(score, 3) for name, score in features.classification().scores.items() if score}

@@ -52,9 +52,10 @@ def events_of(alike: Alike) -> list[SpendEvent]:
     first = entry.chain[0] if entry.chain else entry.model
     tried = any(isinstance(each, Attempt) and each.model == first and each.failure is not None for each in entry.events)
     fallback_from = first if entry.model != first and tried else ""
+    at_s = entry.at.timestamp()  # that of all: they came in one minute
     return [
         SpendEvent(
-            entry.at.timestamp(),
+            at_s,
             values,
             usage.input_tokens,
             usage.cache_read_tokens,

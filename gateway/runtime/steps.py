@@ -16,14 +16,17 @@ class Step:
     belongs to one event loop.
     """
 
-    __slots__ = ("_waiting",)
+    __slots__ = ("_loop", "_waiting")
 
     def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._waiting: list[asyncio.Future[None]] = []
 
     def together(self) -> "asyncio.Future[None]":
         """Give what to wait for before the step is taken."""
-        loop = asyncio.get_running_loop()
+        loop = self._loop
+        if loop is None:  # it is asked for once: asyncio asks the system each time
+            loop = self._loop = asyncio.get_running_loop()
         waiter = loop.create_future()
         self._waiting.append(waiter)
         if len(self._waiting) == 1:

@@ -24,11 +24,11 @@ def route_handler(surfaces: Mapping[Surface, CallerDialect]) -> Handler:
         parts = http.app[PARTS]
         active = parts.reloader.active
         at = parts.clock.now()
-        caller = enter(http, active, at)
+        caller = enter(http, parts, active, at)
         if isinstance(caller, Refusal):
             return refuse(surfaces[client_of(http.headers)], caller, new_id(at))
         with parts.load.held() as held:
-            body = await read_body(http, active.snapshot.defaults, held)
+            body = await read_body(http, parts, active.snapshot.defaults, held)
         if isinstance(body, Refusal):
             return refuse(surfaces[client_of(http.headers)], body, new_id(at))
         headers = kept_headers(http.headers)
@@ -74,7 +74,7 @@ def unless_stopping(handler: Handler, surfaces: Mapping[Surface, CallerDialect])
         parts = http.app[PARTS]
         if not parts.drain.draining:
             return await handler(http)
-        return await send(http, refuse(surfaces[client_of(http.headers)], STOPPING, new_id(parts.clock.now())))
+        return await send(http, parts, refuse(surfaces[client_of(http.headers)], STOPPING, new_id(parts.clock.now())))
 
     return handle
 

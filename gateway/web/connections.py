@@ -9,12 +9,12 @@ from typing import Any, cast
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
-from aiohttp.web_protocol import RequestHandler
 from aiohttp.web_request import BaseRequest
 
 from gateway.domain.load import Cut, Doing, Look, Seen
 from gateway.runtime.connections import Connections, Standing
 from gateway.web.answers import answer
+from gateway.web.turns import NONE_DIRECT, Direct, Turns
 
 TOO_LONG = "the head of the request is too large: a line of it may have {} bytes, and it may have {} headers"
 UNREADABLE = "the request is not HTTP that can be read"
@@ -29,13 +29,13 @@ def is_spare(http: web.BaseRequest) -> bool:
     return isinstance(http.protocol, Watched) and http.protocol.spare
 
 
-class Watched(RequestHandler):
+class Watched(Turns):
     """One connection; `spare` where it is one more than there may be."""
 
     __slots__ = ("_connections", "_counted", "_partial", "_received", "_wire", "seen", "spare")
 
     def __init__(self, manager: "WatchedServer", *, loop: asyncio.AbstractEventLoop, **settings: Any) -> None:  # noqa: ANN401 - aiohttp's own settings, passed on
-        super().__init__(manager, loop=loop, **settings)
+        super().__init__(manager, manager.direct, loop=loop, **settings)
         self._connections = manager.watching
         self._counted = manager.counted
         self._partial = True
@@ -107,7 +107,9 @@ class Watched(RequestHandler):
 class WatchedServer(web.Server):
     """Makes such connections; those that are not `counted` are of operators."""
 
-    def __init__(self, server: web.Server, settings: dict[str, Any], watching: Connections, *, counted: bool) -> None:
+    def __init__(
+        self, server: web.Server, settings: dict[str, Any], watching: Connections, direct: Direct, *, counted: bool
+    ) -> None:
         super().__init__(
             server.request_handler,
             request_factory=server.request_factory,
@@ -115,17 +117,26 @@ class WatchedServer(web.Server):
         )
         self._settings = settings
         self.watching = watching
+        self.direct = direct
         self.counted = counted
 
-    def __call__(self) -> RequestHandler:
+    def __call__(self) -> Watched:
         """Give the protocol of a new connection."""
         return Watched(self, loop=asyncio.get_running_loop(), **self._settings)
 
 
 class WatchedRunner(web.AppRunner):
-    """Runs an application whose connections are watched."""
+    """Runs an application whose connections are watched; what is `direct` of it is not looked up in its router."""
 
-    def __init__(self, app: web.Application, watching: Connections, *, counted: bool, shutdown_timeout: float) -> None:
+    def __init__(
+        self,
+        app: web.Application,
+        watching: Connections,
+        direct: Direct = NONE_DIRECT,
+        *,
+        counted: bool,
+        shutdown_timeout: float,
+    ) -> None:
         super().__init__(
             app,
             access_log=None,
@@ -134,11 +145,12 @@ class WatchedRunner(web.AppRunner):
             shutdown_timeout=shutdown_timeout,
         )
         self._watching = watching
+        self._direct = direct
         self._counted = counted
 
     async def _make_server(self) -> web.Server:
         server = await super()._make_server()
-        return WatchedServer(server, SETTINGS, self._watching, counted=self._counted)
+        return WatchedServer(server, SETTINGS, self._watching, self._direct, counted=self._counted)
 
 
 SETTINGS: dict[str, Any] = {

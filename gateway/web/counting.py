@@ -51,10 +51,10 @@ def count_handler(dialect: CallerDialect) -> Handler:
         try:
             with parts.drain.stay(), parts.load.held() as held:
                 result, model, response = await _ended(http, parts, arrived, dialect, held)
-            return await send(http, response)
+            return await send(http, parts, response)
         except CutShortError:
             result = CountResult.REFUSED
-            return await send(http, refuse(dialect, NOT_AWAITED, arrived.id))
+            return await send(http, parts, refuse(dialect, NOT_AWAITED, arrived.id))
         except asyncio.CancelledError:
             result = CountResult.CANCELLED
             raise
@@ -70,10 +70,10 @@ async def _ended(http: web.Request, parts: Parts, arrived: Arrived, dialect: Cal
         return _refused(dialect, STOPPING, arrived)
     if excess := excess_of(http, parts, arrived.active):
         return _refused(dialect, excess, arrived)
-    caller = enter(http, arrived.active, arrived.at)
+    caller = enter(http, parts, arrived.active, arrived.at)
     if isinstance(caller, Refusal):
         return _refused(dialect, caller, arrived)
-    read = await read_request(http, dialect, arrived.active.snapshot.defaults, held, caller)
+    read = await read_request(http, parts, dialect, arrived.active.snapshot.defaults, held, caller)
     if isinstance(read, Refusal):
         return _refused(dialect, read, arrived)
     began = parts.decider.begin(arrived, parts.clock.monotonic(), read, dialect)

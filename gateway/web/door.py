@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from gateway.domain.caller import NOBODY, Caller, Callers
 from gateway.domain.refusal import Refusal, RefusalKind
@@ -94,6 +95,7 @@ def is_foreign(headers: Mapping[str, str], names: frozenset[str] | None) -> bool
 _HOST = re.compile(r"(?:\[(?P<address>[0-9a-f:.]+)\]|(?P<name>[^:\[\]@/]+))(?::[0-9]{1,5})?")
 
 
+@lru_cache(maxsize=256)
 def _is_ours(host: str, names: frozenset[str]) -> bool:
     found = _HOST.fullmatch(host)
     if found is None:

@@ -1,6 +1,5 @@
 """The inference surfaces: one request from its bytes to the answer's bytes."""
 
-import asyncio
 from collections.abc import Mapping
 from datetime import datetime
 from math import ceil
@@ -29,8 +28,8 @@ from gateway.web.answers import answered
 from gateway.web.connections import SlowBodyError, is_spare
 from gateway.web.errors import BROKEN, Handler
 from gateway.web.ids import new_id
-from gateway.web.keys import PARTS, Parts
-from gateway.web.streaming import EVENTS, Outflow, is_patient
+from gateway.web.keys import Parts
+from gateway.web.streaming import Outflow, is_patient
 from gateway.web.unfolding import FOLDED, NotFoldedError, Unfolding
 
 FAILED = Refusal(RefusalKind.INTERNAL, BROKEN)
@@ -39,16 +38,13 @@ NOT_AWAITED = Refusal(RefusalKind.STOPPING, "the gateway is stopping, and cannot
 COME_BACK_S = "2"
 """What callers are told to wait whom a gateway that stops turns away: the next one may be there already."""
 JSON = "application/json"
-SMALL_BYTES = 65_536
-"""A body of this length is read at once: pieces of it would not be smaller."""
 NO_MORE: Mapping[str, str] = {}
 
 
-def surface_handler(surface: Surface, dialect: CallerDialect) -> Handler:
+def surface_handler(surface: Surface, dialect: CallerDialect, parts: Parts) -> Handler:
     """Give the handler of one surface."""
 
     async def handle(http: web.Request) -> web.StreamResponse:
-        parts = http.app[PARTS]
         at = parts.clock.now()
         arrived = Arrived(new_id(at), at, parts.clock.monotonic(), parts.reloader.active)
         parts.meters.began()
@@ -58,33 +54,32 @@ def surface_handler(surface: Surface, dialect: CallerDialect) -> Handler:
         try:
             if parts.drain.draining:
                 ended = Refused(arrived, surface, Outcome.REFUSED)
-                return await send(http, refuse(dialect, STOPPING, arrived.id))
+                return await send(http, parts, refuse(dialect, STOPPING, arrived.id))
             if excess := excess_of(http, parts, arrived.active):
                 ended = Refused(arrived, surface, Outcome.REFUSED)
-                return await send(http, refuse(dialect, excess, arrived.id))
-            caller = enter(http, arrived.active, at)
+                return await send(http, parts, refuse(dialect, excess, arrived.id))
+            caller = enter(http, parts, arrived.active, at)
             if isinstance(caller, Refusal):
                 ended = Refused(arrived, surface, Outcome.REFUSED)
-                return await send(http, refuse(dialect, caller, arrived.id))
+                return await send(http, parts, refuse(dialect, caller, arrived.id))
             ended = Refused(arrived, surface, Outcome.CANCELLED, caller=caller)
-            with parts.drain.stay():
-                read = await read_request(http, dialect, arrived.active.snapshot.defaults, held, caller)
+            read = await read_request(http, parts, dialect, arrived.active.snapshot.defaults, held, caller)
             if isinstance(read, Refusal):
                 ended = Refused(arrived, surface, Outcome.REFUSED, caller=caller)
-                return await send(http, refuse(dialect, read, arrived.id))
+                return await send(http, parts, refuse(dialect, read, arrived.id))
             started_s = parts.clock.monotonic()  # the upload is neither the gateway's time nor the deadline's
             await parts.steps.deciding.together()
             began = parts.decider.begin(arrived, started_s, read, dialect)
             await parts.steps.asking.together()
             if isinstance(began, Unrouted):
                 ended = Refused(arrived, surface, Outcome.REFUSED, began, caller)
-                return await send(http, refuse(dialect, began.refusal, arrived.id, naming(read.dropped)))
+                return await send(http, parts, refuse(dialect, began.refusal, arrived.id, naming(read.dropped)))
             ended = began
-            return await send(http, await _admitted(http, parts, began))
+            return await send(http, parts, await _admitted(http, parts, began))
         except CutShortError:
             if isinstance(ended, Refused):
                 ended = replace(ended, outcome=Outcome.REFUSED)
-            return await send(http, refuse(dialect, NOT_AWAITED, arrived.id))
+            return await send(http, parts, refuse(dialect, NOT_AWAITED, arrived.id))
         except Exception as error:  # noqa: BLE001 - the edge: a bug is answered like an error
             bugs.say(f"request {arrived.id}", error)
             if isinstance(ended, Refused):
@@ -107,12 +102,12 @@ def excess_of(http: web.Request, parts: Parts, active: Active) -> Refusal | None
     return parts.load.excess(parts.drain.in_flight, active.snapshot.defaults.capacity)
 
 
-def enter(http: web.Request, active: Active, at: datetime) -> Caller | Refusal:
+def enter(http: web.Request, parts: Parts, active: Active, at: datetime) -> Caller | Refusal:
     """Say who asks, or why they may not."""
-    return http.app[PARTS].door.enter(http.headers, active.snapshot.callers, at)
+    return parts.door.enter(http.headers, active.snapshot.callers, at)
 
 
-async def send(http: web.Request, response: web.StreamResponse) -> web.StreamResponse:
+async def send(http: web.Request, parts: Parts, response: web.StreamResponse) -> web.StreamResponse:
     """Send a response now, so that the caller does not wait for the request to be noted.
 
     A gateway that stops closes the connection behind it, so that the caller's next request goes elsewhere.
@@ -120,7 +115,7 @@ async def send(http: web.Request, response: web.StreamResponse) -> web.StreamRes
     if not response.prepared:
         if is_spare(http):
             response.force_close()
-        if http.app[PARTS].drain.draining:
+        if parts.drain.draining:
             response.force_close()
             if response.status == 503:
                 response.headers.setdefault("Retry-After", COME_BACK_S)
@@ -133,17 +128,17 @@ async def send(http: web.Request, response: web.StreamResponse) -> web.StreamRes
 
 
 async def read_request(
-    http: web.Request, dialect: CallerDialect, defaults: Defaults, held: Held, caller: Caller
+    http: web.Request, parts: Parts, dialect: CallerDialect, defaults: Defaults, held: Held, caller: Caller
 ) -> Request | Refusal:
     """Read the body, within its limits, and what the caller asks for with it."""
-    body = await read_body(http, defaults, held)
+    body = await read_body(http, parts, defaults, held)
     if isinstance(body, Refusal):
         return body
     request = dialect.read_request(body, kept_headers(http.headers))
     return request if isinstance(request, Refusal) or caller is NOBODY else request.asked_by(caller)
 
 
-async def read_body(http: web.Request, defaults: Defaults, held: Held) -> bytes | Refusal:
+async def read_body(http: web.Request, parts: Parts, defaults: Defaults, held: Held) -> bytes | Refusal:
     """Read a body of at most `max_body`; a larger one is refused, at once where it says its length.
 
     A compressed body is measured as it unfolds, for its length says nothing. What is in memory is `held`; a body that
@@ -154,20 +149,22 @@ async def read_body(http: web.Request, defaults: Defaults, held: Held) -> bytes 
     if length is not None and length > defaults.max_body_bytes:
         return _too_large(defaults.max_body_bytes)
     try:
-        if length is not None and length <= SMALL_BYTES:
-            body = await http.content.readexactly(length) if length else b""
-            return body if held.keeps(length, defaults.capacity) else http.app[PARTS].load.shed(Shed.BODIES)
-        return await _read_piecewise(http, Unfolding(encoding) if encoding in FOLDED else None, defaults, held)
+        if length is not None and http.content.is_eof():  # it came with its head
+            body = http.content.read_nowait()
+            return body if held.keeps(length, defaults.capacity) else parts.load.shed(Shed.BODIES)
+        folded = Unfolding(encoding) if encoding in FOLDED else None
+        with parts.drain.stay():
+            return await _read_piecewise(http, parts, folded, defaults, held)
     except NotFoldedError:
         return Refusal(RefusalKind.INVALID_REQUEST, f"the request body is not {encoding}: send it as it is")
-    except (web.RequestPayloadError, asyncio.IncompleteReadError):
+    except web.RequestPayloadError:
         return Refusal(RefusalKind.INVALID_REQUEST, "the request body is not whole: send it again")
     except SlowBodyError:
         return Refusal(RefusalKind.TOO_SLOW, "the request body did not come in time: send it again")
 
 
 async def _read_piecewise(
-    http: web.Request, folded: Unfolding | None, defaults: Defaults, held: Held
+    http: web.Request, parts: Parts, folded: Unfolding | None, defaults: Defaults, held: Held
 ) -> bytes | Refusal:
     limit_bytes, body = defaults.max_body_bytes, bytearray()
     while piece := await http.content.readany():
@@ -175,7 +172,7 @@ async def _read_piecewise(
         if len(body) > limit_bytes:
             return _too_large(limit_bytes)
         if not held.keeps(len(body), defaults.capacity):
-            return http.app[PARTS].load.shed(Shed.BODIES)
+            return parts.load.shed(Shed.BODIES)
     if folded:
         folded.end()
     return bytes(body)
@@ -206,7 +203,7 @@ async def _admitted(http: web.Request, parts: Parts, exchange: Exchange) -> web.
 
 
 async def _answer(http: web.Request, parts: Parts, exchange: Exchange) -> web.StreamResponse:
-    outflow = Outflow(http, parts, exchange, lambda: headers_of(parts, exchange, EVENTS))
+    outflow = Outflow(http, parts, exchange, headers_of)
     result: Answered | Stream | Exhausted | None
     try:
         if is_patient(exchange):

@@ -47,7 +47,7 @@ def models_handler(surfaces: Mapping[Surface, CallerDialect]) -> Handler:
     async def handle(http: web.Request) -> web.StreamResponse:
         parts = http.app[PARTS]
         active, at, client = parts.reloader.active, parts.clock.now(), client_of(http.headers)
-        caller = enter(http, active, at)
+        caller = enter(http, parts, active, at)
         if isinstance(caller, Refusal):
             return refuse(surfaces[client], caller, new_id(at))
         there = models_for(active.snapshot, caller, client)
@@ -64,7 +64,7 @@ def model_handler(surfaces: Mapping[Surface, CallerDialect]) -> Handler:
     async def handle(http: web.Request) -> web.StreamResponse:
         parts = http.app[PARTS]
         active, at, client = parts.reloader.active, parts.clock.now(), client_of(http.headers)
-        caller = enter(http, active, at)
+        caller = enter(http, parts, active, at)
         if isinstance(caller, Refusal):
             return refuse(surfaces[client], caller, new_id(at))
         asked = http.match_info["id"]

@@ -19,12 +19,13 @@ from gateway.runtime.executor import Exhausted
 from gateway.runtime.leftovers import Walk
 from gateway.runtime.streamer import Stream
 from gateway.runtime.whole import Answered
+from gateway.web.answers import streamed
 from gateway.web.keys import Parts
 
 CUT_SHORT = "the gateway is stopping: this answer is not whole"
 EVENTS = "text/event-stream; charset=utf-8"
-Headers = Callable[[], dict[str, str]]
-"""Gives the headers of an answer as far as they are known now."""
+Headers = Callable[[Parts, Exchange, str], dict[str, str]]
+"""Gives the headers of an answer of some type, as far as they are known now."""
 
 
 def is_patient(exchange: Exchange) -> bool:
@@ -33,21 +34,17 @@ def is_patient(exchange: Exchange) -> bool:
     return courtesy.drains or (exchange.request.stream and isfinite(courtesy.commit_after_s))
 
 
-class _Streamed(web.StreamResponse):
-    """A response whose head goes out with its first piece, which is there when it begins."""
-
-    _send_headers_immediately = False
-
-
 class Outflow:
-    """The stream to one caller; `headers` are those of its beginning, whenever that is."""
+    """The stream to one caller; `headers` gives those of its beginning, whenever that is."""
+
+    __slots__ = ("_exchange", "_headers", "_http", "_parts", "_response")
 
     def __init__(self, http: web.Request, parts: Parts, exchange: Exchange, headers: Headers) -> None:
         self._http = http
         self._parts = parts
         self._exchange = exchange
         self._headers = headers
-        self._response: _Streamed | None = None
+        self._response: web.StreamResponse | None = None
 
     @property
     def begun(self) -> bool:
@@ -127,11 +124,11 @@ class Outflow:
             return web.Response(status=499)
         return response
 
-    async def _begin(self) -> _Streamed:
-        headers = self._headers()
+    async def _begin(self) -> web.StreamResponse:
+        headers = self._headers(self._parts, self._exchange, EVENTS)
         headers["Cache-Control"] = "no-cache"
         headers["X-Accel-Buffering"] = "no"
-        response = self._response = _Streamed(headers=headers)
+        response = self._response = streamed(self._http, headers)
         await response.prepare(self._http)
         self._exchange.begun = True
         return response

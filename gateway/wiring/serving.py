@@ -25,9 +25,10 @@ from gateway.simulator.server import start as start_simulator
 from gateway.web.connections import WatchedRunner
 from gateway.web.keys import Parts
 from gateway.web.operations import Daemon
+from gateway.web.turns import NONE_DIRECT, Direct
 from gateway.wiring.rules import Reader
 from gateway.wiring.stores import StartError
-from gateway.wiring.surfaces import build_web, inference_routes, operations_routes
+from gateway.wiring.surfaces import build_web, inference_handlers, inference_routes, operations_routes
 
 CLOSE_WITHIN_S = 1.0
 """How long what is left after the drain may keep a connection from being closed; aiohttp waits for it up to twice."""
@@ -44,9 +45,7 @@ async def simulator(speed: float) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def followed(
-    directory: Path | None, read: Reader, reloader: Reloader, clock: SystemClock
-) -> AsyncIterator[None]:
+async def followed(directory: Path | None, read: Reader, reloader: Reloader, clock: SystemClock) -> AsyncIterator[None]:
     """Follow the directory's changes while the daemon runs; the shipped rules, which have none, reload on SIGHUP."""
     loop = asyncio.get_running_loop()
     changed = asyncio.Event()
@@ -104,25 +103,31 @@ async def served(
     parts: Parts, daemon: Daemon, metrics: Metrics, settings: Settings, connections: Connections
 ) -> AsyncIterator[tuple[str, str]]:
     """Answer callers and operators, at one address or at two; gives both."""
-    callers, operators = inference_routes(), operations_routes(metrics)
+    callers, operators = inference_routes(parts), operations_routes(metrics)
+    direct = inference_handlers(parts)
     if settings.ops is None:
         app = build_web(parts, daemon, [*callers, *operators])
-        async with listening(app, settings.listen, connections) as main:
+        async with listening(app, settings.listen, connections, direct) as main:
             yield main, main
         return
     async with (
-        listening(build_web(parts, daemon, operators), settings.ops, connections, "ops") as ops,
-        listening(build_web(parts, daemon, callers), settings.listen, connections) as main,
+        listening(build_web(parts, daemon, operators), settings.ops, connections, option="ops") as ops,
+        listening(build_web(parts, daemon, callers), settings.listen, connections, direct) as main,
     ):
         yield main, ops
 
 
 @asynccontextmanager
 async def listening(
-    app: web.Application, address: Address, connections: Connections, option: str = "listen"
+    app: web.Application,
+    address: Address,
+    connections: Connections,
+    direct: Direct = NONE_DIRECT,
+    *,
+    option: str = "listen",
 ) -> AsyncIterator[str]:
-    """Answer at an address, which the option gave; gives its URL."""
-    runner = WatchedRunner(app, connections, counted=option == "listen", shutdown_timeout=CLOSE_WITHIN_S)
+    """Answer at an address, which the option gave; gives its URL. What is `direct` is not looked up in the router."""
+    runner = WatchedRunner(app, connections, direct, counted=option == "listen", shutdown_timeout=CLOSE_WITHIN_S)
     await runner.setup()
     try:
         site = web.TCPSite(runner, address.host, address.port, backlog=1024)

@@ -19,7 +19,7 @@ from gateway.web.alerts import accept, alerts, hush, silence, unhush
 from gateway.web.budgets import budgets, override
 from gateway.web.catalogue import nothing_here, route_handler, unless_stopping
 from gateway.web.counting import count_handler
-from gateway.web.errors import edge
+from gateway.web.errors import Handler, edge
 from gateway.web.inference import surface_handler
 from gateway.web.keys import PARTS, Parts
 from gateway.web.models import model_handler, models_handler
@@ -58,10 +58,15 @@ PATHS = {
 }
 
 
-def inference_routes() -> list[web.RouteDef]:
+def inference_handlers(parts: Parts) -> dict[str, Handler]:
+    """Give who answers on each surface, by its path."""
+    return {path: surface_handler(surface, SURFACES[surface], parts) for surface, path in PATHS.items()}
+
+
+def inference_routes(parts: Parts) -> list[web.RouteDef]:
     """List what callers ask for."""
     return [
-        *(web.post(path, surface_handler(surface, SURFACES[surface])) for surface, path in PATHS.items()),
+        *(web.post(path, handler) for path, handler in inference_handlers(parts).items()),
         web.post("/v1/messages/count_tokens", count_handler(ANTHROPIC)),
         web.post("/v1/route", unless_stopping(route_handler(SURFACES), SURFACES)),
         web.get("/v1/models", edge(unless_stopping(models_handler(SURFACES), SURFACES))),

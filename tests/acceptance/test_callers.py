@@ -114,7 +114,7 @@ def routes() -> Iterator[tuple[str, str]]:
     """Give every route that the application has, by method and path."""
     parts: Any = None
     metrics = Metrics(CollectorRegistry(), "0", simulated=False)
-    app = build_web(parts, parts, [*inference_routes(), *operations_routes(metrics)])
+    app = build_web(parts, parts, [*inference_routes(parts), *operations_routes(metrics)])
     for route in app.router.routes():
         if route.resource is not None and route.method not in {"HEAD", "*"}:
             yield route.method, route.resource.canonical

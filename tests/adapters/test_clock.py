@@ -1,6 +1,7 @@
 """The system's clock, against the system; and its deadlines, on a clock that the test moves."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, timedelta
 
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.adapters.clock import Deadline, SystemClock
+from gateway.adapters.clock import FAR_S, Alarm, Deadline, SystemClock
 from tests.fakes.clock import HandClock
 
 
@@ -128,3 +129,71 @@ async def test_a_stream_of_many_pieces_costs_few_alarms() -> None:
             await asyncio.sleep(0)
         clock.advance(0.1)
     assert clock.rings <= 3
+
+
+# -- calls that are far off
+
+
+class Rung(SystemClock):
+    """The system's clock at a moment of the test's, on a loop that only remembers what it is to call."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now_s = 100.25
+        self.timers: list[tuple[float, Callable[..., object], tuple[object, ...]]] = []
+
+    def monotonic(self) -> float:
+        return self.now_s
+
+    def loop(self) -> "Rung":
+        return self
+
+    def call_later(self, delay_s: float, call: Callable[..., object], *more: object) -> Alarm:
+        self.timers.append((self.now_s + delay_s, call, more))
+        return asyncio.get_running_loop().call_later(3_600, int)
+
+    def ring(self) -> None:
+        """Let the first timer be due."""
+        at_s, call, more = self.timers.pop(0)
+        self.now_s = max(self.now_s, at_s)
+        call(*more)
+
+
+@pytest.fixture
+def rung(monkeypatch: pytest.MonkeyPatch) -> Rung:
+    clock = Rung()
+    monkeypatch.setattr(clock, "_tasks", clock)
+    return clock
+
+
+async def test_calls_of_one_second_share_a_timer_and_none_comes_late(rung: Rung) -> None:
+    said: list[str] = []
+    for word, when_s in (("a", 160.1), ("b", 160.9), ("c", 161.0)):
+        rung.call_at(when_s, lambda word=word: said.append(word))  # type: ignore[misc] # mypy knows no defaults here
+    assert [at_s for at_s, _, _ in rung.timers] == [160.0, 161.0]
+    rung.ring()
+    assert sorted(said) == ["a", "b"]
+    rung.ring()
+    assert said[2:] == ["c"]
+
+
+async def test_a_call_that_is_near_is_exact(rung: Rung) -> None:
+    rung.call_at(100.25 + FAR_S / 2, int)
+    assert [at_s for at_s, _, _ in rung.timers] == [pytest.approx(100.25 + FAR_S / 2)]
+
+
+async def test_a_call_that_was_taken_back_does_not_come_and_is_not_kept(rung: Rung) -> None:
+    """Also where another of its second takes it back."""
+    said: list[str] = []
+    first = rung.call_at(160.1, lambda: said.append("first"))
+    alarms: list[Alarm] = []
+
+    def each() -> None:
+        for alarm in alarms:
+            alarm.cancel()
+
+    alarms += [rung.call_at(160.2, each) for _ in range(2)]
+    first.cancel()
+    assert len(rung._far[160]) == 2
+    rung.ring()
+    assert (said, rung._far) == ([], {})

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from gateway.adapters.day_files import LOOK_EVERY_ROWS, MOST_MOVED_ASIDE, DayFiles
+from gateway.adapters.day_files import AT_ONCE, LOOK_EVERY_ROWS, MOST_MOVED_ASIDE, DayFiles
 from gateway.adapters.log_sqlite import LogReader, file_name
 from gateway.domain.entry import Entry
 from gateway.domain.snapshot import Defaults
@@ -70,6 +70,19 @@ def test_rows_have_the_numbers_that_they_are_given(files: DayFiles, folder: Path
     files.close()
     assert files.top(TODAY) == 9
     assert [row["number"] for row in LogReader(folder).past(TODAY, 0, 10)] == [5, 9]
+
+
+@pytest.mark.parametrize("count", [1, AT_ONCE - 1, AT_ONCE, AT_ONCE + 1, 3 * AT_ONCE, 3 * AT_ONCE + 5])
+def test_however_many_rows_come_at_once_each_is_written_once(files: DayFiles, folder: Path, count: int) -> None:
+    """U-99: those that are there already are left as they are, and one that no file takes costs no other."""
+    entries = [entry(number) for number in range(1, count + 1)]
+    files.insert(TODAY, list(enumerate(entries[: count // 2 + 1], 1)))
+    bad = entry(9_999, cost_nano_usd=2**63)
+    assert files.insert(TODAY, list(enumerate(entries, 1))) == ()
+    refused = files.insert(TODAY, list(enumerate([*entries[: count // 2], bad, *entries], 1)))
+    assert refused == [bad]
+    assert [row["id"] for row in LogReader(folder).rows(10 * AT_ONCE)] == ids(entries)[::-1]
+    assert [row["number"] for row in LogReader(folder).past(TODAY, 0, 10 * AT_ONCE)] == [*range(1, count + 1)]
 
 
 def test_a_day_ends_at_midnight_utc(files: DayFiles, folder: Path) -> None:

@@ -28,6 +28,7 @@ class HandClock(SystemClock):
     """Its monotonic seconds begin at 1,000; `deadlines` are those it gave, in their order."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._now_s = 1_000.0
         self._alarms: list[Alarm] = []
         self.rings = 0
@@ -77,6 +78,7 @@ class LeapingClock(SystemClock):
     """The system's clock, but for leaps; waits that come again and again take a fraction of their time."""
 
     def __init__(self, now: datetime, hurry: float = 50.0) -> None:
+        super().__init__()
         self._ahead_s = (now - super().now()).total_seconds()
         self._hurry = hurry
 
@@ -98,6 +100,7 @@ class SetClock(SystemClock):
     """The system's clock, but for the time of day, which somebody sets; seconds go on as they do."""
 
     def __init__(self, now: datetime) -> None:
+        super().__init__()
         self._ahead = now - super().now()
 
     def now(self) -> datetime:

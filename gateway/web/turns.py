@@ -1,0 +1,113 @@
+"""The requests of one connection, answered one after the other in one task.
+
+aiohttp makes another task of each request and looks its path up in a router, which is a tenth of what a request costs.
+What it keeps of a connection is leaned on here: where a version keeps that otherwise, `tests/web/test_turns.py` fails.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from aiohttp import web
+from aiohttp.http_parser import RawRequestMessage
+from aiohttp.http_writer import StreamWriter
+from aiohttp.streams import StreamReader
+from aiohttp.web_protocol import ERROR, RequestHandler, _ErrInfo
+
+Direct = Mapping[str, Callable[[web.Request], Awaitable[web.StreamResponse]]]
+"""Handlers of POST by path, which need nothing of the application."""
+NONE_DIRECT: Direct = {}
+_GONE = web.PayloadAccessError()
+
+
+class Turns(RequestHandler):
+    """One connection whose requests take turns."""
+
+    __slots__ = ("_direct",)
+
+    def __init__(
+        self,
+        manager: web.Server,
+        direct: Direct,
+        *,
+        loop: asyncio.AbstractEventLoop,
+        **settings: Any,  # noqa: ANN401 - aiohttp's own settings, passed on
+    ) -> None:
+        super().__init__(manager, loop=loop, **settings)
+        self._direct = direct
+
+    async def start(self) -> None:
+        """Answer requests until the connection ends, or is not kept; one that meets a bug is not."""
+        well = False
+        try:
+            while not self._force_close and await self._turn(*await self._next()):
+                pass
+            well = True
+        except ConnectionError:
+            well = True  # the caller left
+        finally:
+            if not well:
+                self.force_close()
+        if not self._force_close:
+            self._task_handler = None
+            if self.transport is not None:
+                self.transport.close()
+
+    async def _next(self) -> tuple[RawRequestMessage | _ErrInfo, StreamReader]:
+        """Wait for the head of the next request; give it with its body."""
+        if not self._messages:
+            self._waiter = self._loop.create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+        message, payload = self._messages.popleft()
+        if self._parser is not None:
+            self._parser.message_consumed()
+        if self._buffer_paused and len(self._messages) <= self._msg_queue_resume_size:
+            self._resume_reading_if_drained()
+        return message, payload
+
+    async def _turn(self, message: RawRequestMessage | _ErrInfo, payload: StreamReader) -> bool:
+        """Answer one request; say whether another one may follow."""
+        manager, task, make, application = (
+            self._manager,
+            self._task_handler,
+            self._request_factory,
+            self._request_handler,
+        )
+        if manager is None or task is None or make is None or application is None:
+            return False  # the caller has left
+        manager.requests_count += 1
+        if isinstance(message, _ErrInfo):
+            handler, message = self._make_error_handler(message), ERROR
+        else:
+            handler = self._direct_for(message) or application
+        request = make(message, payload, self, StreamWriter(self, self._loop), task)
+        response, left = await self._handle_request(request, None, handler)
+        if left:
+            return False
+        self._keepalive = bool(response.keep_alive)
+        if not payload.is_eof():
+            await self._let_pass(payload)
+        payload.set_exception(_GONE)
+        if not self._keepalive or self._close or self._force_close:
+            return False
+        self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+        if self._keepalive_handle is None:
+            self._keepalive_handle = self._loop.call_at(self._next_keepalive_close_time, self._process_keepalive)
+        return True
+
+    def _direct_for(self, message: RawRequestMessage) -> Callable[[Any], Awaitable[web.StreamResponse]] | None:
+        """Give the handler that a request is plainly for; all others are for the application."""
+        direct = self._direct.get(message.path) if message.method == "POST" else None
+        return None if direct is None or "Expect" in message.headers else direct
+
+    async def _let_pass(self, payload: StreamReader) -> None:
+        """Take what still comes of a body that nobody wants, for a while, so that its sender reads the answer."""
+        try:
+            async with asyncio.timeout(self._lingering_time):
+                while not payload.is_eof() and not self._force_close:
+                    await payload.readany()
+        except TimeoutError:
+            self.close()
