@@ -202,7 +202,7 @@ async def running(
             ledger=kept.ledger,
             booked=kept.sums.booked,
         )
-        await stack.enter_async_context(followed(settings.rules, read, reloader, clock))
+        await stack.enter_async_context(followed(read, reloader, clock))
         await stack.enter_async_context(beside(openings.run(clock)))
         await stack.enter_async_context(bounded(bounds, snapshot, metrics))
         main, ops = await stack.enter_async_context(served(parts, daemon, metrics, settings, bounds.connections))

@@ -31,7 +31,7 @@ _MARKS = ", ".join("?" for _ in WRITTEN)
 _CREATE = f"begin; create table requests ({_DEFINED}); pragma user_version={SCHEMA_VERSION}; commit;"
 _INSERT = f"insert into requests ({_NAMES}) values ({_MARKS}) on conflict (id) do nothing"  # noqa: S608 - our own names
 AT_ONCE = 16
-"""Rows of one statement: between two statements the event loop takes its turn, and that costs more than a row."""
+"""Rows of one statement: between two statements the event loop's thread takes its turn, and the two change places."""
 _INSERT_SOME = _INSERT.replace(f"({_MARKS})", ", ".join([f"({_MARKS})"] * AT_ONCE))
 _TOP = "select coalesce(max(rowid), 0) from requests"
 _SIDES = ("", "-wal", "-shm")

@@ -1,7 +1,7 @@
 """The requests of one connection, answered one after the other in one task.
 
-aiohttp makes another task of each request and looks its path up in a router, which is a tenth of what a request costs.
-What it keeps of a connection is leaned on here: where a version keeps that otherwise, `tests/web/test_turns.py` fails.
+aiohttp makes another task of each request, and looks its path up in a router; both are left out here. What it keeps of
+a connection is leaned on: where a version keeps that otherwise, `tests/web/test_turns.py` fails.
 """
 
 import asyncio

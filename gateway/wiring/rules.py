@@ -74,14 +74,15 @@ class Reader:
     """Reads the rule files, those of a directory or the shipped ones; `stood` is how it stood just before."""
 
     def __init__(self, directory: Path | None) -> None:
-        self._directory = directory
+        self.directory = directory
         self.stood: object = None
+        self._shipped = shipped_rules() if directory is None else ()
 
     def stamp(self) -> object:
         """Say how the directory stands now."""
-        return None if self._directory is None else sources.stamp(self._directory)
+        return None if self.directory is None else sources.stamp(self.directory)
 
     def __call__(self) -> tuple[RuleFile, ...] | sources.Unreadable:
         """Read them."""
         self.stood = self.stamp()
-        return shipped_rules() if self._directory is None else sources.read(self._directory)
+        return self._shipped if self.directory is None else sources.read(self.directory)

@@ -7,7 +7,6 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
-from pathlib import Path
 
 from aiohttp import web
 
@@ -45,7 +44,7 @@ async def simulator(speed: float) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def followed(directory: Path | None, read: Reader, reloader: Reloader, clock: SystemClock) -> AsyncIterator[None]:
+async def followed(read: Reader, reloader: Reloader, clock: SystemClock) -> AsyncIterator[None]:
     """Follow the directory's changes while the daemon runs; the shipped rules, which have none, reload on SIGHUP."""
     loop = asyncio.get_running_loop()
     changed = asyncio.Event()
@@ -56,8 +55,8 @@ async def followed(directory: Path | None, read: Reader, reloader: Reloader, clo
     loop.add_signal_handler(signal.SIGHUP, changed.set)
     async with AsyncExitStack() as stack:
         stack.callback(loop.remove_signal_handler, signal.SIGHUP)
-        if directory is not None:
-            watch = DirectoryWatch(directory, read.stamp, wake, lambda: read.stood)
+        if read.directory is not None:
+            watch = DirectoryWatch(read.directory, read.stamp, wake, lambda: read.stood)
             watch.start()
             stack.push_async_callback(asyncio.to_thread, watch.close)
         await stack.enter_async_context(beside(follow(reloader, changed, read.stamp, clock)))

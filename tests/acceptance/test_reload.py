@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from gateway.adapters import watch
 from gateway.cli import main
 from gateway.runtime.reloader import Rejection
+from tests.adapters.test_watch import NoInstance
 from tests.fakes.answers import read
 from tests.fakes.daemon import Daemon, daemon, until
 from tests.fakes.rule_files import UPSTREAM, to_model
@@ -214,8 +216,11 @@ async def test_a_hundred_streams_finish_on_the_generation_they_began_with(tmp_pa
         assert {(rows[end[3]]["generation"], rows[end[3]]["outcome"]) for end in ends} == {(1, "answered")}
 
 
-async def test_a_file_that_was_read_by_hand_and_taken_back_at_once_does_not_run_on(tmp_path: Path) -> None:
-    """U-86: between two looks at the directory there was a change that neither of them sees."""
+async def test_a_file_that_was_read_by_hand_and_taken_back_at_once_does_not_run_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """U-86: between two looks at the directory there was a change that neither sees; nobody tells of it."""
+    monkeypatch.setattr(watch, "Observer", NoInstance)
     async with daemon(tmp_path, {"rules.yaml": to_model("mini")}) as running:
         for place in range(5):
             running.write("more.yaml", "rules: [{name: more, priority: 9, route: [haiku]}]\n")

@@ -54,6 +54,14 @@ class Line:
             return await self.reader.read() == b""
 
 
+class Bent(web.Response):
+    """An answer that cannot be asked whether its connection is kept, which is asked once it is out."""
+
+    @property
+    def keep_alive(self) -> bool | None:
+        raise ZeroDivisionError
+
+
 @asynccontextmanager
 async def line() -> AsyncIterator[Line]:
     """Connect to a server with handlers that are direct, and others."""
@@ -93,12 +101,15 @@ async def line() -> AsyncIterator[Line]:
     async def broken(_: web.Request) -> web.StreamResponse:
         raise ZeroDivisionError
 
+    async def bent(_: web.Request) -> web.StreamResponse:
+        return Bent()
+
     async def routed(http: web.Request) -> web.StreamResponse:
         return web.Response(body=f"{http.method} {http.path_qs} ".encode() + await http.read())
 
     app = web.Application(client_max_size=0)
     app.router.add_route("*", "/{path:.*}", routed)
-    direct = {"/echo": echo, "/deaf": deaf, "/slow": slow, "/late": late, "/broken": broken}
+    direct = {"/echo": echo, "/deaf": deaf, "/slow": slow, "/late": late, "/broken": broken, "/bent": bent}
     runner = WatchedRunner(app, there, direct, counted=True, shutdown_timeout=20)
     await runner.setup()
     async with AsyncExitStack() as stack:
@@ -230,6 +241,14 @@ async def test_a_bug_is_answered_and_logged(caplog: pytest.LogCaptureFixture) ->
             caller.ask("POST", "/broken")
             assert (await caller.answer())[0] == 500
         assert [record.exc_info[0] for record in caplog.records if record.exc_info] == [ZeroDivisionError]
+
+
+async def test_a_connection_that_meets_a_bug_of_its_own_is_closed() -> None:
+    """No caller waits for an answer that nobody is there to give."""
+    async with line() as caller:
+        caller.ask("POST", "/bent")
+        assert (await caller.answer())[0] == 200
+        assert await caller.is_closed()
 
 
 async def test_a_request_that_is_under_way_is_waited_for_at_the_end() -> None:
