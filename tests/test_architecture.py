@@ -140,7 +140,7 @@ def test_rules_are_data_nothing_evaluates_code(path: Path) -> None:
             assert node.attr not in {"load", "safe_load", "unsafe_load", "full_load"}, f"{name_of(path)}:{node.lineno}"
 
 
-EDGES = ["web.errors", "web.inference"]
+EDGES = ["web.errors", "web.inference", "web.turns"]
 TICKS = ["adapters.journal", "runtime.recorder", "runtime.reloader", "runtime.ticks"]
 
 

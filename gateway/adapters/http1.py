@@ -9,6 +9,8 @@ import re
 from collections import deque
 from functools import lru_cache
 
+from gateway.adapters.departures import Departures
+
 LONGEST_HEAD_BYTES = 64 * 1024
 """What a head may have, together with the interim replies before it; a trailer as much again."""
 LONGEST_CHUNK_LINE_BYTES = 1024
@@ -141,8 +143,9 @@ class Connection(asyncio.Protocol):
     When `reusable`, the reply was read to its end and another request may follow.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop | None = None, departures: Departures | None = None) -> None:
         self._loop = loop
+        self._departures = departures
         self._transport: asyncio.Transport | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._partial = bytearray()
@@ -172,11 +175,14 @@ class Connection(asyncio.Protocol):
         return self._keep and self.over and self.open
 
     def send(self, request: bytes) -> None:
-        """Send a whole request, head and body."""
+        """Send a whole request, head and body; with `departures` beside those of other connections."""
         if self._transport is None:
             raise ClosedError(began=False)
         self._partial, self._interim_bytes, self.head, self.status, self._body = bytearray(), 0, b"", 0, None
-        self._transport.write(request)
+        if self._departures is None:
+            self._transport.write(request)
+        else:
+            self._departures.add(self._transport, request)
 
     async def reply(self) -> None:
         """Wait for the head of the reply. Raises ClosedError and ProtocolError."""

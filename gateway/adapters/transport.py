@@ -21,6 +21,7 @@ from weakref import WeakSet
 from aiohappyeyeballs import start_connection
 
 from gateway.adapters.clock import SystemClock
+from gateway.adapters.departures import Departures
 from gateway.adapters.http1 import ClosedError, Connection, ProtocolError, field_of, fields_of
 from gateway.adapters.names import Names
 from gateway.adapters.proxy import Proxy, ProxyError, proxy_of, tunnel
@@ -113,6 +114,7 @@ class HttpTransport:
         self._names = Names()
         self._all: WeakSet[Connection] = WeakSet()
         self._loop = asyncio.get_running_loop()
+        self._departures = Departures(self._loop)
         self._contexts = contexts or Contexts()
         self._closed = False
 
@@ -233,7 +235,7 @@ class HttpTransport:
             connection = None
             try:
                 _, connection = await self._loop.create_connection(
-                    lambda: Connection(self._loop),
+                    lambda: Connection(self._loop, self._departures),
                     sock=stream,
                     ssl=self._contexts.of(place.trust) if place.tls else None,
                     server_hostname=place.host if place.tls else None,

@@ -68,13 +68,16 @@ class Drain:
         if self.draining and not self.in_flight:
             self._settled.set()
 
-    def stay(self) -> "Stay":
-        """Give the bounds of a wait within a request, which raise CutShortError where it lasts beyond the end."""
-        return Stay(self._stays, over=self._over)
+    def stay(self, task: asyncio.Task[Any] | None = None) -> "Stay":
+        """Give the bounds of a wait within a request, which raise CutShortError where it lasts beyond the end.
+
+        `task` is the one that waits, where that is known: to ask takes longer than all else here.
+        """
+        return Stay(self._stays, task, over=self._over)
 
     def until_stop(self) -> "Stay":
         """Give the bounds of a wait that nobody is to wait for at the end: `stop` cuts it short at once."""
-        return Stay(self._unhurried, over=self.draining)
+        return Stay(self._unhurried, None, over=self.draining)
 
     async def ended(self, limit_s: float) -> None:
         """Take no new requests, and return once none is in flight.
@@ -115,15 +118,15 @@ class Stay:
 
     __slots__ = ("_cut", "_others", "_stays", "_task")
 
-    def __init__(self, stays: "set[Stay]", *, over: bool) -> None:
+    def __init__(self, stays: "set[Stay]", task: asyncio.Task[Any] | None, *, over: bool) -> None:
         self._stays = stays
+        self._task = task
         self._cut = over
 
     def __enter__(self) -> None:
-        task: asyncio.Task[Any] | None = asyncio.current_task()
+        task = self._task = self._task or asyncio.current_task()
         if task is None:
             raise RuntimeError("a stay is entered by a task")
-        self._task = task
         self._others = task.cancelling()
         if self._cut:
             raise CutShortError
@@ -132,13 +135,14 @@ class Stay:
     def cut_short(self) -> None:
         """End the wait."""
         self._cut = True
-        self._task.cancel()
+        if self._task is not None:
+            self._task.cancel()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stays.discard(self)
-        if not self._cut:
+        if not self._cut or self._task is None:
             return
         others = self._task.uncancel() > self._others
         if kind is not None and issubclass(kind, asyncio.CancelledError) and not others:

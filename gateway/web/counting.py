@@ -65,7 +65,7 @@ def count_handler(dialect: CallerDialect) -> Handler:
     return edge(handle)
 
 
-async def _ended(http: web.Request, parts: Parts, arrived: Arrived, dialect: CallerDialect, held: Held) -> Ended:
+async def _ended(http: web.BaseRequest, parts: Parts, arrived: Arrived, dialect: CallerDialect, held: Held) -> Ended:
     if parts.drain.draining:
         return _refused(dialect, STOPPING, arrived)
     if excess := excess_of(http, parts, arrived.active):

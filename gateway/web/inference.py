@@ -26,10 +26,11 @@ from gateway.runtime.streamer import Stream
 from gateway.runtime.whole import Answered
 from gateway.web.answers import answered
 from gateway.web.connections import SlowBodyError, is_spare
-from gateway.web.errors import BROKEN, Handler
+from gateway.web.errors import BROKEN
 from gateway.web.ids import new_id
 from gateway.web.keys import Parts
 from gateway.web.streaming import Outflow, is_patient
+from gateway.web.turns import Handler
 from gateway.web.unfolding import FOLDED, NotFoldedError, Unfolding
 
 FAILED = Refusal(RefusalKind.INTERNAL, BROKEN)
@@ -44,7 +45,7 @@ NO_MORE: Mapping[str, str] = {}
 def surface_handler(surface: Surface, dialect: CallerDialect, parts: Parts) -> Handler:
     """Give the handler of one surface."""
 
-    async def handle(http: web.Request) -> web.StreamResponse:
+    async def handle(http: web.BaseRequest) -> web.StreamResponse:
         at = parts.clock.now()
         arrived = Arrived(new_id(at), at, parts.clock.monotonic(), parts.reloader.active)
         parts.meters.began()
@@ -95,19 +96,19 @@ def surface_handler(surface: Surface, dialect: CallerDialect, parts: Parts) -> H
     return handle
 
 
-def excess_of(http: web.Request, parts: Parts, active: Active) -> Refusal | None:
+def excess_of(http: web.BaseRequest, parts: Parts, active: Active) -> Refusal | None:
     """Say why a request is more than the gateway takes on now, None where it is not."""
     if is_spare(http):
         return parts.load.shed(Shed.CONNECTIONS)
     return parts.load.excess(parts.drain.in_flight, active.snapshot.defaults.capacity)
 
 
-def enter(http: web.Request, parts: Parts, active: Active, at: datetime) -> Caller | Refusal:
+def enter(http: web.BaseRequest, parts: Parts, active: Active, at: datetime) -> Caller | Refusal:
     """Say who asks, or why they may not."""
     return parts.door.enter(http.headers, active.snapshot.callers, at)
 
 
-async def send(http: web.Request, parts: Parts, response: web.StreamResponse) -> web.StreamResponse:
+async def send(http: web.BaseRequest, parts: Parts, response: web.StreamResponse) -> web.StreamResponse:
     """Send a response now, so that the caller does not wait for the request to be noted.
 
     A gateway that stops closes the connection behind it, so that the caller's next request goes elsewhere.
@@ -128,7 +129,7 @@ async def send(http: web.Request, parts: Parts, response: web.StreamResponse) ->
 
 
 async def read_request(
-    http: web.Request, parts: Parts, dialect: CallerDialect, defaults: Defaults, held: Held, caller: Caller
+    http: web.BaseRequest, parts: Parts, dialect: CallerDialect, defaults: Defaults, held: Held, caller: Caller
 ) -> Request | Refusal:
     """Read the body, within its limits, and what the caller asks for with it."""
     body = await read_body(http, parts, defaults, held)
@@ -138,7 +139,7 @@ async def read_request(
     return request if isinstance(request, Refusal) or caller is NOBODY else request.asked_by(caller)
 
 
-async def read_body(http: web.Request, parts: Parts, defaults: Defaults, held: Held) -> bytes | Refusal:
+async def read_body(http: web.BaseRequest, parts: Parts, defaults: Defaults, held: Held) -> bytes | Refusal:
     """Read a body of at most `max_body`; a larger one is refused, at once where it says its length.
 
     A compressed body is measured as it unfolds, for its length says nothing. What is in memory is `held`; a body that
@@ -153,7 +154,7 @@ async def read_body(http: web.Request, parts: Parts, defaults: Defaults, held: H
             body = http.content.read_nowait()
             return body if held.keeps(length, defaults.capacity) else parts.load.shed(Shed.BODIES)
         folded = Unfolding(encoding) if encoding in FOLDED else None
-        with parts.drain.stay():
+        with parts.drain.stay(http.task):
             return await _read_piecewise(http, parts, folded, defaults, held)
     except NotFoldedError:
         return Refusal(RefusalKind.INVALID_REQUEST, f"the request body is not {encoding}: send it as it is")
@@ -164,7 +165,7 @@ async def read_body(http: web.Request, parts: Parts, defaults: Defaults, held: H
 
 
 async def _read_piecewise(
-    http: web.Request, parts: Parts, folded: Unfolding | None, defaults: Defaults, held: Held
+    http: web.BaseRequest, parts: Parts, folded: Unfolding | None, defaults: Defaults, held: Held
 ) -> bytes | Refusal:
     limit_bytes, body = defaults.max_body_bytes, bytearray()
     while piece := await http.content.readany():
@@ -187,7 +188,7 @@ def kept_headers(headers: Mapping[str, str]) -> dict[str, str]:
     return {name: value for key, value in headers.items() if (name := key.lower()) not in CREDENTIALS}
 
 
-async def _admitted(http: web.Request, parts: Parts, exchange: Exchange) -> web.StreamResponse:
+async def _admitted(http: web.BaseRequest, parts: Parts, exchange: Exchange) -> web.StreamResponse:
     """Answer within the caller's limits, and note what that used, whatever way it ends.
 
     A whole answer is sent after that: whoever has read it may ask again at once.
@@ -202,14 +203,14 @@ async def _admitted(http: web.Request, parts: Parts, exchange: Exchange) -> web.
         admitted.ended()
 
 
-async def _answer(http: web.Request, parts: Parts, exchange: Exchange) -> web.StreamResponse:
+async def _answer(http: web.BaseRequest, parts: Parts, exchange: Exchange) -> web.StreamResponse:
     outflow = Outflow(http, parts, exchange, headers_of)
     result: Answered | Stream | Exhausted | None
     try:
         if is_patient(exchange):
             result = await outflow.run()
         else:
-            with parts.drain.stay():
+            with parts.drain.stay(http.task):
                 result = await parts.executor.run(exchange)
     except CutShortError:
         exchange.outcome = Outcome.FAILED

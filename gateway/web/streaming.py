@@ -39,7 +39,7 @@ class Outflow:
 
     __slots__ = ("_exchange", "_headers", "_http", "_parts", "_response")
 
-    def __init__(self, http: web.Request, parts: Parts, exchange: Exchange, headers: Headers) -> None:
+    def __init__(self, http: web.BaseRequest, parts: Parts, exchange: Exchange, headers: Headers) -> None:
         self._http = http
         self._parts = parts
         self._exchange = exchange
@@ -57,7 +57,7 @@ class Outflow:
         None where the caller is found to have left. Raises CutShortError.
         """
         exchange, parts = self._exchange, self._parts
-        with parts.drain.stay():
+        with parts.drain.stay(self._http.task):
             async with asyncio.TaskGroup() as tasks:
                 walk = tasks.create_task(parts.executor.run(exchange))
                 try:
@@ -87,7 +87,7 @@ class Outflow:
             await self._parts.steps.answering.together()
             response = self._response or await self._begin()
             try:
-                with self._parts.drain.stay():
+                with self._parts.drain.stay(self._http.task):
                     while (piece := await stream.next()) and not stream.over:
                         await response.write(piece)
             except CutShortError:

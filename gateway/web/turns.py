@@ -13,8 +13,10 @@ from aiohttp.http_parser import RawRequestMessage
 from aiohttp.http_writer import StreamWriter
 from aiohttp.streams import StreamReader
 from aiohttp.web_protocol import ERROR, RequestHandler, _ErrInfo
+from aiohttp.web_request import BaseRequest
 
-Direct = Mapping[str, Callable[[web.Request], Awaitable[web.StreamResponse]]]
+Handler = Callable[[BaseRequest], Awaitable[web.StreamResponse]]
+Direct = Mapping[str, Handler]
 """Handlers of POST by path, which need nothing of the application."""
 NONE_DIRECT: Direct = {}
 _GONE = web.PayloadAccessError()
@@ -70,22 +72,19 @@ class Turns(RequestHandler):
 
     async def _turn(self, message: RawRequestMessage | _ErrInfo, payload: StreamReader) -> bool:
         """Answer one request; say whether another one may follow."""
-        manager, task, make, application = (
-            self._manager,
-            self._task_handler,
-            self._request_factory,
-            self._request_handler,
-        )
-        if manager is None or task is None or make is None or application is None:
+        manager, task = self._manager, self._task_handler
+        if manager is None or task is None:
             return False  # the caller has left
         manager.requests_count += 1
+        response: web.StreamResponse | None
         if isinstance(message, _ErrInfo):
-            handler, message = self._make_error_handler(message), ERROR
+            response = await self._routed(ERROR, payload, task, self._make_error_handler(message))
+        elif (direct := self._direct_for(message)) is None:
+            response = await self._routed(message, payload, task, self._request_handler)
         else:
-            handler = self._direct_for(message) or application
-        request = make(message, payload, self, StreamWriter(self, self._loop), task)
-        response, left = await self._handle_request(request, None, handler)
-        if left:
+            writer = StreamWriter(self, self._loop)
+            response = await self._answer(BaseRequest(message, payload, self, writer, task, self._loop), direct)
+        if response is None:
             return False
         self._keepalive = bool(response.keep_alive)
         if not payload.is_eof():
@@ -98,10 +97,42 @@ class Turns(RequestHandler):
             self._keepalive_handle = self._loop.call_at(self._next_keepalive_close_time, self._process_keepalive)
         return True
 
-    def _direct_for(self, message: RawRequestMessage) -> Callable[[Any], Awaitable[web.StreamResponse]] | None:
+    def _direct_for(self, message: RawRequestMessage) -> Handler | None:
         """Give the handler that a request is plainly for; all others are for the application."""
         direct = self._direct.get(message.path) if message.method == "POST" else None
-        return None if direct is None or "Expect" in message.headers else direct
+        return None if direct is None or self._upgraded or "Expect" in message.headers else direct
+
+    async def _routed(
+        self, message: RawRequestMessage, payload: StreamReader, task: asyncio.Task[None], handler: Handler | None
+    ) -> web.StreamResponse | None:
+        """Have a request answered as aiohttp does it; None once the caller has left."""
+        make = self._request_factory
+        if make is None or handler is None:
+            return None
+        request = make(message, payload, self, StreamWriter(self, self._loop), task)
+        response, left = await self._handle_request(request, None, handler)
+        return None if left else response
+
+    async def _answer(self, request: BaseRequest, handler: Handler) -> web.StreamResponse:
+        """Have a request answered. Raises ConnectionError once the caller has left."""
+        self._current_request, self._request_in_progress = request, True
+        try:
+            response = await handler(request)
+        except Exception as error:  # noqa: BLE001 - the edge: a bug is answered like an error
+            response = self.handle_error(request, 500, error)
+        finally:
+            self._current_request, self._request_in_progress = None, False
+            if self._handler_waiter is not None:
+                self._handler_waiter.set_result(None)
+        if not response.prepared:
+            await response.prepare(request)
+        await response.write_eof()
+        return response
+
+    def resume_reading(self, resume_parser: bool = True) -> None:  # noqa: FBT001, FBT002 - aiohttp's own
+        """Go on reading where that was paused; nearly every body comes at once, and aiohttp tries all the same."""
+        if self._reading_paused:
+            super().resume_reading(resume_parser)
 
     async def _let_pass(self, payload: StreamReader) -> None:
         """Take what still comes of a body that nobody wants, for a while, so that its sender reads the answer."""

@@ -19,7 +19,7 @@ from gateway.web.alerts import accept, alerts, hush, silence, unhush
 from gateway.web.budgets import budgets, override
 from gateway.web.catalogue import nothing_here, route_handler, unless_stopping
 from gateway.web.counting import count_handler
-from gateway.web.errors import Handler, edge
+from gateway.web.errors import edge
 from gateway.web.inference import surface_handler
 from gateway.web.keys import PARTS, Parts
 from gateway.web.models import model_handler, models_handler
@@ -37,6 +37,7 @@ from gateway.web.operations import (
     status,
 )
 from gateway.web.spend import spend
+from gateway.web.turns import Direct
 
 OPENAI, RESPONSES, ANTHROPIC = OpenAIChat(), OpenAIResponses(), AnthropicMessages()
 SURFACES: Mapping[Surface, CallerDialect] = {
@@ -58,7 +59,7 @@ PATHS = {
 }
 
 
-def inference_handlers(parts: Parts) -> dict[str, Handler]:
+def inference_handlers(parts: Parts) -> Direct:
     """Give who answers on each surface, by its path."""
     return {path: surface_handler(surface, SURFACES[surface], parts) for surface, path in PATHS.items()}
 

@@ -1,0 +1,35 @@
+"""Bytes that leave together, one after the other at the end of a turn of the event loop.
+
+The way through the system to the network is long. What takes it right behind another finds it warm, and takes half the
+time of what takes it between the work for two requests.
+"""
+
+import asyncio
+from collections import deque
+
+
+class Departures:
+    """What is to leave in this turn of a loop; for bytes whose sender waits for an answer to them."""
+
+    __slots__ = ("_loop", "_waiting")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._waiting: deque[tuple[asyncio.WriteTransport, bytes]] = deque()
+
+    def add(self, transport: asyncio.WriteTransport, data: bytes) -> None:
+        """Write bytes to a transport within this turn, unless it is closed by then."""
+        if not self._waiting:
+            self._loop.call_soon(self._leave)
+        self._waiting.append((transport, data))
+
+    def _leave(self) -> None:
+        waiting = self._waiting
+        try:
+            while waiting:
+                transport, data = waiting.popleft()
+                if not transport.is_closing():
+                    transport.write(data)
+        finally:
+            if waiting:
+                self._loop.call_soon(self._leave)
