@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry, disable_created_metrics
 
 from gateway.adapters.budget_gauges import BudgetGauges, Gauged
 from gateway.adapters.clock import SystemClock
+from gateway.adapters.departures import Departures
 from gateway.adapters.metrics import Metrics
 from gateway.adapters.model_states import ModelStates
 from gateway.adapters.shifts_sqlite import Shifts
@@ -171,7 +172,8 @@ async def running(
             simulated=settings.simulate,
         )
         watching = await stack.enter_async_context(alerts_of(around, VERSION))
-        transport = Ways(HttpTransport(contexts=contexts, clock=clock))
+        departures = Departures(asyncio.get_running_loop())
+        transport = Ways(HttpTransport(contexts=contexts, clock=clock, departures=departures))
         stack.push_async_callback(transport.close)
         parts = Parts(
             reloader=reloader,
@@ -192,6 +194,7 @@ async def running(
             leftovers=Leftovers(clock, drain, metrics.left),
             load=bounds.load,
             gates=bounds.gates,
+            departures=departures,
         )
         daemon = Daemon(
             version=VERSION,

@@ -141,7 +141,7 @@ def test_rules_are_data_nothing_evaluates_code(path: Path) -> None:
 
 
 EDGES = ["web.errors", "web.inference", "web.turns"]
-TICKS = ["adapters.journal", "runtime.recorder", "runtime.reloader", "runtime.ticks"]
+TICKS = ["adapters.journal", "runtime.recorder", "runtime.reloader", "runtime.ticks", "runtime.together"]
 
 
 def test_only_the_edges_and_the_ticks_catch_everything() -> None:

@@ -9,7 +9,7 @@ from collections import deque
 
 
 class Departures:
-    """What is to leave in this turn of a loop; for bytes whose sender waits for an answer to them."""
+    """What is to leave in this turn of a loop; each of a whole request, a whole answer or a piece of one."""
 
     __slots__ = ("_loop", "_waiting")
 
@@ -20,10 +20,11 @@ class Departures:
     def add(self, transport: asyncio.WriteTransport, data: bytes) -> None:
         """Write bytes to a transport within this turn, unless it is closed by then."""
         if not self._waiting:
-            self._loop.call_soon(self._leave)
+            self._loop.call_soon(self.leave)
         self._waiting.append((transport, data))
 
-    def _leave(self) -> None:
+    def leave(self) -> None:
+        """Write now what waits."""
         waiting = self._waiting
         try:
             while waiting:
@@ -32,4 +33,4 @@ class Departures:
                     transport.write(data)
         finally:
             if waiting:
-                self._loop.call_soon(self._leave)
+                self._loop.call_soon(self.leave)

@@ -105,6 +105,7 @@ class HttpTransport:
         contexts: Contexts | None = None,
         clock: SystemClock | None = None,
         keep_alive_s: float = KEEP_ALIVE_S,
+        departures: Departures | None = None,
     ) -> None:
         self._clock = clock or SystemClock()
         self._largest_answer_bytes = largest_answer_bytes
@@ -114,7 +115,7 @@ class HttpTransport:
         self._names = Names()
         self._all: WeakSet[Connection] = WeakSet()
         self._loop = asyncio.get_running_loop()
-        self._departures = Departures(self._loop)
+        self._departures = departures or Departures(self._loop)
         self._contexts = contexts or Contexts()
         self._closed = False
 

@@ -3,6 +3,7 @@
 That is how models are doing, what budgets have left, and which models answered the conversations that go on.
 """
 
+from asyncio import Future
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +17,7 @@ from gateway.runtime.affinity import Pins
 from gateway.runtime.exchange import Active, Arrived, Exchange, Unrouted, account, begin
 from gateway.runtime.health import HealthBoard
 from gateway.runtime.spend import SpendBook
+from gateway.runtime.together import Together
 
 
 class Decider:
@@ -26,11 +28,18 @@ class Decider:
         self._pins = pins
         self._live = Live(board.state, spend.used, pins.model_of)
         self._moving = Live(board.state, spend.used)
+        self._together: Together[Exchange | Unrouted] = Together()
 
     def begin(self, arrived: Arrived, started_s: float, request: Request, caller: CallerDialect) -> Exchange | Unrouted:
         """Decide for a request that had come whole at `started_s`, and open its exchange."""
         request, live = self._preferring(request, arrived.active)
         return begin(arrived, started_s, request, caller, live, self._pins)
+
+    def begin_together(
+        self, arrived: Arrived, started_s: float, request: Request, caller: CallerDialect
+    ) -> "Future[Exchange | Unrouted]":
+        """Begin beside the requests that come at the same time."""
+        return self._together.done(lambda: self.begin(arrived, started_s, request, caller))
 
     def account(self, active: Active, request: Request, at: datetime) -> dict[str, Any]:
         """Give the whole account of the Decision for a request, as JSON values; no model is asked."""

@@ -1,5 +1,6 @@
 """What the shell needs of the outside world; adapters fit these without importing them."""
 
+from asyncio import WriteTransport
 from collections.abc import Collection, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -53,6 +54,18 @@ class Timekeeper(Clock, Protocol):
 
     def deadline(self) -> Deadline:
         """Give a deadline for one wait after another; it must be closed."""
+        ...
+
+
+class Departures(Protocol):
+    """Bytes that leave together at the end of a turn of the event loop."""
+
+    def add(self, transport: WriteTransport, data: bytes) -> None:
+        """Write bytes to a transport within this turn, unless it is closed by then."""
+        ...
+
+    def leave(self) -> None:
+        """Write now what waits."""
         ...
 
 

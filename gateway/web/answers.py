@@ -8,6 +8,8 @@ from aiohttp.abc import AbstractStreamWriter
 from aiohttp.helpers import rfc822_formatted_time
 from aiohttp.http import SERVER_SOFTWARE, HttpVersion11
 
+from gateway.web.turns import Turns
+
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 
 
@@ -58,9 +60,8 @@ class Ready(_Good):
         if self._eof_sent:
             return None
         writer, self._eof_sent = request.writer, True
-        await writer.write(self._head(request, f"Content-Length: {len(self._whole)}") + self._whole)
-        if request.protocol.writing_paused:
-            await writer.drain()
+        head = self._head(request, f"Content-Length: {len(self._whole)}")
+        await _send(request, writer, head + self._whole)
         return writer
 
     async def write_eof(self, data: bytes = b"") -> None:
@@ -71,12 +72,13 @@ class Pieces(_Good):
     """An answer whose pieces go out as they come."""
 
     _begun = b""
+    _request: web.BaseRequest
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
         """Write the head, which leaves with the first piece."""
         if not self.prepared:
             self._begun = self._head(request, "Transfer-Encoding: chunked")
-            self._payload_writer = request.writer
+            self._request, self._payload_writer = request, request.writer
         return self._payload_writer
 
     async def write(self, data: bytes | bytearray | memoryview) -> None:
@@ -95,13 +97,24 @@ class Pieces(_Good):
         self._begun = b""
         if self._payload_writer is None:
             raise RuntimeError("an answer that has not begun")
-        await self._payload_writer.write(data)
+        await _send(self._request, self._payload_writer, data)
 
 
 class _UntilClose(web.StreamResponse):
     """An answer to a client that knows no pieces."""
 
     _send_headers_immediately = False
+
+
+async def _send(request: web.BaseRequest, writer: AbstractStreamWriter, data: bytes) -> None:
+    """Send bytes with those of others, unless the caller is slow to read them; that is waited for."""
+    protocol = request.protocol
+    if isinstance(protocol, Turns) and protocol.leaves(data):
+        writer.output_size += len(data)
+        return
+    await writer.write(data)
+    if protocol.writing_paused:
+        await writer.drain()
 
 
 _SERVER = f"Server: {SERVER_SOFTWARE}\r\n\r\n"

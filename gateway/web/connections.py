@@ -13,6 +13,7 @@ from aiohttp.web_request import BaseRequest
 
 from gateway.domain.load import Cut, Doing, Look, Seen
 from gateway.runtime.connections import Connections, Standing
+from gateway.runtime.ports import Departures
 from gateway.web.answers import answer
 from gateway.web.turns import NONE_DIRECT, Direct, Turns
 
@@ -35,7 +36,7 @@ class Watched(Turns):
     __slots__ = ("_connections", "_counted", "_partial", "_received", "_wire", "seen", "spare")
 
     def __init__(self, manager: "WatchedServer", *, loop: asyncio.AbstractEventLoop, **settings: Any) -> None:  # noqa: ANN401 - aiohttp's own settings, passed on
-        super().__init__(manager, manager.direct, loop=loop, **settings)
+        super().__init__(manager, manager.departures, manager.direct, loop=loop, **settings)
         self._connections = manager.watching
         self._counted = manager.counted
         self._partial = True
@@ -108,7 +109,14 @@ class WatchedServer(web.Server):
     """Makes such connections; those that are not `counted` are of operators."""
 
     def __init__(
-        self, server: web.Server, settings: dict[str, Any], watching: Connections, direct: Direct, *, counted: bool
+        self,
+        server: web.Server,
+        settings: dict[str, Any],
+        watching: Connections,
+        departures: Departures,
+        direct: Direct,
+        *,
+        counted: bool,
     ) -> None:
         super().__init__(
             server.request_handler,
@@ -117,6 +125,7 @@ class WatchedServer(web.Server):
         )
         self._settings = settings
         self.watching = watching
+        self.departures = departures
         self.direct = direct
         self.counted = counted
 
@@ -132,6 +141,7 @@ class WatchedRunner(web.AppRunner):
         self,
         app: web.Application,
         watching: Connections,
+        departures: Departures,
         direct: Direct = NONE_DIRECT,
         *,
         counted: bool,
@@ -145,12 +155,14 @@ class WatchedRunner(web.AppRunner):
             shutdown_timeout=shutdown_timeout,
         )
         self._watching = watching
+        self._departures = departures
         self._direct = direct
         self._counted = counted
 
     async def _make_server(self) -> web.Server:
         server = await super()._make_server()
-        return WatchedServer(server, SETTINGS, self._watching, self._direct, counted=self._counted)
+        watching, leaving, direct = self._watching, self._departures, self._direct
+        return WatchedServer(server, SETTINGS, watching, leaving, direct, counted=self._counted)
 
 
 SETTINGS: dict[str, Any] = {

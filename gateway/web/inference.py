@@ -69,9 +69,7 @@ def surface_handler(surface: Surface, dialect: CallerDialect, parts: Parts) -> H
                 ended = Refused(arrived, surface, Outcome.REFUSED, caller=caller)
                 return await send(http, parts, refuse(dialect, read, arrived.id))
             started_s = parts.clock.monotonic()  # the upload is neither the gateway's time nor the deadline's
-            await parts.steps.deciding.together()
-            began = parts.decider.begin(arrived, started_s, read, dialect)
-            await parts.steps.asking.together()
+            began = await parts.decider.begin_together(arrived, started_s, read, dialect)
             if isinstance(began, Unrouted):
                 ended = Refused(arrived, surface, Outcome.REFUSED, began, caller)
                 return await send(http, parts, refuse(dialect, began.refusal, arrived.id, naming(read.dropped)))
@@ -217,7 +215,6 @@ async def _answer(http: web.BaseRequest, parts: Parts, exchange: Exchange) -> we
         result = Exhausted(NOT_AWAITED.status, NOT_AWAITED, "gateway")
     match result:
         case Answered():
-            await parts.steps.answering.together()
             return answered(http, result.body, headers_of(parts, exchange, JSON))
         case Stream():
             return await outflow.relay(result)

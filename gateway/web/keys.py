@@ -1,6 +1,6 @@
 """The typed keys under which handlers find the parts that `app.py` has built."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from aiohttp import web
 
@@ -15,11 +15,10 @@ from gateway.runtime.health import HealthBoard
 from gateway.runtime.leftovers import Leftovers
 from gateway.runtime.limits import LimitBoard
 from gateway.runtime.load import Load
-from gateway.runtime.ports import Clock, Meters, Overrides
+from gateway.runtime.ports import Clock, Departures, Meters, Overrides
 from gateway.runtime.recorder import Recorder
 from gateway.runtime.reloader import Reloader
 from gateway.runtime.spend import SpendBook
-from gateway.runtime.steps import Steps
 from gateway.web.door import Door
 
 
@@ -45,7 +44,7 @@ class Parts:
     load: Load
     leftovers: Leftovers
     gates: GateBoard
-    steps: Steps = field(default_factory=Steps)
+    departures: Departures
 
 
 PARTS = web.AppKey("parts", Parts)

@@ -84,7 +84,6 @@ class Outflow:
         """Give a stream to the caller, to its end or to an error event."""
         left = False
         try:
-            await self._parts.steps.answering.together()
             response = self._response or await self._begin()
             try:
                 with self._parts.drain.stay(self._http.task):

@@ -15,27 +15,33 @@ from aiohttp.streams import StreamReader
 from aiohttp.web_protocol import ERROR, RequestHandler, _ErrInfo
 from aiohttp.web_request import BaseRequest
 
+from gateway.runtime.ports import Departures
+
 Handler = Callable[[BaseRequest], Awaitable[web.StreamResponse]]
 Direct = Mapping[str, Handler]
 """Handlers of POST by path, which need nothing of the application."""
 NONE_DIRECT: Direct = {}
 _GONE = web.PayloadAccessError()
+MOST_AT_ONCE_BYTES = 64 * 1024
+"""What may be on its way to a caller before it shows whether it is read."""
 
 
 class Turns(RequestHandler):
     """One connection whose requests take turns."""
 
-    __slots__ = ("_direct",)
+    __slots__ = ("_departures", "_direct")
 
     def __init__(
         self,
         manager: web.Server,
+        departures: Departures,
         direct: Direct,
         *,
         loop: asyncio.AbstractEventLoop,
         **settings: Any,  # noqa: ANN401 - aiohttp's own settings, passed on
     ) -> None:
         super().__init__(manager, loop=loop, **settings)
+        self._departures = departures
         self._direct = direct
 
     async def start(self) -> None:
@@ -52,6 +58,7 @@ class Turns(RequestHandler):
                 self.force_close()
         if not self._force_close:
             self._task_handler = None
+            self._departures.leave()
             if self.transport is not None:
                 self.transport.close()
 
@@ -63,6 +70,8 @@ class Turns(RequestHandler):
                 await self._waiter
             finally:
                 self._waiter = None
+        else:
+            self._departures.leave()  # it came before the last answer had left: nothing may overtake that
         message, payload = self._messages.popleft()
         if self._parser is not None:
             self._parser.message_consumed()
@@ -128,6 +137,20 @@ class Turns(RequestHandler):
             await response.prepare(request)
         await response.write_eof()
         return response
+
+    def leaves(self, data: bytes) -> bool:
+        """Have bytes of an answer leave with those of others; False where they must be written and waited for."""
+        transport = self.transport
+        if transport is None or transport.is_closing() or self.writing_paused or len(data) > MOST_AT_ONCE_BYTES:
+            self._departures.leave()
+            return False
+        self._departures.add(transport, data)
+        return True
+
+    def force_close(self) -> None:
+        """Close the connection, behind what has been answered."""
+        self._departures.leave()
+        super().force_close()
 
     def resume_reading(self, resume_parser: bool = True) -> None:  # noqa: FBT001, FBT002 - aiohttp's own
         """Go on reading where that was paused; nearly every body comes at once, and aiohttp tries all the same."""

@@ -17,6 +17,7 @@ from gateway.adapters.watch import DirectoryWatch
 from gateway.config.settings import Address, Settings
 from gateway.runtime.connections import Connections
 from gateway.runtime.drain import Drain
+from gateway.runtime.ports import Departures
 from gateway.runtime.reloader import Reloader, follow
 from gateway.simulator.faults import Faults
 from gateway.simulator.server import build_app as build_simulator
@@ -103,15 +104,15 @@ async def served(
 ) -> AsyncIterator[tuple[str, str]]:
     """Answer callers and operators, at one address or at two; gives both."""
     callers, operators = inference_routes(parts), operations_routes(metrics)
-    direct = inference_handlers(parts)
+    direct, departures = inference_handlers(parts), parts.departures
     if settings.ops is None:
         app = build_web(parts, daemon, [*callers, *operators])
-        async with listening(app, settings.listen, connections, direct) as main:
+        async with listening(app, settings.listen, connections, departures, direct) as main:
             yield main, main
         return
     async with (
-        listening(build_web(parts, daemon, operators), settings.ops, connections, option="ops") as ops,
-        listening(build_web(parts, daemon, callers), settings.listen, connections, direct) as main,
+        listening(build_web(parts, daemon, operators), settings.ops, connections, departures, option="ops") as ops,
+        listening(build_web(parts, daemon, callers), settings.listen, connections, departures, direct) as main,
     ):
         yield main, ops
 
@@ -121,12 +122,14 @@ async def listening(
     app: web.Application,
     address: Address,
     connections: Connections,
+    departures: Departures,
     direct: Direct = NONE_DIRECT,
     *,
     option: str = "listen",
 ) -> AsyncIterator[str]:
     """Answer at an address, which the option gave; gives its URL. What is `direct` is not looked up in the router."""
-    runner = WatchedRunner(app, connections, direct, counted=option == "listen", shutdown_timeout=CLOSE_WITHIN_S)
+    counted = option == "listen"
+    runner = WatchedRunner(app, connections, departures, direct, counted=counted, shutdown_timeout=CLOSE_WITHIN_S)
     await runner.setup()
     try:
         site = web.TCPSite(runner, address.host, address.port, backlog=1024)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import pytest
 from aiohttp import web
 
+from gateway.adapters.departures import Departures
 from gateway.domain.load import Capacity, Cut, Doing, Look, Patience, Shed
 from gateway.runtime.connections import SPARE, Connections
 from gateway.web.connections import SlowBodyError, Watched, WatchedRunner, is_spare
@@ -116,7 +117,8 @@ async def served(most: int = 1_000, *, counted: bool = True) -> AsyncIterator[Sc
     app.router.add_post("/echo", echo)
     for path, handler in handlers.items():
         app.router.add_get(path, handler)
-    runner = WatchedRunner(app, there, counted=counted, shutdown_timeout=0.1)
+    departures = Departures(asyncio.get_running_loop())
+    runner = WatchedRunner(app, there, departures, counted=counted, shutdown_timeout=0.1)
     await runner.setup()
     async with AsyncExitStack() as stack:
         stack.push_async_callback(runner.cleanup)

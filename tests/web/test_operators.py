@@ -27,7 +27,7 @@ def application(*rules: str) -> web.Application:
     """Give the application over a snapshot of these rules; what no refusal needs is not there."""
     none: Any = None
     reloader = Reloader(none, Active(snapshot_of(*rules), {}, AT))
-    parts = Parts(reloader, none, none, none, none, none, none, Door(), none, none, SystemClock(), *[none] * 7)
+    parts = Parts(reloader, none, none, none, none, none, none, Door(), none, none, SystemClock(), *[none] * 8)
     return build_web(parts, none, operations_routes(Metrics(CollectorRegistry(), "0", simulated=False)))
 
 

@@ -12,6 +12,7 @@ from aiohttp import web
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.adapters.departures import Departures
 from gateway.domain.load import Capacity
 from gateway.runtime.connections import Connections
 from gateway.runtime.drain import CutShortError, Drain
@@ -69,14 +70,14 @@ async def line() -> AsyncIterator[Line]:
     there = Connections(clock, Meters(), Capacity, lambda: PATIENCE)
     found: Line
 
-    async def echo(http: web.Request) -> web.StreamResponse:
+    async def echo(http: web.BaseRequest) -> web.StreamResponse:
         found.tasks.append(asyncio.current_task())
         return web.Response(body=b"direct " + await http.read())
 
-    async def deaf(_: web.Request) -> web.StreamResponse:
+    async def deaf(_: web.BaseRequest) -> web.StreamResponse:
         return web.Response(status=413)
 
-    async def slow(_: web.Request) -> web.StreamResponse:
+    async def slow(_: web.BaseRequest) -> web.StreamResponse:
         try:
             with drain.stay():
                 await found.release.wait()
@@ -87,7 +88,7 @@ async def line() -> AsyncIterator[Line]:
             raise
         return web.Response(body=b"at last")
 
-    async def late(_: web.Request) -> web.StreamResponse:
+    async def late(_: web.BaseRequest) -> web.StreamResponse:
         deadline = clock.deadline()
         try:
             with deadline.until(clock.monotonic() + 5):
@@ -98,10 +99,10 @@ async def line() -> AsyncIterator[Line]:
             deadline.close()
         return web.Response(status=500)
 
-    async def broken(_: web.Request) -> web.StreamResponse:
+    async def broken(_: web.BaseRequest) -> web.StreamResponse:
         raise ZeroDivisionError
 
-    async def bent(_: web.Request) -> web.StreamResponse:
+    async def bent(_: web.BaseRequest) -> web.StreamResponse:
         return Bent()
 
     async def routed(http: web.Request) -> web.StreamResponse:
@@ -110,7 +111,9 @@ async def line() -> AsyncIterator[Line]:
     app = web.Application(client_max_size=0)
     app.router.add_route("*", "/{path:.*}", routed)
     direct = {"/echo": echo, "/deaf": deaf, "/slow": slow, "/late": late, "/broken": broken, "/bent": bent}
-    runner = WatchedRunner(app, there, direct, counted=True, shutdown_timeout=20)
+    runner = WatchedRunner(
+        app, there, Departures(asyncio.get_running_loop()), direct, counted=True, shutdown_timeout=20
+    )
     await runner.setup()
     async with AsyncExitStack() as stack:
         callers = stack.enter_context(ExitStack())
