@@ -265,7 +265,7 @@ def _with_what_came(facts: dict[str, Any], exchange: Exchange) -> dict[str, Any]
     return facts
 
 
-AT_A_TIME = 32
+AT_A_TIME = 64
 """Requests that are noted together at the most: their notes are a stall for the others."""
 LONGEST_NAME = 200
 """Characters of a name from outside that a row keeps."""
