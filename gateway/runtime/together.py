@@ -7,6 +7,9 @@ from typing import Generic, TypeVar
 MOST_TURNS = 6
 """Turns of the loop that the first who comes may wait for others; more saves nothing."""
 
+MOST_AT_ONCE = 32
+"""Requests whose work is done in one turn: it is a stall for all others."""
+
 _R = TypeVar("_R")
 _Waiting = tuple["asyncio.Future[_R]", Callable[[], _R]]
 
@@ -38,13 +41,15 @@ class Together(Generic[_R]):
         return result
 
     def _look(self, loop: asyncio.AbstractEventLoop, came: int, turns: int) -> None:
-        """Do the work of all, unless others have come in the turn that has just ended."""
+        """Do the work of all, unless others have come in the turn that has just ended; of many, a part each turn."""
         waiting = self._waiting
         if len(waiting) > came and turns < MOST_TURNS:
             loop.call_soon(self._look, loop, len(waiting), turns + 1)
             return
-        self._waiting = []
-        for result, work in waiting:
+        self._waiting = waiting[MOST_AT_ONCE:]
+        if self._waiting:
+            loop.call_soon(self._look, loop, len(self._waiting), MOST_TURNS)
+        for result, work in waiting[:MOST_AT_ONCE]:
             if result.done():
                 continue
             try:

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from gateway.runtime.together import MOST_TURNS, Together
+from gateway.runtime.together import MOST_AT_ONCE, MOST_TURNS, Together
 
 
 class Way:
@@ -59,6 +59,22 @@ async def test_nobody_waits_for_long_however_many_go_on_coming() -> None:
     assert MOST_TURNS <= way.done_at["0"] <= MOST_TURNS + 2
     done = [each.removesuffix(" done") for each in way.said if each.endswith(" done")]
     assert done == [str(number) for number in range(10 * MOST_TURNS)]
+
+
+async def test_of_many_only_some_are_done_in_a_turn() -> None:
+    """What else there is to do has its turns between them; the order stays, and those who come later come later."""
+    way = Way()
+    names = [str(number) for number in range(3 * MOST_AT_ONCE + 1)]
+    async with asyncio.TaskGroup() as walks:
+        for name in names:
+            walks.create_task(way.walk(name))
+        while len(way.done_at) < len(names):
+            await way.next_turn()
+            if len(way.done_at) == MOST_AT_ONCE:
+                walks.create_task(way.walk("late"))
+    turns = list(way.done_at.values())
+    assert [turns.count(turn) for turn in sorted(set(turns))] == [MOST_AT_ONCE] * 3 + [2]
+    assert list(way.done_at) == [*names, "late"]
 
 
 async def test_the_work_of_one_who_leaves_is_not_done_and_holds_nobody_up() -> None:
