@@ -181,15 +181,20 @@ def _kept(event: Event, entry: Entry, plain: Attempt | None) -> Tried | dict[str
     if isinstance(event, Skipped):
         return shown(event)
     failure = None if event.failure is None else str(event.failure)
-    tried = Tried(event.model, event.status, failure, round(event.duration_s, 4))
+    tried = Tried(
+        event.model,
+        event.status,
+        failure,
+        round(event.duration_s, 4),
+        unpriced=event.unpriced,
+        again=event.again,
+        upstream_id=event.upstream_id,
+        hedged=event.hedged,
+    )
     if failure is not None and event.committed:
         tried.kind = str(SpendKind.ANSWER)
     elif event.lost:
         tried.kind = str(SpendKind.HEDGE)
-    tried.hedged = event.hedged
-    tried.unpriced = event.unpriced
-    tried.again = event.again
-    tried.upstream_id = event.upstream_id
     if event is not plain and event.counts:
         tried.provider = "" if event.provider == entry.provider else event.provider
         tried.usage = _usage_kept(event.usage or _NOTHING)

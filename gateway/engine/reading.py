@@ -9,13 +9,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
 
-from gateway.engine.text import blanked, fold, needle, respaced
+from gateway.engine.text import blanked, fold, needle, spaced, words_of
 
 OPENING = 1000
 CLOSING = 600
 """Characters that are considered at either end of a text."""
 EDGE = 160
 """Characters of an edge: the first and the last of what is considered."""
+
+NO_WORDS: list[str] = []
 
 _CUT_SEARCH = 40
 
@@ -34,32 +36,35 @@ class Reading:
     alone: where an edge had to be cut within a word, halves are among them. A short text is all edge.
     """
 
-    __slots__ = ("_after", "_before", "_plain", "folded", "found", "words")
+    __slots__ = ("_after", "_before", "_edges", "_middle", "folded", "found", "words")
 
     def __init__(self, text: str) -> None:
         self.folded = folded = fold(text)
-        self._plain = plain = blanked(folded)
+        plain = blanked(folded)
         length = len(plain)
-        self.words = self.found = frozenset(plain.split())
         if length <= 2 * EDGE:
             self._after = self._before = length
+            self._edges, self._middle = plain.split(), NO_WORDS
+            self.words = self.found = frozenset(self._edges)
             return
         self._after, self._before = after, before = _cut(folded, EDGE), _cut(folded, length - EDGE)
+        self._edges, self._middle = plain[:after].split(), plain[after:before].split()
+        self._edges += plain[before:].split()
+        self.words = self.found = frozenset([*self._edges, *self._middle])
         if not plain[after] == plain[before] == " ":
-            stretches = (plain[:after], plain[after:before], plain[before:])
-            self.found = frozenset(word for stretch in stretches for word in stretch.split())
+            self.words = frozenset(plain.split())
 
     def spaced(self) -> str:
         """Give all words in their order with one space between and around them."""
-        return respaced(self._plain)
+        return spaced(words_of(self.folded))
 
     def spaced_edges(self) -> str:
         """Give the words of both edges in the same way."""
-        return respaced(f"{self._plain[: self._after]} {self._plain[self._before :]}")
+        return spaced(self._edges)
 
     def spaced_middle(self) -> str:
         """Give the words between the edges in the same way."""
-        return respaced(self._plain[self._after : self._before])
+        return spaced(self._middle)
 
     def folded_stretches(self) -> tuple[str, str]:
         """Give the case-folded text of both edges, and what lies between."""

@@ -61,16 +61,6 @@ def spaced(words: Iterable[str]) -> str:
     return f" {' '.join(words)} "
 
 
-def respaced(blank: str) -> str:
-    """Give the words of text that `blanked` gave with one space between and around them, as `spaced` does."""
-    if not blank.isascii():
-        return spaced(blank.split())
-    text = f" {blank} "
-    while "  " in text:
-        text = text.replace("  ", " ")
-    return text if len(text) > 1 else spaced(())
-
-
 def needle(phrase: str) -> str:
     """Give what to look for in spaced words: whole words, or a substring in scripts that put no spaces."""
     inner = " ".join(words_of(fold(phrase)))

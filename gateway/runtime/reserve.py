@@ -25,7 +25,7 @@ MOST_SEARCHES = 10
 
 def reserve(exchange: Exchange, step: Step, model: Model, book: SpendBook) -> tuple[Step, Hold] | Overspent | Unread:
     """Hold money back for an attempt at a step; give the step with what its budgets cap, or say which one refuses."""
-    accounts = book.covering(spender_of(exchange, model))
+    accounts = () if book.boundless else book.covering(spender_of(exchange, model))
     if not accounts:
         return step, NO_HOLD
     step = _capped(step, caps(accounts))

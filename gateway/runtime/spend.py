@@ -131,9 +131,14 @@ class SpendBook:
         """Whether a budget needs upper bounds."""
         return any(account.budget.hard for account in self._accounts.values())
 
+    @property
+    def boundless(self) -> bool:
+        """Whether there is no budget."""
+        return not self._accounts
+
     def covering(self, spender: Spender) -> tuple[Account, ...]:
         """Give the accounts of the budgets that an attempt counts for."""
-        return tuple(account for account in self._accounts.values() if account.budget.scope.covers(spender))
+        return tuple([account for account in self._accounts.values() if account.budget.scope.covers(spender)])
 
     def reserve(self, accounts: tuple[Account, ...], asked: Asked) -> Hold | Overspent | Unread:
         """Hold money back in all accounts, or in none; what costs nothing always passes."""
@@ -182,7 +187,7 @@ class SpendBook:
     @property
     def climbing(self) -> bool:
         """Whether a rung of any ladder holds."""
-        return any(account.rungs for account in self._accounts.values())
+        return bool(self._accounts) and any(account.rungs for account in self._accounts.values())
 
     def prefers(self, spender: Spender) -> Prefer | None:
         """Give what a ladder makes a request prefer, None where none does; the highest rung decides."""

@@ -40,10 +40,10 @@ class _Good(web.StreamResponse):
         """Write the head. Raises ValueError for a header that would be two."""
         if self._keep_alive is None:
             self._keep_alive = request.keep_alive
-        lines = [f"{name}: {value}\r\n" for name, value in self._fields.items()]
-        fields = "".join(lines)
-        if fields.count("\n") != len(lines) or fields.count("\r") != len(lines):
+        values = "".join(self._fields.values())
+        if "\n" in values or "\r" in values:
             raise ValueError("a header with a line end in it")
+        fields = "".join([f"{name}: {value}\r\n" for name, value in self._fields.items()])
         last = _SERVER if self._keep_alive else _SERVER_CLOSES
         return f"HTTP/1.1 200 OK\r\n{fields}{framing}\r\nDate: {rfc822_formatted_time()}\r\n{last}".encode()
 
