@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import cast
 
 import pytest
 from aiohttp import web
@@ -16,7 +17,9 @@ from gateway.adapters.departures import Departures
 from gateway.domain.load import Capacity
 from gateway.runtime.connections import Connections
 from gateway.runtime.drain import CutShortError, Drain
+from gateway.web.answers import answered
 from gateway.web.connections import WatchedRunner
+from gateway.web.turns import Turns
 from tests.fakes.clock import HandClock
 from tests.web.test_connections import PATIENCE, Meters, eventually
 
@@ -61,6 +64,22 @@ class Bent(web.Response):
     @property
     def keep_alive(self) -> bool | None:
         raise ZeroDivisionError
+
+
+async def ready(http: web.BaseRequest) -> web.StreamResponse:
+    response = answered(http, b"ready " + await http.read(), {"Content-Type": "text/plain"})
+    await response.prepare(http)
+    return response
+
+
+async def large(http: web.BaseRequest) -> web.StreamResponse:
+    return answered(http, await http.read() + b"x" * LARGE, {"Content-Type": "text/plain"})
+
+
+async def ends(http: web.BaseRequest) -> web.StreamResponse:
+    response = await ready(http)
+    cast("Turns", http.protocol).force_close()
+    return response
 
 
 @asynccontextmanager
@@ -111,6 +130,7 @@ async def line() -> AsyncIterator[Line]:
     app = web.Application(client_max_size=0)
     app.router.add_route("*", "/{path:.*}", routed)
     direct = {"/echo": echo, "/deaf": deaf, "/slow": slow, "/late": late, "/broken": broken, "/bent": bent}
+    direct |= {"/ready": ready, "/large": large, "/ends": ends}
     runner = WatchedRunner(
         app, there, Departures(asyncio.get_running_loop()), direct, counted=True, shutdown_timeout=20
     )
@@ -167,7 +187,13 @@ async def test_who_waits_to_be_told_to_go_on_is_told_so() -> None:
 
 
 pieces = st.lists(st.integers(1, 60), max_size=20)
-asked = st.lists(st.tuples(st.sampled_from(["/echo", "/routed"]), st.binary(max_size=40)), min_size=1, max_size=6)
+PATHS = ["/echo", "/routed", "/ready", "/large"]
+asked = st.lists(st.tuples(st.sampled_from(PATHS), st.binary(max_size=40)), min_size=1, max_size=6)
+
+
+def _expected(path: str, body: bytes) -> bytes:
+    begun = {"/echo": b"direct " + body, "/ready": b"ready " + body, "/large": body + b"x" * LARGE}
+    return begun.get(path, b"POST /routed " + body)
 
 
 @settings(max_examples=30)
@@ -186,8 +212,7 @@ def test_requests_that_come_at_once_and_in_any_pieces_are_answered_in_their_orde
                 caller.writer.write(data[start:end])
                 await asyncio.sleep(0)
             for path, body in requests:
-                expected = b"direct " + body if path == "/echo" else b"POST /routed " + body
-                assert (await caller.answer())[::2] == (200, expected)
+                assert (await caller.answer())[::2] == (200, _expected(path, body))
 
     asyncio.run(go())
 
@@ -201,11 +226,20 @@ async def test_a_body_that_nobody_reads_is_let_pass() -> None:
         assert (await caller.answer())[::2] == (200, b"direct again")
 
 
+@pytest.mark.parametrize("path", ["/echo", "/ready", "/large"])
 @pytest.mark.parametrize(("version", "more"), [("1.1", ("Connection: close",)), ("1.0", ())])
-async def test_a_connection_that_is_not_to_be_kept_is_closed(version: str, more: tuple[str, ...]) -> None:
+async def test_a_connection_that_is_not_to_be_kept_is_closed(version: str, more: tuple[str, ...], path: str) -> None:
     async with line() as caller:
-        caller.ask("POST", "/echo", b"once", *more, version=version)
-        assert (await caller.answer())[::2] == (200, b"direct once")
+        caller.ask("POST", path, b"once", *more, version=version)
+        assert (await caller.answer())[::2] == (200, _expected(path, b"once"))
+        assert await caller.is_closed()
+
+
+async def test_a_connection_is_closed_behind_the_answer_that_was_given() -> None:
+    """The answer leaves with others at the end of the turn, and its connection is closed before that."""
+    async with line() as caller:
+        caller.ask("POST", "/ends", b"once")
+        assert (await caller.answer())[::2] == (200, b"ready once")
         assert await caller.is_closed()
 
 
