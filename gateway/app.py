@@ -172,14 +172,14 @@ async def running(
             simulated=settings.simulate,
         )
         watching = await stack.enter_async_context(alerts_of(around, VERSION))
-        departures = Departures(asyncio.get_running_loop())
+        departures = Departures(asyncio.get_running_loop(), drain.alone)
         transport = Ways(HttpTransport(contexts=contexts, clock=clock, departures=departures))
         stack.push_async_callback(transport.close)
         parts = Parts(
             reloader=reloader,
             executor=executor_of(transport, clock, board, spend, bounds.gates, metrics),
             counter=TokenCounter(transport, clock, COUNTS, metrics),
-            decider=Decider(board, spend, pins),
+            decider=Decider(board, spend, pins, drain.alone),
             board=board,
             spend=spend,
             overrides=kept.overrides,

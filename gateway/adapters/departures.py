@@ -6,22 +6,31 @@ time of what takes it between the work for two requests.
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 
 
 class Departures:
-    """What is to leave in this turn of a loop; each of a whole request, a whole answer or a piece of one."""
+    """What is to leave in this turn of a loop: whole requests, whole answers, and pieces of them.
 
-    __slots__ = ("_loop", "_waiting")
+    Who is `alone` waits for nobody.
+    """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    __slots__ = ("_alone", "_loop", "_waiting")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, alone: Callable[[], bool]) -> None:
         self._loop = loop
+        self._alone = alone
         self._waiting: deque[tuple[asyncio.WriteTransport, bytes]] = deque()
 
     def add(self, transport: asyncio.WriteTransport, data: bytes) -> None:
         """Write bytes to a transport within this turn, unless it is closed by then."""
-        if not self._waiting:
+        if self._waiting:
+            self._waiting.append((transport, data))
+        elif self._alone():
+            transport.write(data)
+        else:
             self._loop.call_soon(self.leave)
-        self._waiting.append((transport, data))
+            self._waiting.append((transport, data))
 
     def leave(self) -> None:
         """Write now what waits."""

@@ -115,7 +115,7 @@ class HttpTransport:
         self._names = Names()
         self._all: WeakSet[Connection] = WeakSet()
         self._loop = asyncio.get_running_loop()
-        self._departures = departures or Departures(self._loop)
+        self._departures = departures
         self._contexts = contexts or Contexts()
         self._closed = False
 

@@ -4,6 +4,7 @@ That is how models are doing, what budgets have left, and which models answered 
 """
 
 from asyncio import Future
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -21,14 +22,14 @@ from gateway.runtime.together import Together
 
 
 class Decider:
-    """Opens exchanges, and answers what would be decided."""
+    """Opens exchanges, and answers what would be decided; `alone` says that one request is under way, no more."""
 
-    def __init__(self, board: HealthBoard, spend: SpendBook, pins: Pins) -> None:
+    def __init__(self, board: HealthBoard, spend: SpendBook, pins: Pins, alone: Callable[[], bool]) -> None:
         self._spend = spend
         self._pins = pins
         self._live = Live(board.state, spend.used, pins.model_of)
         self._moving = Live(board.state, spend.used)
-        self._together: Together[Exchange | Unrouted] = Together()
+        self._together: Together[Exchange | Unrouted] = Together(alone)
 
     def begin(self, arrived: Arrived, started_s: float, request: Request, caller: CallerDialect) -> Exchange | Unrouted:
         """Decide for a request that had come whole at `started_s`, and open its exchange."""

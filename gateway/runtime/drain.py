@@ -44,6 +44,10 @@ class Drain:
         """Whether the daemon is about to end, so that it takes no new requests."""
         return self.phase is Phase.DRAINING
 
+    def alone(self) -> bool:
+        """Say whether no more than one request is in flight."""
+        return self.in_flight < 2
+
     def ready(self) -> None:
         """Note that requests are taken, unless it was asked to stop by then."""
         if not self.draining:

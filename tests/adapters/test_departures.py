@@ -41,13 +41,17 @@ class Broken(asyncio.WriteTransport):
         raise RuntimeError("broken")
 
 
+def in_company() -> bool:
+    return False
+
+
 async def turn() -> None:
     await asyncio.sleep(0)
 
 
 async def test_bytes_leave_at_the_end_of_the_turn_in_their_order() -> None:
     first, second = await Line().open(), await Line().open()
-    departures = Departures(asyncio.get_running_loop())
+    departures = Departures(asyncio.get_running_loop(), in_company)
     departures.add(first.transport, b"a")
     departures.add(second.transport, b"b")
     departures.add(first.transport, b"c")
@@ -61,9 +65,23 @@ async def test_bytes_leave_at_the_end_of_the_turn_in_their_order() -> None:
     second.close()
 
 
+async def test_who_is_alone_leaves_at_once_but_overtakes_nobody() -> None:
+    alone, line = False, await Line().open()
+    departures = Departures(asyncio.get_running_loop(), lambda: alone)
+    departures.add(line.transport, b"a")
+    alone = True
+    departures.add(line.transport, b"b")
+    assert line.heard() == b""
+    await turn()
+    assert line.heard() == b"ab"
+    departures.add(line.transport, b"c")
+    assert line.heard() == b"c"
+    line.close()
+
+
 async def test_a_connection_that_is_closed_by_then_is_passed_over() -> None:
     first, second = await Line().open(), await Line().open()
-    departures = Departures(asyncio.get_running_loop())
+    departures = Departures(asyncio.get_running_loop(), in_company)
     departures.add(first.transport, b"a")
     departures.add(second.transport, b"b")
     first.transport.abort()
@@ -78,7 +96,7 @@ async def test_one_that_cannot_be_written_to_keeps_no_other_from_leaving() -> No
     loop, line = asyncio.get_running_loop(), await Line().open()
     met: list[object] = []
     loop.set_exception_handler(lambda _, context: met.append(context["exception"]))
-    departures = Departures(loop)
+    departures = Departures(loop, in_company)
     departures.add(Broken(), b"a")
     departures.add(line.transport, b"b")
     await turn()

@@ -37,7 +37,7 @@ def account(prefer: Prefer, *, spent: bool, asked: Prefer | None = None) -> dict
         book.book(Spender(), clock.now(), 600_000_000)
     request = replace(SECOND_TURN, prefer=asked)
     pins.answered(features_of(snapshot, request)["conversation_hash"], "large")
-    return Decider(HealthBoard(clock), book, pins).account(Active(snapshot, {}, AT), request, AT)
+    return Decider(HealthBoard(clock), book, pins, lambda: True).account(Active(snapshot, {}, AT), request, AT)
 
 
 STAYS = {"model": "large", "stays": True}

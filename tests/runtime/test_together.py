@@ -11,7 +11,8 @@ class Way:
     """What happens at a place where work is done together: who came, and at which turn of the loop it was done."""
 
     def __init__(self) -> None:
-        self.together: Together[str] = Together()
+        self.alone = False
+        self.together: Together[str] = Together(lambda: self.alone)
         self.turn = 0
         self.said: list[str] = []
         self.done_at: dict[str, int] = {}
@@ -30,7 +31,16 @@ class Way:
         self.turn += 1
 
 
-async def test_the_work_of_one_who_is_alone_is_done_after_a_turn() -> None:
+async def test_the_work_of_one_who_is_alone_is_done_at_once() -> None:
+    way = Way()
+    way.alone = True
+    walk = way.walk("a")
+    with pytest.raises(StopIteration, match="A"):
+        walk.send(None)
+    assert way.said == ["a came", "a done"]
+
+
+async def test_the_work_of_one_whom_nobody_joins_is_done_after_a_turn() -> None:
     way = Way()
     async with asyncio.TaskGroup() as walks:
         walk = walks.create_task(way.walk("a"))
@@ -88,7 +98,7 @@ async def test_the_work_of_one_who_leaves_is_not_done_and_holds_nobody_up() -> N
 
 
 async def test_a_mistake_is_that_of_one_alone() -> None:
-    together: Together[float] = Together()
+    together: Together[float] = Together(lambda: False)
     first, second = together.done(lambda: 1 / 0), together.done(lambda: 1 / 4)
     with pytest.raises(ZeroDivisionError):
         await first

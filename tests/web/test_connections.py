@@ -117,7 +117,7 @@ async def served(most: int = 1_000, *, counted: bool = True) -> AsyncIterator[Sc
     app.router.add_post("/echo", echo)
     for path, handler in handlers.items():
         app.router.add_get(path, handler)
-    departures = Departures(asyncio.get_running_loop())
+    departures = Departures(asyncio.get_running_loop(), lambda: False)
     runner = WatchedRunner(app, there, departures, counted=counted, shutdown_timeout=0.1)
     await runner.setup()
     async with AsyncExitStack() as stack:

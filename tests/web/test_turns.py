@@ -132,7 +132,7 @@ async def line() -> AsyncIterator[Line]:
     direct = {"/echo": echo, "/deaf": deaf, "/slow": slow, "/late": late, "/broken": broken, "/bent": bent}
     direct |= {"/ready": ready, "/large": large, "/ends": ends}
     runner = WatchedRunner(
-        app, there, Departures(asyncio.get_running_loop()), direct, counted=True, shutdown_timeout=20
+        app, there, Departures(asyncio.get_running_loop(), lambda: False), direct, counted=True, shutdown_timeout=20
     )
     await runner.setup()
     async with AsyncExitStack() as stack:
