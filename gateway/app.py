@@ -124,7 +124,9 @@ async def running(
         shifts = ShiftWatch(clock, Shifts(data / "state.db"), lambda: metrics.store_failed("alerts"))
         books = Books(kept.journal, metrics, spend, (tally.note, paces.note, shifts.note))
         bounds = bounds_of(clock, metrics, lambda: reloader.active.snapshot.defaults)
-        recorder = Recorder(books, clock, kept.hash_key, _a_moment_later, simulated=settings.simulate)
+        recorder = Recorder(
+            books, clock, kept.hash_key, _a_moment_later, lambda: drain.in_flight, simulated=settings.simulate
+        )
         openings = Openings(spend, recorder, kept.sums, lambda: metrics.store_failed("ledger"))
         read = Reader(settings.rules)
         reload_parts = ReloadParts(

@@ -69,22 +69,38 @@ Defer = Callable[[Callable[[], None]], object]
 
 
 class Recorder:
-    """Turns exchanges into entries; `hash_key` keys the prompt hashes, so that they say nothing off this machine."""
+    """Turns exchanges into entries; `hash_key` keys the prompt hashes, so that they say nothing off this machine.
 
-    def __init__(self, books: Books, clock: Clock, hash_key: bytes, defer: Defer, *, simulated: bool) -> None:
+    `under_way` says how many requests there are that have not ended.
+    """
+
+    def __init__(
+        self,
+        books: Books,
+        clock: Clock,
+        hash_key: bytes,
+        defer: Defer,
+        under_way: Callable[[], int],
+        *,
+        simulated: bool,
+    ) -> None:
         self._books = books
         self._clock = clock
         self._hash = hashlib.blake2b(key=hash_key, digest_size=16)
         self._defer = defer
+        self._under_way = under_way
         self._simulated = simulated
         self._waiting: list[Waiting] = []
+        self._enough = FEW
         self._due = False
         self._unpriced: set[str] = set()
 
     def ended(self, ended: Exchange | Refused) -> None:
         """Take a request that has ended, with or without a decision, to be noted within a moment."""
+        if not self._waiting:
+            self._enough = min(max(self._under_way(), FEW), MOST)
         self._waiting.append((ended, self._clock.monotonic()))
-        if len(self._waiting) >= AT_A_TIME:
+        if len(self._waiting) >= self._enough:
             self.note_waiting()
         elif not self._due:
             self._due = True
@@ -265,7 +281,7 @@ def _with_what_came(facts: dict[str, Any], exchange: Exchange) -> dict[str, Any]
     return facts
 
 
-AT_A_TIME = 64
-"""Requests that are noted together at the most: their notes are a stall for the others."""
+FEW, MOST = 8, 64
+"""Requests that are noted together, as many as are under way with the first: their notes are a stall for others."""
 LONGEST_NAME = 200
 """Characters of a name from outside that a row keeps."""

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import chain, repeat
 from typing import Any
 
 import pytest
@@ -24,7 +25,7 @@ from gateway.domain.usage import Usage
 from gateway.domain.words import Failure, Outcome, Skip, Surface
 from gateway.engine.recall import decide_again, facts_of
 from gateway.runtime.exchange import Active, Arrived, Exchange, Unrouted, begin
-from gateway.runtime.recorder import AT_A_TIME, LONGEST_NAME, Books, Recorder, Refused
+from gateway.runtime.recorder import FEW, LONGEST_NAME, MOST, Books, Recorder, Refused
 from gateway.runtime.spend import SpendBook
 from tests.fakes.values import snapshot_of
 
@@ -90,7 +91,8 @@ class Book:
 
 
 def recorder(book: Book, key: bytes = KEY, *, simulated: bool = False) -> Recorder:
-    return Recorder(Books(book, book, SpendBook(Clock())), Clock(), key, lambda note: note(), simulated=simulated)
+    books = Books(book, book, SpendBook(Clock()))
+    return Recorder(books, Clock(), key, lambda note: note(), lambda: 1, simulated=simulated)
 
 
 def active() -> Active:
@@ -342,26 +344,30 @@ def test_a_row_that_the_log_does_not_take_is_counted_and_the_request_still_is() 
     assert (book.lost, len(book.counted)) == (2, 2)
 
 
-def test_requests_are_noted_a_few_at_a_time_and_none_is_forgotten() -> None:
-    """A moment later, or at once where many have ended; each with the time of its own end."""
+@pytest.mark.parametrize(("under_way", "together"), [(1, FEW), (FEW + 1, FEW + 1), (1_000, MOST)])
+def test_as_many_requests_are_noted_together_as_are_under_way_and_none_is_forgotten(
+    under_way: int, together: int
+) -> None:
+    """A moment later, or at once where so many have ended; each with the time of its own end."""
     book, later = Book(), list[Callable[[], None]]()
-    clock = Clock()
-    notes = Recorder(Books(book, book, SpendBook(clock)), clock, KEY, later.append, simulated=False)
-    for _ in range(AT_A_TIME - 1):
+    books, clock = Books(book, book, SpendBook(Clock())), Clock()
+    left = chain([under_way], repeat(1))
+    notes = Recorder(books, clock, KEY, later.append, lambda: next(left), simulated=False)
+    for _ in range(together - 1):
         notes.ended(exchange())
     assert (book.rows, len(later)) == ([], 1)
     notes.ended(exchange())
-    assert len(book.rows) == AT_A_TIME
+    assert len(book.rows) == together
     notes.ended(exchange())
     later[-1]()
     later[0]()
-    assert len(book.rows) == AT_A_TIME + 1
+    assert len(book.rows) == together + 1
 
 
 def test_a_request_that_cannot_be_noted_takes_no_other_with_it(caplog: pytest.LogCaptureFixture) -> None:
     """U-99: and what it asked is in no log."""
     book, later = Book(), list[Callable[[], None]]()
-    notes = Recorder(Books(book, book, SpendBook(Clock())), Clock(), KEY, later.append, simulated=False)
+    notes = Recorder(Books(book, book, SpendBook(Clock())), Clock(), KEY, later.append, lambda: MOST, simulated=False)
     notes.ended(exchange(history=None))
     notes.ended(exchange())
     later[0]()
@@ -378,7 +384,7 @@ def test_requests_that_are_alike_are_counted_together_and_a_bug_in_one_takes_no_
     heard: list[int] = []
     spend = SpendBook(Clock())
     books = Books(book, book, spend, (lambda alike: heard.append(alike.times),))
-    notes = Recorder(books, Clock(), KEY, later.append, simulated=False)
+    notes = Recorder(books, Clock(), KEY, later.append, lambda: MOST, simulated=False)
     broken = replace(USED, output_tokens=None)
     for usage in (USED, USED, broken, USED):
         notes.ended(at_once(usage))
