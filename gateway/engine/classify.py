@@ -99,9 +99,9 @@ def _evidence(reading: Reading, table: Table) -> tuple[Evidence, ...]:
     evidence: list[Evidence] = []
     words = reading.found
     if anchors := words & table.words:
-        edges, middle = reading.spaced_edges(), ""
+        edges, middle, phrases_of = reading.spaced_edges(), "", table.anchors
         for word in anchors:
-            for phrase, second, at_edge, elsewhere in table.anchors[word]:
+            for phrase, second, at_edge, elsewhere in phrases_of[word]:
                 if second and second not in words:
                     continue
                 if phrase in edges:

@@ -56,7 +56,7 @@ class LimitBoard:
         A `free` one uses no tokens, however many are left.
         """
         caller = exchange.request.caller
-        if caller.limits == UNLIMITED:
+        if caller.limits is UNLIMITED or caller.limits == UNLIMITED:
             return Admitted(exchange, None, self._clock)
         limiter = self._limiters.setdefault(caller.name, Limiter())
         limits = replace(caller.limits, tokens=None) if free else caller.limits

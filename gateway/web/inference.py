@@ -283,7 +283,8 @@ def headers_of(parts: Parts, exchange: Exchange, content_type: str) -> dict[str,
         headers["x-rulegate-cost-usd"] = f"{exchange.cost_nano_usd / 1e9:.9f}"
     if exchange.upstream_id:
         headers["x-rulegate-upstream-request-id"] = exchange.upstream_id
-    headers.update(naming(exchange.dropped))
+    if dropped := exchange.dropped:
+        headers.update(naming(dropped))
     return headers
 
 
