@@ -45,7 +45,7 @@ class Process:
 
     @classmethod
     def of_python(cls, arguments: Sequence[str], log: Path, core: int, environment: Mapping[str, str]) -> Self:
-        """Start a program of this environment; its code is compiled once, as pip does it where it installs a program."""
+        """Start a program of this environment; its code is compiled once, as pip does it where it installs one."""
         compiled = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(log.parent / "compiled")}
         return cls([sys.executable, *arguments], log, core, {**compiled, **environment})
 

@@ -15,6 +15,10 @@ LAST_WORDS_S = 2.0
 """How long requests that are cut short have to tell their callers so."""
 
 
+ALONE_FOR = 8
+"""Requests that must have come one after the other before the next is taken to be alone."""
+
+
 class Phase(StrEnum):
     """Where in its life the daemon is."""
 
@@ -33,6 +37,7 @@ class Drain:
     def __init__(self) -> None:
         self.phase = Phase.STARTING
         self.in_flight = 0
+        self._alone = 0
         self.stopping = asyncio.Event()
         self._settled = asyncio.Event()
         self._stays: set[Stay] = set()
@@ -45,8 +50,11 @@ class Drain:
         return self.phase is Phase.DRAINING
 
     def alone(self) -> bool:
-        """Say whether no more than one request is in flight."""
-        return self.in_flight < 2
+        """Say whether requests come one after the other: none of the last ones came while another was in flight.
+
+        Of those that come at once the first one finds nobody in flight, too.
+        """
+        return self._alone >= ALONE_FOR
 
     def ready(self) -> None:
         """Note that requests are taken, unless it was asked to stop by then."""
@@ -64,6 +72,7 @@ class Drain:
 
     def came(self) -> None:
         """Count a request in."""
+        self._alone = 0 if self.in_flight else self._alone + 1
         self.in_flight += 1
 
     def went(self) -> None:

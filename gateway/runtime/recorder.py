@@ -98,7 +98,7 @@ class Recorder:
     def ended(self, ended: Exchange | Refused) -> None:
         """Take a request that has ended, with or without a decision, to be noted within a moment."""
         if not self._waiting:
-            self._enough = min(max(self._under_way(), FEW), MOST)
+            self._enough = FEW if self._under_way() <= FEW else MOST
         self._waiting.append((ended, self._clock.monotonic()))
         if len(self._waiting) >= self._enough:
             self.note_waiting()
@@ -282,6 +282,6 @@ def _with_what_came(facts: dict[str, Any], exchange: Exchange) -> dict[str, Any]
 
 
 FEW, MOST = 8, 64
-"""Requests that are noted together, as many as are under way with the first: their notes are a stall for others."""
+"""Requests that are noted together, where no more than few are under way and else: for others that is a stall."""
 LONGEST_NAME = 200
 """Characters of a name from outside that a row keeps."""

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from gateway.runtime.drain import CutShortError, Drain, Phase
+from gateway.runtime.drain import ALONE_FOR, CutShortError, Drain, Phase
 
 FOR_EVER_S = 3600.0
 
@@ -30,6 +30,18 @@ async def begun(drain: Drain, count: int) -> None:
     """Let tasks run up to their waits."""
     while drain.in_flight < count:  # noqa: ASYNC110 - a turn of the loop, not a time
         await asyncio.sleep(0)
+
+
+async def test_a_request_is_alone_where_the_last_ones_came_one_after_the_other() -> None:
+    """Of those that come at once the first one finds nobody in flight either, and is not alone."""
+    drain, told = Drain(), list[bool]()
+    for at_once in [1] * (ALONE_FOR + 1) + [2] + [1] * ALONE_FOR:
+        for _ in range(at_once):
+            drain.came()
+        told.append(drain.alone())
+        for _ in range(at_once):
+            drain.went()
+    assert told == [False] * (ALONE_FOR - 1) + [True, True, False] + [False] * (ALONE_FOR - 1) + [True]
 
 
 async def test_it_is_ready_between_the_start_and_the_stop() -> None:

@@ -344,8 +344,8 @@ def test_a_row_that_the_log_does_not_take_is_counted_and_the_request_still_is() 
     assert (book.lost, len(book.counted)) == (2, 2)
 
 
-@pytest.mark.parametrize(("under_way", "together"), [(1, FEW), (FEW + 1, FEW + 1), (1_000, MOST)])
-def test_as_many_requests_are_noted_together_as_are_under_way_and_none_is_forgotten(
+@pytest.mark.parametrize(("under_way", "together"), [(1, FEW), (FEW, FEW), (FEW + 1, MOST), (1_000, MOST)])
+def test_requests_are_noted_together_fewer_where_few_are_under_way_and_none_is_forgotten(
     under_way: int, together: int
 ) -> None:
     """A moment later, or at once where so many have ended; each with the time of its own end."""
