@@ -1,7 +1,7 @@
 """Bytes that leave together, one after the other at the end of a turn of the event loop.
 
-The way through the system to the network is long. What takes it right behind another finds it warm, and takes half the
-time of what takes it between the work for two requests.
+The way through the system to the network is long. What takes it right behind another finds it warm: of 64 requests at a
+time each takes 4 % less than where each takes it between the work for two others.
 """
 
 import asyncio

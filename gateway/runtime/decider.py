@@ -22,7 +22,7 @@ from gateway.runtime.together import Together
 
 
 class Decider:
-    """Opens exchanges, and answers what would be decided; `alone` says that one request is under way, no more."""
+    """Opens exchanges, and answers what would be decided; `alone` says whether requests come one by one."""
 
     def __init__(self, board: HealthBoard, spend: SpendBook, pins: Pins, alone: Callable[[], bool]) -> None:
         self._spend = spend

@@ -19,8 +19,8 @@ class Together(Generic[_R]):
 
     A request on its way through all layers pushes the code and the tables of each out of the caches, and the next one
     finds them cold: done for several in a row, work takes about half the time. It is done in the order in which they
-    came, once a turn of the loop has brought nobody more. Who is `alone` waits for nobody: a turn of the loop
-    is a tenth of what a request takes. It belongs to one event loop.
+    came, once a turn of the loop has brought nobody more. Who is `alone` waits for nobody. It belongs to one
+    event loop.
     """
 
     __slots__ = ("_alone", "_loop", "_waiting")
