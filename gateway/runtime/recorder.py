@@ -282,6 +282,6 @@ def _with_what_came(facts: dict[str, Any], exchange: Exchange) -> dict[str, Any]
 
 
 FEW, MOST = 8, 64
-"""Requests that are noted together, where no more than few are under way and else: for others that is a stall."""
+"""Requests that are noted together: few where no more are under way, because their notes are a stall for others."""
 LONGEST_NAME = 200
 """Characters of a name from outside that a row keeps."""
