@@ -178,6 +178,6 @@ def is_about_the_edit(got: Got, generation: int) -> None:
     assert "30-chat.yaml:2" in summary
     assert f"{generation - 1}-" in summary
     assert f"-> {generation}-" in summary
-    assert 0.2 < values["after"] < 0.4, "the share of calls that the edit moved, by the calls since"
+    assert 0.05 < values["after"] < 0.6, "30 % of the calls were moved, and some fifty have come since: four deviations"
     parts = values["parts_nano_usd"]
     assert parts["whole"] == parts["volume"] + parts["mix"] + parts["price"] + parts["tokens"]
