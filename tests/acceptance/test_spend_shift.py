@@ -110,6 +110,7 @@ class Days:
     async def five_minutes(self, running: Daemon) -> None:
         """Let a bucket pass with its requests, until the daemon has looked at it."""
         await traffic(running, self._chance, PER_BUCKET)
+        await running.metrics()  # what has ended is noted by then, as it is before five minutes have passed
         number = int(self.clock.now().timestamp() // BUCKET_S)
         self.clock.leap(BUCKET_S)
 
@@ -178,6 +179,6 @@ def is_about_the_edit(got: Got, generation: int) -> None:
     assert "30-chat.yaml:2" in summary
     assert f"{generation - 1}-" in summary
     assert f"-> {generation}-" in summary
-    assert 0.05 < values["after"] < 0.6, "30 % of the calls were moved, and some fifty have come since: four deviations"
+    assert 0.2 < values["after"] < 0.4, "the share of calls that the edit moved, by the calls since"
     parts = values["parts_nano_usd"]
     assert parts["whole"] == parts["volume"] + parts["mix"] + parts["price"] + parts["tokens"]
