@@ -24,13 +24,12 @@ class Departures:
 
     def add(self, transport: asyncio.WriteTransport, data: bytes) -> None:
         """Write bytes to a transport within this turn, unless it is closed by then."""
-        if self._waiting:
-            self._waiting.append((transport, data))
-        elif self._alone():
-            transport.write(data)
-        else:
-            self._loop.call_soon(self.leave)
-            self._waiting.append((transport, data))
+        self._waiting.append((transport, data))
+        if len(self._waiting) == 1:
+            if self._alone():
+                self.leave()
+            else:
+                self._loop.call_soon(self.leave)
 
     def leave(self) -> None:
         """Write now what waits."""

@@ -17,8 +17,6 @@ CLOSING = 600
 EDGE = 160
 """Characters of an edge: the first and the last of what is considered."""
 
-NO_WORDS: list[str] = []
-
 _CUT_SEARCH = 40
 
 
@@ -44,7 +42,7 @@ class Reading:
         length = len(plain)
         if length <= 2 * EDGE:
             self._after = self._before = length
-            self._edges, self._middle = plain.split(), NO_WORDS
+            self._edges, self._middle = plain.split(), []
             self.words = self.found = frozenset(self._edges)
             return
         self._after, self._before = after, before = _cut(folded, EDGE), _cut(folded, length - EDGE)

@@ -45,6 +45,13 @@ def in_company() -> bool:
     return False
 
 
+class Closed(Broken):
+    """One that is closed, which uvloop's cannot be written to."""
+
+    def is_closing(self) -> bool:
+        return True
+
+
 async def turn() -> None:
     await asyncio.sleep(0)
 
@@ -90,6 +97,10 @@ async def test_a_connection_that_is_closed_by_then_is_passed_over() -> None:
     assert first.heard() == b""
     first.close()
     second.close()
+
+
+async def test_who_is_alone_writes_to_no_closed_connection_either() -> None:
+    Departures(asyncio.get_running_loop(), lambda: True).add(Closed(), b"a")
 
 
 async def test_one_that_cannot_be_written_to_keeps_no_other_from_leaving() -> None:

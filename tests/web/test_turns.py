@@ -17,7 +17,7 @@ from gateway.adapters.departures import Departures
 from gateway.domain.load import Capacity
 from gateway.runtime.connections import Connections
 from gateway.runtime.drain import CutShortError, Drain
-from gateway.web.answers import answered
+from gateway.web.answers import answered, streamed
 from gateway.web.connections import WatchedRunner
 from gateway.web.turns import Turns
 from tests.fakes.clock import HandClock
@@ -76,6 +76,15 @@ async def large(http: web.BaseRequest) -> web.StreamResponse:
     return answered(http, await http.read() + b"x" * LARGE, {"Content-Type": "text/plain"})
 
 
+async def pieces_of(http: web.BaseRequest) -> web.StreamResponse:
+    response = streamed(http, {"Content-Type": "text/plain"})
+    await response.prepare(http)
+    for piece in (b"a", b"x" * LARGE, b"b"):
+        await response.write(piece)
+    await response.write_eof(b"c")
+    return response
+
+
 async def ends(http: web.BaseRequest) -> web.StreamResponse:
     response = await ready(http)
     cast("Turns", http.protocol).force_close()
@@ -130,7 +139,7 @@ async def line() -> AsyncIterator[Line]:
     app = web.Application(client_max_size=0)
     app.router.add_route("*", "/{path:.*}", routed)
     direct = {"/echo": echo, "/deaf": deaf, "/slow": slow, "/late": late, "/broken": broken, "/bent": bent}
-    direct |= {"/ready": ready, "/large": large, "/ends": ends}
+    direct |= {"/ready": ready, "/large": large, "/ends": ends, "/pieces": pieces_of}
     runner = WatchedRunner(
         app, there, Departures(asyncio.get_running_loop(), lambda: False), direct, counted=True, shutdown_timeout=20
     )
@@ -233,6 +242,20 @@ async def test_a_connection_that_is_not_to_be_kept_is_closed(version: str, more:
         caller.ask("POST", path, b"once", *more, version=version)
         assert (await caller.answer())[::2] == (200, _expected(path, b"once"))
         assert await caller.is_closed()
+
+
+async def test_no_piece_overtakes_another_however_large_it_is() -> None:
+    """What is large is written at once, and waited for; what is small leaves with others."""
+    async with line() as caller:
+        caller.ask("POST", "/pieces")
+        async with asyncio.timeout(20):
+            await caller.reader.readuntil(b"\r\n\r\n")
+            told = await caller.reader.readexactly(len(whole := _chunked(b"a", b"x" * LARGE, b"b", b"c", b"")))
+        assert told == whole
+
+
+def _chunked(*chunks: bytes) -> bytes:
+    return b"".join(b"%x\r\n%s\r\n" % (len(chunk), chunk) for chunk in chunks)
 
 
 async def test_a_connection_is_closed_behind_the_answer_that_was_given() -> None:
